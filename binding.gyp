@@ -1,0 +1,17 @@
+{
+  "targets": [
+    {
+      "target_name": "sriov_native",
+      "sources": [
+        "native/glue.c",
+        "native/netns.c",
+        "native/netlink_socket.c",
+        "native/packet.c",
+        "native/child.c",
+        "native/lock.c"
+      ],
+      "defines": ["NAPI_VERSION=8", "_GNU_SOURCE"],
+      "cflags_c": ["-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-missing-field-initializers", "-O2", "-fvisibility=hidden"]
+    }
+  ]
+}

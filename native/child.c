@@ -1,0 +1,132 @@
+#include "mechanisms.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+/* Only where pidfd_open(2) is missing (Linux < 5.3). */
+static const int POLL_INTERVAL_MS = 2;
+
+static int write_all(int fd, const char *bytes, size_t length)
+{
+	while (length > 0) {
+		ssize_t written = write(fd, bytes, length);
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return -errno;
+		bytes += written;
+		length -= (size_t)written;
+	}
+	return 0;
+}
+
+int child_start(const char *path, char *const argv[], char *const envp[],
+		const void *input, size_t input_length, struct child *child)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	int stdin_fd = -1;
+	int stdout_fd = -1;
+	int result = posix_spawn_file_actions_init(&actions);
+
+	if (result != 0)
+		return -result;
+	result = posix_spawnattr_init(&attributes);
+	if (result != 0) {
+		posix_spawn_file_actions_destroy(&actions);
+		return -result;
+	}
+	stdin_fd = memfd_create("cni-stdin", MFD_CLOEXEC);
+	stdout_fd = memfd_create("cni-stdout", MFD_CLOEXEC);
+	if (stdin_fd < 0 || stdout_fd < 0) {
+		result = -errno;
+		goto out;
+	}
+	result = write_all(stdin_fd, input, input_length);
+	if (result < 0)
+		goto out;
+	if (lseek(stdin_fd, 0, SEEK_SET) < 0) {
+		result = -errno;
+		goto out;
+	}
+	/* Node.js ignores SIGPIPE; a child must not inherit that, nor a blocked mask. */
+	sigset_t none, defaults;
+	sigemptyset(&none);
+	sigemptyset(&defaults);
+	sigaddset(&defaults, SIGPIPE);
+	(void)posix_spawnattr_setsigmask(&attributes, &none);
+	(void)posix_spawnattr_setsigdefault(&attributes, &defaults);
+	(void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+
+	result = -posix_spawn_file_actions_adddup2(&actions, stdin_fd, STDIN_FILENO);
+	if (result == 0)
+		result = -posix_spawn_file_actions_adddup2(&actions, stdout_fd, STDOUT_FILENO);
+	if (result == 0)
+		result = -posix_spawn(&child->pid, path, &actions, &attributes, argv, envp);
+	if (result == 0) {
+		child->stdout_fd = stdout_fd;
+		stdout_fd = -1;
+	}
+out:
+	if (stdin_fd >= 0)
+		close(stdin_fd);
+	if (stdout_fd >= 0)
+		close(stdout_fd);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	return result;
+}
+
+static int wait_without_pidfd(pid_t pid, int timeout_ms)
+{
+	struct timespec pause = { .tv_nsec = POLL_INTERVAL_MS * 1000L * 1000L };
+	int status;
+
+	for (int waited = 0;; waited += POLL_INTERVAL_MS) {
+		pid_t ended = waitpid(pid, &status, WNOHANG);
+		if (ended == pid)
+			return status;
+		if (ended < 0 && errno != EINTR)
+			return -errno;
+		if (waited >= timeout_ms)
+			return -ETIMEDOUT;
+		nanosleep(&pause, NULL);
+	}
+}
+
+int child_wait(pid_t pid, int timeout_ms)
+{
+	int pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	int count;
+
+	if (pid_fd < 0)
+		return errno == ENOSYS || errno == EPERM ? wait_without_pidfd(pid, timeout_ms) : -errno;
+	struct pollfd ended = { .fd = pid_fd, .events = POLLIN };
+	do {
+		count = poll(&ended, 1, timeout_ms);
+	} while (count < 0 && errno == EINTR);
+	int poll_error = errno;
+	close(pid_fd);
+	if (count < 0)
+		return -poll_error;
+	if (count == 0)
+		return -ETIMEDOUT;
+
+	int status;
+	pid_t waited;
+	do {
+		waited = waitpid(pid, &status, 0);
+	} while (waited < 0 && errno == EINTR);
+	return waited < 0 ? -errno : status;
+}

@@ -1,0 +1,73 @@
+/*
+ * What the plugin needs of the kernel and Node.js cannot do: sockets inside
+ * another network namespace, flock, children without a copy of the parent.
+ * No JavaScript types here, and no knowledge of SR-IOV.
+ *
+ * Every function returns a value >= 0, or -errno. Every descriptor made here
+ * is close-on-exec. NETNS_NONE as a namespace means: the caller's own.
+ */
+#ifndef SRIOV_MECHANISMS_H
+#define SRIOV_MECHANISMS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#define NETNS_NONE (-1)
+
+/*
+ * Enters the network namespace behind netns_fd. Returns a descriptor to hand
+ * to netns_leave(), or NETNS_NONE (which is fine to hand over, too) when
+ * netns_fd is NETNS_NONE. *error is 0 or -errno.
+ */
+int netns_enter(int netns_fd, int *error);
+
+/* Goes back. A thread that cannot go back must not run on: aborts. */
+void netns_leave(int back_fd);
+
+/* The CLONE_NEW* constant of the namespace behind fd (ioctl_ns(2)), or -ENOTTY when it is none. */
+int namespace_type(int fd);
+
+/* Writes all bytes to an existing file, opened inside the namespace: /proc/sys/net shows the opener's. */
+int netns_write_file(int netns_fd, const char *path, const void *bytes, size_t length);
+
+/* A bound NETLINK_ROUTE socket with extended acknowledgements (netlink(7)). It stays in its namespace. */
+int route_socket_open(int netns_fd);
+
+/* Sends one datagram. */
+int route_socket_send(int fd, const void *bytes, size_t length);
+
+/*
+ * Waits up to timeout_ms for a datagram and returns its size without reading
+ * it, so that the caller can bring a buffer that fits. -ETIMEDOUT when none came.
+ */
+ssize_t route_socket_next_size(int fd, int timeout_ms);
+
+/* Reads the waiting datagram. */
+ssize_t route_socket_receive(int fd, void *bytes, size_t capacity);
+
+/* Sends one Ethernet frame out of an interface (packet(7)). */
+int frame_send(int netns_fd, int interface_index, const void *bytes, size_t length);
+
+/* flock(2) LOCK_EX without waiting: 1 taken, 0 somebody else holds it. */
+int lock_try(int fd);
+
+struct child {
+	pid_t pid;
+	int stdout_fd; /* a memfd: complete once the child has ended */
+};
+
+/*
+ * Starts a program with posix_spawn(3): stdin reads the given bytes, stdout
+ * goes to a memfd, stderr is ours. No pipe, so neither side can block on the
+ * other, and a grandchild that lives on holds nothing of ours.
+ */
+int child_start(const char *path, char *const argv[], char *const envp[],
+		const void *input, size_t input_length, struct child *child);
+
+/*
+ * Waits up to timeout_ms. Returns the wait status of waitpid(2), or
+ * -ETIMEDOUT while the child still runs.
+ */
+int child_wait(pid_t pid, int timeout_ms);
+
+#endif

@@ -1,0 +1,93 @@
+#include "mechanisms.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A PF with hundreds of VFs answers in one datagram of more than 64 KiB. */
+static const int RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
+
+int route_socket_open(int netns_fd)
+{
+	int result = 0;
+	int back_fd = netns_enter(netns_fd, &result);
+	int fd = -1;
+	int on = 1;
+
+	if (result < 0)
+		return result;
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (fd < 0) {
+		result = -errno;
+		goto out;
+	}
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK };
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		result = -errno;
+		goto out;
+	}
+	/* Old kernels lack these; the answers are then only less precise. */
+	(void)setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &RECEIVE_BUFFER_BYTES,
+			 sizeof(RECEIVE_BUFFER_BYTES));
+	result = fd;
+	fd = -1;
+out:
+	if (fd >= 0)
+		close(fd);
+	netns_leave(back_fd);
+	return result;
+}
+
+int route_socket_send(int fd, const void *bytes, size_t length)
+{
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	ssize_t sent;
+
+	do {
+		sent = sendto(fd, bytes, length, 0, (struct sockaddr *)&kernel, sizeof(kernel));
+	} while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : 0;
+}
+
+ssize_t route_socket_next_size(int fd, int timeout_ms)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	ssize_t size;
+	int count;
+
+	do {
+		count = poll(&ready, 1, timeout_ms);
+	} while (count < 0 && errno == EINTR);
+	if (count < 0)
+		return -errno;
+	if (count == 0)
+		return -ETIMEDOUT;
+	do {
+		size = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+	} while (size < 0 && errno == EINTR);
+	return size < 0 ? -errno : size;
+}
+
+ssize_t route_socket_receive(int fd, void *bytes, size_t capacity)
+{
+	struct sockaddr_nl sender;
+	socklen_t sender_length = sizeof(sender);
+	ssize_t received;
+
+	memset(&sender, 0, sizeof(sender));
+	do {
+		received = recvfrom(fd, bytes, capacity, MSG_DONTWAIT,
+				    (struct sockaddr *)&sender, &sender_length);
+	} while (received < 0 && errno == EINTR);
+	if (received < 0)
+		return -errno;
+	/* Any process may send to our port; only the kernel's port is 0. An empty datagram is no answer. */
+	return sender.nl_pid == 0 ? received : 0;
+}

@@ -1,0 +1,170 @@
+# shellcheck shell=bash
+# Builds the guest: a QEMU folder (trixie), a guest root folder (bookworm), a kernel and an initramfs.
+# Everything is in one folder of the cache, named after a hash of what it is made from.
+
+# The guest root: what a node of a cluster has, plus tools to look and measure with.
+LAB_GUEST_PACKAGES=(
+  busybox-static containerd containernetworking-plugins ethtool iperf3 iproute2 iptables
+  iputils-ping jq kmod nftables pciutils podman procps python3-minimal runc tcpdump util-linux
+)
+# Bookworm's own QEMU has no igb. Packages here are only unpacked, never configured.
+LAB_QEMU_PACKAGES=(base-files busybox-static cpio kmod qemu-system-x86 xz-utils)
+LAB_QEMU_LEAST=10.0.13
+
+# Prints the name of the build that belongs to this version of the scripts.
+lab_stamp() {
+  # What runs after the boot is read from the project tree, so it is no part of the stamp.
+  cat "$LAB_PARTS/build.sh" "$LAB_PARTS/kernel-hook" "$LAB_PARTS/initramfs" "$LAB_PARTS/init" |
+    sha256sum | cut -c1-16
+}
+
+lab_say() {
+  printf '[lab] %3d s  %s\n' "$SECONDS" "$*"
+}
+
+# Prints the Debian mirror that the machine's apt uses.
+lab_mirror() {
+  local mirror=${SRIOV_LAB_MIRROR:-} origin
+  # A private mirror may not call itself Debian, so a second look takes any repository with a usual suite.
+  for origin in 'Origin: Debian' 'Component: main'; do
+    [ -n "$mirror" ] && break
+    # shellcheck disable=SC2016
+    mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' "$origin" 2>/dev/null |
+      awk '$2 ~ /^(stable|oldstable|testing|unstable|bookworm|trixie|forky|sid)$/ { print $1; exit }') || true
+  done
+  [ -n "$mirror" ] || die "no Debian mirror in the machine's apt settings (run apt-get update, or set SRIOV_LAB_MIRROR)"
+  printf '%s\n' "$mirror"
+}
+
+# mmdebstrap with the settings that make it fast and small.
+lab_debstrap() {
+  mmdebstrap --mode=root \
+    --aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"' \
+    --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' "$@"
+}
+
+lab_join() {
+  local IFS=,
+  printf '%s' "$*"
+}
+
+lab_make_guest() {
+  local root=$1/guest
+  lab_debstrap --variant=minbase --include="$(lab_join "${LAB_GUEST_PACKAGES[@]}")" bookworm "$root" "$2"
+  # Points to mount on: the root is shared read-only and an overlay over 9p makes folders slowly.
+  mkdir -p "$root"/lab "$root"/out "$root"/etc/cni/net.d "$root"/opt/cni/bin "$root"/var/lib/{cni,containers,containerd}
+  # The machine's node is mounted on this file when the guest starts.
+  : >"$root/usr/local/bin/node"
+  chmod 755 "$root/usr/local/bin/node"
+  printf 'lab\n' >"$root/etc/hostname"
+  printf '127.0.0.1 localhost lab\n::1 localhost\n' >"$root/etc/hosts"
+  : >"$root/etc/resolv.conf"
+}
+
+lab_make_qemu() {
+  local root=$1/qemu
+  lab_debstrap --variant=extract --include="$(lab_join "${LAB_QEMU_PACKAGES[@]}")" \
+    --extract-hook="$LAB_PARTS/kernel-hook" trixie "$root" "$2"
+  mkdir -p "$root"/proc "$root"/lab/{guest,tree,ctl,out}
+  local version
+  version=$(chroot "$root" qemu-system-x86_64 --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')
+  # Older ones lose writes to VF registers: VFs then never get a carrier.
+  printf '%s\n%s\n' "$LAB_QEMU_LEAST" "$version" | sort -CV ||
+    { echo "QEMU is $version, but at least $LAB_QEMU_LEAST is needed" && exit 1; }
+}
+
+# Waits for one part of the build; tells what went wrong in it.
+lab_wait_part() {
+  local name=$1 pid=$2 log=$3
+  if ! wait "$pid"; then
+    tail -n 25 "$log" >&2
+    die "the build failed: $name"
+  fi
+  lab_say "$name: done"
+}
+
+lab_build_abort() {
+  local part
+  # mmdebstrap unmounts what it has mounted when it is told to end.
+  for part in $(jobs -p); do
+    kill -TERM -- "-$part" 2>/dev/null || true
+    while kill -0 -- "-$part" 2>/dev/null; do sleep 0.1; done
+  done
+  lab_remove_tree "$1" || true
+}
+
+# Builds into $LAB_CACHE/new and renames it, so that a finished build is the only thing that looks like one.
+lab_do_build() {
+  local target=$1 new=$LAB_CACHE/new mirror guest qemu
+  if ! command -v mmdebstrap >/dev/null; then
+    lab_say "installing mmdebstrap on this machine"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 \
+      mmdebstrap >"$LAB_CACHE/build.log" 2>&1 || { tail "$LAB_CACHE/build.log" >&2 && die "could not install mmdebstrap"; }
+  fi
+  mirror=$(lab_mirror)
+  # shellcheck disable=SC2064
+  trap "lab_build_abort '$new'" EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM HUP
+  lab_build_abort "$new"
+  mkdir -p "$new"
+  lab_say "guest root file system (bookworm) and, next to it, QEMU with its kernel (trixie) ..."
+  # With job control each part is a process group, which an abort can end as a whole.
+  set -m
+  lab_make_guest "$new" "$mirror" >"$new/guest.log" 2>&1 &
+  guest=$!
+  lab_make_qemu "$new" "$mirror" >"$new/qemu.log" 2>&1 &
+  qemu=$!
+  lab_wait_part "QEMU and kernel" "$qemu" "$new/qemu.log"
+  lab_say "initramfs ..."
+  "$LAB_PARTS/initramfs" "$new/qemu" "$LAB_PARTS/init" >"$new/initramfs.log" 2>&1 &
+  lab_wait_part "initramfs" $! "$new/initramfs.log"
+  lab_wait_part "guest root file system" "$guest" "$new/guest.log"
+  # The guest's modprobe finds the running kernel's modules where it expects them.
+  mv "$new/qemu/kernel/usr/lib/modules" "$new/guest/usr/lib/modules"
+  trap - EXIT INT TERM HUP
+  mv -T "$new" "$target"
+  lab_say "ready: $(du -sh "$target" | cut -f1) in $target"
+}
+
+# Removes builds of other versions of the scripts, unless a guest still runs from them.
+lab_drop_old() {
+  local dir fd
+  for dir in "$LAB_CACHE"/build-*; do
+    [ "$dir" = "$1" ] && continue
+    exec {fd}<"$dir"
+    if flock -n -x "$fd"; then lab_remove_tree "$dir" || true; fi
+    exec {fd}<&-
+  done
+}
+
+# Builds in a subshell, which keeps its traps and jobs to itself, and passes signals on to it.
+lab_build_apart() {
+  local pid
+  # No || here: it would switch -e off inside the build.
+  (lab_do_build "$1") &
+  pid=$!
+  # shellcheck disable=SC2064
+  trap "kill -TERM $pid; wait $pid; exit 143" INT TERM HUP
+  wait "$pid"
+  trap - INT TERM HUP
+}
+
+lab_build() {
+  local quiet=${1:-} target
+  [ -z "$quiet" ] || [ "$quiet" = quiet ] || die "build takes no arguments"
+  target=$LAB_CACHE/build-$(lab_stamp)
+  # shellcheck disable=SC2034 # run.sh starts QEMU from it
+  LAB_BUILD=$target
+  if [ -d "$target" ]; then
+    [ -n "$quiet" ] || lab_say "complete: $target"
+    return
+  fi
+  mkdir -p "$LAB_CACHE"
+  exec 9>"$LAB_CACHE/lock"
+  flock -n 9 || { lab_say "waiting for another build ..." && flock 9; }
+  if [ ! -d "$target" ]; then lab_build_apart "$target"; fi
+  lab_drop_old "$target"
+  exec 9>&-
+}

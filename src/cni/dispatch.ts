@@ -1,0 +1,70 @@
+import { errnoOf, PluginError } from '../errors.js'
+import type { Environment, Verb } from './args.js'
+import { type Call, readCall } from './call.js'
+import { errorDocument } from './error-codes.js'
+import { CURRENT_VERSION, isSupported, SUPPORTED_VERSIONS } from './version.js'
+
+/** Where a call comes from and where its answer goes. */
+export interface Streams {
+  /** All of stdin; may throw the error of Node.js. */
+  readStdin(): string
+  /** Writes everything before it returns. */
+  writeStdout(text: string): void
+  writeStderr(text: string): void
+}
+
+/** Carries out a call; returns the document to print, or undefined where the verb prints none. */
+export type Handler = (call: Call) => Promise<object | undefined>
+
+const ABOUT = 'sriov: gives pods virtual functions (VFs) of SR-IOV network cards (CNI plugin)'
+
+const versionDocument = { cniVersion: CURRENT_VERSION, supportedVersions: SUPPORTED_VERSIONS }
+
+function stdinOf({ readStdin }: Streams): () => string {
+  return () => {
+    try {
+      return readStdin()
+    } catch (error) {
+      throw new PluginError({ kind: 'io', message: `error reading from stdin: ${errnoOf(error) ?? String(error)}` })
+    }
+  }
+}
+
+/** The version an error document carries: the configuration's, where it is one we speak. */
+function errorVersion(call: Call | undefined): { cniVersion?: string } {
+  const version = call?.parsed.conf.cniVersion
+  return version !== undefined && isSupported(version) ? { cniVersion: version } : {}
+}
+
+/**
+ * Answers one call of the CNI process contract and returns the exit code: the only place that prints. One JSON document
+ * at the most on stdout.
+ */
+export async function dispatch(
+  environment: Environment,
+  streams: Streams,
+  handlers: Readonly<Record<Verb, Handler>>,
+): Promise<number> {
+  const print = (document: object) => streams.writeStdout(`${JSON.stringify(document)}\n`)
+  const command = environment.CNI_COMMAND ?? ''
+  if (command === '') {
+    streams.writeStderr(`${ABOUT}\nCNI protocol versions supported: ${SUPPORTED_VERSIONS.join(', ')}\n`)
+    return 0
+  }
+  if (command === 'VERSION') {
+    print(versionDocument)
+    return 0
+  }
+  let call: Call | undefined
+  try {
+    call = readCall(command, environment, stdinOf(streams))
+    const document = await handlers[call.verb](call)
+    if (document) {
+      print(document)
+    }
+    return 0
+  } catch (error) {
+    print({ ...errorVersion(call), ...errorDocument(error) })
+    return 1
+  }
+}

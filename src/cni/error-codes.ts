@@ -1,0 +1,69 @@
+import { describeFault, type Fault, messageOf, PluginError } from '../errors.js'
+
+/** The CNI error document (CNI specification 1.1.0, "Error"). */
+export interface ErrorDocument {
+  readonly code: number
+  readonly msg: string
+  readonly details?: string
+}
+
+const INTERNAL = 999
+
+/** The CNI code of a fault: 1–99 as the specification has them, 100–199 ours (the table is in docs/errors.md). */
+export function codeOf(fault: Fault): number {
+  switch (fault.kind) {
+    case 'version':
+      return 1
+    case 'environment':
+      return 4
+    case 'io':
+      return 5
+    case 'decode':
+      return 6
+    case 'networkName':
+    case 'config':
+      return 7
+    case 'netns':
+      return 8
+    case 'tryAgain':
+      return 11
+    case 'notReady':
+      return 50
+    case 'kernel':
+    case 'wire':
+      return 100
+    case 'device':
+      return 101
+    case 'vfInUse':
+      return 102
+    case 'interfaceExists':
+      return 103
+    case 'alreadyAttached':
+      return 104
+    case 'ipam':
+    case 'address':
+      return 105
+    case 'state':
+      return 106
+    case 'duplicateAddress':
+      return 107
+    case 'mismatch':
+      return 108
+    case 'release':
+      return 109
+  }
+}
+
+/** What the caller reads on stdout when something was thrown. */
+export function errorDocument(thrown: unknown): ErrorDocument {
+  if (!(thrown instanceof PluginError)) {
+    return { code: INTERNAL, msg: messageOf(thrown) }
+  }
+  const { fault } = thrown
+  const details = 'details' in fault ? fault.details : undefined
+  return {
+    code: fault.kind === 'ipam' ? (fault.code ?? codeOf(fault)) : codeOf(fault),
+    msg: describeFault(fault),
+    ...(details !== undefined && details !== '' && { details }),
+  }
+}

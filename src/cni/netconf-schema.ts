@@ -1,0 +1,107 @@
+import * as z from 'zod/mini'
+import { isUnicastMac, parseMac } from '../netlink/mac.js'
+import { parsePciAddress } from '../pci/address.js'
+
+// One process reads one configuration: compiling the checks would cost more than it saves.
+z.config({ jitless: true })
+
+const MIN_MTU = 68
+const MAX_U32 = 0xffffffff
+
+const whole = (minimum: number, maximum: number) => {
+  const error = `must be a whole number from ${minimum} to ${maximum}`
+  return z.int(error).check(z.minimum(minimum, error), z.maximum(maximum, error))
+}
+
+const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
+  z.enum(values, `must be ${values.map((value) => `"${value}"`).join(' or ')}`)
+
+const text = z.string('must be a string')
+const flag = z.boolean('must be true or false')
+const object = z.record(z.string(), z.unknown(), 'must be an object')
+
+const PciAddress = z.pipe(
+  text.check(z.refine((value) => parsePciAddress(value) !== undefined, 'must be a PCI address like 0000:01:10.0')),
+  z.transform((value) => parsePciAddress(value) ?? value),
+)
+
+/** A MAC for one interface, lower case with colons. */
+export const Mac = z.pipe(
+  text.check(
+    z.refine((value) => parseMac(value) !== undefined, 'must be a MAC address like 02:00:00:00:00:01'),
+    z.refine((value) => {
+      const bytes = parseMac(value)
+      return bytes === undefined || isUnicastMac(bytes)
+    }, 'must be a unicast address and not zero'),
+  ),
+  z.transform((value) => value.toLowerCase().replaceAll('-', ':')),
+)
+
+const VlanProto = z.pipe(
+  z.pipe(
+    text,
+    z.transform((value) => value.toLowerCase()),
+  ),
+  z.enum(['802.1q', '802.1ad'], 'must be "802.1q" or "802.1ad"'),
+)
+
+const Folder = text.check(z.refine((value) => value.startsWith('/'), 'must be an absolute path'))
+
+const Attachments = z.array(object, 'must be a list of attachments')
+
+/** VLAN IDs 0 (untagged) to 4094, IEEE 802.1Q. Shared with CNI_ARGS. */
+export const Vlan = whole(0, 4094)
+
+/** Every key of the network configuration with its rule; what needs two keys is in netconf.ts. */
+export const NET_CONF_KEYS = {
+  type: text,
+  deviceID: PciAddress,
+  pciBusID: PciAddress,
+  master: text,
+  if0: text,
+  vf: whole(0, MAX_U32),
+  selectors: object,
+  pfOnly: flag,
+  if0name: text,
+  l2enable: flag,
+  vlan: Vlan,
+  vlanQoS: whole(0, 7),
+  vlanProto: VlanProto,
+  mac: Mac,
+  min_tx_rate: whole(0, MAX_U32),
+  max_tx_rate: whole(0, MAX_U32),
+  spoofchk: oneOf(['on', 'off']),
+  trust: oneOf(['on', 'off']),
+  link_state: oneOf(['auto', 'enable', 'disable']),
+  mtu: whole(MIN_MTU, MAX_U32),
+  promisc: flag,
+  allmulti: flag,
+  dpdk: object,
+  ipam: object,
+  logLevel: oneOf(['error', 'warning', 'info', 'debug']),
+  logFile: Folder,
+  cniDir: Folder,
+  runtimeConfig: object,
+  capabilities: object,
+  args: object,
+  masterplugin: flag,
+  prevResult: object,
+  dns: object,
+  'cni.dev/valid-attachments': Attachments,
+  'cni.dev/attachments': Attachments,
+} as const
+
+type Keys = typeof NET_CONF_KEYS
+
+/** The keys of a configuration that are there and right, by their canonical name. */
+export type NetConfValues = { readonly [Key in keyof Keys]?: z.output<Keys[Key]> }
+
+/** What is said of runtimeConfig (CNI conventions; NPWG device information specification). */
+export const RUNTIME_KEYS = {
+  mac: Mac,
+  deviceID: PciAddress,
+  ips: z.array(text, 'must be a list of addresses'),
+  CNIDeviceInfoFile: text,
+} as const
+
+export type RuntimeValues = { readonly [Key in keyof typeof RUNTIME_KEYS]?: z.output<(typeof RUNTIME_KEYS)[Key]> }

@@ -1,0 +1,86 @@
+import type { CallArgs } from '../cni/args.js'
+import { type ParsedNetConf, requireValid } from '../cni/netconf.js'
+import { readResult } from '../cni/result.js'
+import { PluginError } from '../errors.js'
+import type { Host, Netns } from '../host/ports.js'
+import { ipamCheck } from '../ipam.js'
+import { IFA_F_DADFAILED } from '../netlink/constants.js'
+import { parseCidr } from '../netlink/ip.js'
+import { addressesOf } from '../rtnl/address.js'
+import { openRtnl } from '../rtnl/connection.js'
+import { linkByName } from '../rtnl/link.js'
+import { readVf } from '../sriov/apply.js'
+import { planVf } from '../sriov/plan.js'
+import { loadAttachment } from '../state/attachments.js'
+import type { AttachmentRecord } from '../state/record.js'
+
+/** What of the PF's settings is not as it was set. */
+async function vfDifferences(host: Host, { pf, vfIndex, wanted }: AttachmentRecord): Promise<string[]> {
+  const rtnl = openRtnl(host)
+  try {
+    const { vf } = await readVf(rtnl, pf.name, vfIndex)
+    const { mac, ...others } = wanted.vf
+    return [
+      ...planVf(others, vf).map(({ operation }) => `${operation.replace(/^set /, '')} does not hold any more`),
+      ...(mac !== undefined && mac !== vf.mac ? [`the PF has MAC ${vf.mac} for it, not ${mac}`] : []),
+    ]
+  } finally {
+    rtnl.close()
+  }
+}
+
+/** What of the interface in the pod is not as the result of its ADD says. */
+async function podDifferences(host: Host, args: CallArgs, record: AttachmentRecord, pod: Netns): Promise<string[]> {
+  const rtnl = openRtnl(host, pod)
+  try {
+    const link = await linkByName(rtnl, args.ifName)
+    if (!link) {
+      return [`there is no interface ${args.ifName} in ${pod.path}`]
+    }
+    const result = readResult(record.result ?? {})
+    const [expected] = result.interfaces
+    const addresses = await addressesOf(rtnl, link.index)
+    const missing = result.ips.flatMap(({ address }) => {
+      const { bytes, prefixLength } = parseCidr(address)
+      const found = addresses.find((one) => one.bytes.equals(bytes) && one.prefixLength === prefixLength)
+      if (!found) {
+        return [`address ${address} is missing`]
+      }
+      return found.flags & IFA_F_DADFAILED ? [`address ${address} is used by another host`] : []
+    })
+    return [
+      ...(link.isUp ? [] : [`${args.ifName} is down`]),
+      ...(expected?.mac === undefined || expected.mac === link.mac
+        ? []
+        : [`its MAC is ${link.mac}, not ${expected.mac}`]),
+      ...(expected?.mtu === undefined || expected.mtu === link.mtu
+        ? []
+        : [`its MTU is ${link.mtu}, not ${expected.mtu}`]),
+      ...missing,
+    ]
+  } finally {
+    rtnl.close()
+  }
+}
+
+/**
+ * CHECK: compares the kernel with what the ADD set up.
+ * @throws PluginError kind `mismatch` with every difference; kind `state` without a record
+ */
+export async function check(host: Host, args: CallArgs, parsed: ParsedNetConf, pod: Netns): Promise<void> {
+  const conf = requireValid(parsed)
+  const read = loadAttachment(host.files, conf.cniDir, args)
+  if (read?.kind !== 'record' || read.record.phase !== 'attached') {
+    const problem =
+      read?.kind === 'record' ? 'its ADD did not finish' : (read?.problem ?? 'there is no record of an ADD')
+    throw new PluginError({ kind: 'mismatch', differences: [problem] })
+  }
+  const { record } = read
+  const differences = [...(await podDifferences(host, args, record, pod)), ...(await vfDifferences(host, record))]
+  if (differences.length > 0) {
+    throw new PluginError({ kind: 'mismatch', differences })
+  }
+  if (record.ipam) {
+    await ipamCheck(host, { ...record.ipam, stdin: conf.text })
+  }
+}

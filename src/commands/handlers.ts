@@ -1,0 +1,95 @@
+import type { CallArgs, Verb } from '../cni/args.js'
+import type { Call } from '../cni/call.js'
+import type { Handler } from '../cni/dispatch.js'
+import type { NetConf } from '../cni/netconf.js'
+import { resultDocument } from '../cni/result.js'
+import { messageOf, PluginError } from '../errors.js'
+import type { Host, Netns } from '../host/ports.js'
+import { add } from './add.js'
+import { check } from './check.js'
+import { del } from './del.js'
+import { gc } from './gc.js'
+import { status } from './status.js'
+
+/** The world of one call: its log goes where its configuration says. */
+export type HostOf = (verb: Verb, args: CallArgs, conf: NetConf) => Host
+
+const isTrue = (text: string | undefined): boolean => ['1', 't', 'true'].includes((text ?? '').toLowerCase())
+
+/** @throws PluginError kind `netns` when a namespace is our own, unless CNI_NETNS_OVERRIDE allows it */
+function requireOther({ kernel }: Host, { environment }: CallArgs, netns: Netns): void {
+  const own = kernel.ownNetns()
+  const isOwn = own.id.device === netns.id.device && own.id.inode === netns.id.inode
+  own.close()
+  if (isOwn && !isTrue(environment.CNI_NETNS_OVERRIDE)) {
+    throw new PluginError({
+      kind: 'netns',
+      path: netns.path,
+      problem: "plugin's netns and netns from CNI_NETNS should not be the same",
+    })
+  }
+}
+
+async function withNetns<T>(host: Host, { netnsPath }: CallArgs, work: (netns: Netns) => Promise<T>): Promise<T> {
+  const netns = host.kernel.openNetns(netnsPath)
+  try {
+    return await work(netns)
+  } finally {
+    netns.close()
+  }
+}
+
+/** DEL does without a namespace; one that is our own is a mistake of the caller all the same. */
+function requireOtherIfAny(host: Host, args: CallArgs): void {
+  let netns: Netns
+  try {
+    netns = host.kernel.openNetns(args.netnsPath)
+  } catch (error) {
+    host.log.debug('DEL without a namespace', { problem: messageOf(error) })
+    return
+  }
+  try {
+    requireOther(host, args, netns)
+  } finally {
+    netns.close()
+  }
+}
+
+/** The five verbs over a world: what cni/dispatch.ts calls. */
+export function handlers(hostOf: HostOf): Readonly<Record<Verb, Handler>> {
+  const on =
+    (work: (host: Host, call: Call) => Promise<object | undefined>): Handler =>
+    async (call) => {
+      const { verb, args, parsed } = call
+      const host = hostOf(verb, args, parsed.conf)
+      for (const warning of parsed.warnings) {
+        host.log.warning(warning)
+      }
+      try {
+        return await work(host, call)
+      } catch (error) {
+        host.log.info('the call failed', { error: messageOf(error) })
+        throw error
+      }
+    }
+  return {
+    ADD: on((host, { args, parsed }) =>
+      withNetns(host, args, async (netns) => {
+        requireOther(host, args, netns)
+        return resultDocument(await add(host, args, parsed, netns), parsed.conf.cniVersion)
+      }),
+    ),
+    DEL: on(async (host, { args, parsed }) => {
+      if (args.netnsPath !== '') {
+        requireOtherIfAny(host, args)
+      }
+      await del(host, args, parsed)
+      return undefined
+    }),
+    CHECK: on((host, { args, parsed }) =>
+      withNetns(host, args, (netns) => check(host, args, parsed, netns).then(() => undefined)),
+    ),
+    GC: on((host, { args, parsed }) => gc(host, args, parsed).then(() => undefined)),
+    STATUS: on((host, { args, parsed }) => status(host, args, parsed).then(() => undefined)),
+  }
+}

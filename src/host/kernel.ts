@@ -1,0 +1,82 @@
+import { closeSync, fstatSync, openSync } from 'node:fs'
+import { errnoOf, messageOf, PluginError } from '../errors.js'
+import { type Addon, orThrow } from './addon.js'
+import { errnoName } from './errno.js'
+import type { KernelPort, Netns, RouteSocket } from './ports.js'
+
+/** include/uapi/linux/sched.h */
+const CLONE_NEWNET = 0x40000000
+
+const OWN_NETNS_PATH = '/proc/thread-self/ns/net'
+
+function openNetns(addon: Addon, path: string): Netns {
+  const refuse = (problem: string): never => {
+    throw new PluginError({ kind: 'netns', path, problem })
+  }
+  let fd: number
+  try {
+    fd = openSync(path, 'r')
+  } catch (error) {
+    return refuse(errnoOf(error) === 'ENOENT' ? 'does not exist' : messageOf(error))
+  }
+  if (addon.namespaceType(fd) !== CLONE_NEWNET) {
+    closeSync(fd)
+    return refuse('is not a network namespace')
+  }
+  const { dev, ino } = fstatSync(fd, { bigint: true })
+  let isOpen = true
+  return {
+    path,
+    fd,
+    id: { device: String(dev), inode: String(ino) },
+    close() {
+      if (isOpen) {
+        isOpen = false
+        closeSync(fd)
+      }
+    },
+  }
+}
+
+function openRouteSocket(addon: Addon, netns?: Netns): RouteSocket {
+  const fd = orThrow(addon.openRouteSocket(netns?.fd ?? -1), 'open a netlink socket', netns?.path ?? 'the host')
+  return {
+    send(bytes) {
+      orThrow(addon.sendRoute(fd, bytes), 'send a netlink message', 'the kernel')
+    },
+    async receive(timeoutMs) {
+      const answer = addon.receiveRoute(fd, timeoutMs)
+      if (typeof answer === 'number') {
+        throw new PluginError({
+          kind: 'kernel',
+          operation: 'receive a netlink answer',
+          target: 'the route socket',
+          code: errnoName(-answer),
+        })
+      }
+      return answer
+    },
+    close() {
+      closeSync(fd)
+    },
+  }
+}
+
+/** The kernel of this machine, through the addon. */
+export function realKernel(addon: Addon): KernelPort {
+  return {
+    openNetns: (path) => openNetns(addon, path),
+    ownNetns: () => openNetns(addon, OWN_NETNS_PATH),
+    openRouteSocket: (netns) => openRouteSocket(addon, netns),
+    sendFrame(netns, interfaceIndex, frame) {
+      orThrow(
+        addon.sendFrame(netns.fd, interfaceIndex, frame),
+        'send a frame',
+        `interface ${interfaceIndex} in ${netns.path}`,
+      )
+    },
+    writeNetSysctl(netns, path, value) {
+      orThrow(addon.writeFileInNetns(netns.fd, path, Buffer.from(value)), `write ${value} to ${path}`, netns.path)
+    },
+  }
+}

@@ -1,0 +1,35 @@
+import type { Log, LogLevelName } from './ports.js'
+
+const ORDER: readonly LogLevelName[] = ['error', 'warning', 'info', 'debug']
+
+export type WriteLine = (level: LogLevelName, message: string, facts: Readonly<Record<string, unknown>>) => void
+
+/** What log-writer.ts, a bundle of its own, offers. */
+export interface LogWriterModule {
+  openLogWriter(file: string | undefined): WriteLine
+}
+
+/** Where lines go, and from which level on. Without a file: stderr. `facts` stand in every line. */
+export interface LogOptions {
+  readonly level: LogLevelName
+  readonly file?: string
+  readonly facts: Readonly<Record<string, unknown>>
+}
+
+/**
+ * A log that loads its writer with the first line it has to write: pino costs 8 ms to load, and an ADD that goes
+ * well has nothing to say at the default level.
+ */
+export function lazyLog({ level, file, facts }: LogOptions, loadWriter: () => LogWriterModule): Log {
+  let write: WriteLine | undefined
+  const limit = ORDER.indexOf(level)
+  const at =
+    (name: LogLevelName): Log[LogLevelName] =>
+    (message, more) => {
+      if (ORDER.indexOf(name) <= limit) {
+        write ??= loadWriter().openLogWriter(file)
+        write(name, message, { ...facts, ...more })
+      }
+    }
+  return { error: at('error'), warning: at('warning'), info: at('info'), debug: at('debug') }
+}

@@ -1,0 +1,105 @@
+/**
+ * The edges of the plugin as interfaces: what it asks of the kernel, the file system, other programs and the clock.
+ * The real ones stand beside this file; the tests bring their own. Everything that could block returns a promise.
+ */
+
+/** An rtnetlink socket. It stays in the network namespace where it was opened. */
+export interface RouteSocket {
+  /** Sends one datagram. @throws PluginError kind `kernel` */
+  send(bytes: Buffer): void
+  /** The next datagram, whole. @throws PluginError kind `kernel`, ETIMEDOUT when none comes in time */
+  receive(timeoutMs: number): Promise<Buffer>
+  close(): void
+}
+
+/** What tells network namespaces apart: device and inode of the nsfs file (namespaces(7)). */
+export interface NetnsId {
+  readonly device: string
+  readonly inode: string
+}
+
+/** An open network namespace. */
+export interface Netns {
+  readonly path: string
+  readonly fd: number
+  readonly id: NetnsId
+  close(): void
+}
+
+export interface KernelPort {
+  /** Opens the namespace behind a path. @throws PluginError kind `netns` when it is missing or no network namespace */
+  openNetns(path: string): Netns
+  /** Our own namespace. */
+  ownNetns(): Netns
+  /** A route socket in a namespace, or in our own. @throws PluginError kind `kernel` */
+  openRouteSocket(netns?: Netns): RouteSocket
+  /** Sends one Ethernet frame out of an interface. @throws PluginError kind `kernel` */
+  sendFrame(netns: Netns, interfaceIndex: number, frame: Buffer): void
+  /** Writes a setting below /proc/sys/net as that namespace sees it. @throws PluginError kind `kernel` */
+  writeNetSysctl(netns: Netns, path: string, value: string): void
+}
+
+/** A held flock(2); closing gives it up, and so does the end of the process. */
+export interface Lock {
+  release(): void
+}
+
+/** Files by absolute path. Absence is undefined or an empty list, everything else throws the error of Node.js. */
+export interface FilePort {
+  readText(path: string): string | undefined
+  /** Where a symbolic link points, as written. */
+  readLink(path: string): string | undefined
+  list(folder: string): readonly string[]
+  exists(path: string): boolean
+  makeFolder(path: string): void
+  /** Replaces a file at once: temporary file, rename. Survives a kill of this process, not a power cut. */
+  write(path: string, text: string): void
+  /** The same, and on the disk when it returns: fsync of the file and of its folder. */
+  writeDurably(path: string, text: string): void
+  /** Makes a file that must not exist yet, durably and whole; false when it exists. Of two callers one wins. */
+  createDurably(path: string, text: string): boolean
+  remove(path: string): void
+  /** Renames a file within its folder. */
+  rename(from: string, to: string): void
+  isWritable(folder: string): boolean
+  isExecutable(path: string): boolean
+  /** Takes the lock of a file, which is made when missing; undefined while somebody else holds it. */
+  tryLock(path: string): Lock | undefined
+}
+
+/** What a program left: its exit code (128 + signal when killed) and stdout. */
+export interface Exit {
+  readonly status: number
+  readonly stdout: string
+}
+
+/** A running program. */
+export interface Child {
+  /** Waits for its end; one that runs longer is killed. */
+  wait(timeoutMs: number): Promise<Exit>
+}
+
+export interface ProcessPort {
+  /** Starts a program: these bytes on stdin, our stderr. @throws PluginError kind `kernel` */
+  start(path: string, environment: Readonly<Record<string, string | undefined>>, stdin: string): Child
+}
+
+export interface ClockPort {
+  /** Milliseconds since some fixed moment; never goes back. */
+  nowMs(): number
+  sleep(ms: number): Promise<void>
+}
+
+export type LogLevelName = 'error' | 'warning' | 'info' | 'debug'
+
+/** Structured log lines: one sentence, and facts. */
+export type Log = Readonly<Record<LogLevelName, (message: string, facts?: Readonly<Record<string, unknown>>) => void>>
+
+/** Everything a command needs of the world. */
+export interface Host {
+  readonly kernel: KernelPort
+  readonly files: FilePort
+  readonly processes: ProcessPort
+  readonly clock: ClockPort
+  readonly log: Log
+}

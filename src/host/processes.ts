@@ -1,0 +1,54 @@
+import { closeSync, readFileSync } from 'node:fs'
+import { PluginError } from '../errors.js'
+import { type Addon, orThrow } from './addon.js'
+import { errnoName } from './errno.js'
+import type { ProcessPort } from './ports.js'
+
+/** Exit code of a program that a signal ended, as shells have it. */
+const SIGNAL_BASE = 128
+
+/** Status of waitpid(2) as an exit code. */
+function exitCode(waitStatus: number): number {
+  const signal = waitStatus & 0x7f
+  return signal === 0 ? (waitStatus >> 8) & 0xff : SIGNAL_BASE + signal
+}
+
+function waitOrKill(addon: Addon, pid: number, timeoutMs: number): number {
+  const status = addon.waitChild(pid, timeoutMs)
+  if (status >= 0 || errnoName(-status) !== 'ETIMEDOUT') {
+    return orThrow(status, 'wait for', `process ${pid}`)
+  }
+  process.kill(pid, 'SIGKILL')
+  return orThrow(addon.waitChild(pid, timeoutMs), 'wait for', `process ${pid}`)
+}
+
+/** What the child wrote to its memfd, from the beginning. */
+function readAndClose(fd: number): string {
+  try {
+    return readFileSync(`/proc/self/fd/${fd}`, 'utf8')
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Programs of this machine, by posix_spawn in the addon: Node's child_process costs several milliseconds. */
+export function realProcesses(addon: Addon): ProcessPort {
+  return {
+    start(path, environment, stdin) {
+      const variables = Object.entries(environment).flatMap(([name, value]) =>
+        value === undefined ? [] : [`${name}=${value}`],
+      )
+      const started = addon.startChild(path, [path], variables, Buffer.from(stdin))
+      if (typeof started === 'number') {
+        throw new PluginError({ kind: 'kernel', operation: 'start', target: path, code: errnoName(-started) })
+      }
+      const [pid, stdoutFd] = started
+      return {
+        async wait(timeoutMs) {
+          const status = waitOrKill(addon, pid, timeoutMs)
+          return { status: exitCode(status), stdout: readAndClose(stdoutFd) }
+        },
+      }
+    },
+  }
+}

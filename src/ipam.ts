@@ -1,0 +1,120 @@
+import type { Environment } from './cni/args.js'
+import { isJsonObject, parseJsonObject, valueAt } from './cni/json.js'
+import { type CniResult, parseResult } from './cni/result.js'
+import { messageOf, PluginError } from './errors.js'
+import type { Host } from './host/ports.js'
+import type { IpamCall } from './state/record.js'
+
+/** A DHCP server may take its time; a plugin that never ends must not hold the VF for ever. */
+const IPAM_TIMEOUT_MS = 120_000
+
+/** An IPAM ADD under way. */
+export interface PendingIpam {
+  /** Its result. @throws PluginError kind `ipam` with the plugin's own code and words */
+  result(): Promise<CniResult>
+}
+
+/** The path of the IPAM plugin, found first in CNI_PATH. @throws PluginError kind `ipam` when it is nowhere */
+export function findIpamPlugin({ files }: Pick<Host, 'files'>, { type, environment }: IpamCall): string {
+  const folders = (environment.CNI_PATH ?? '').split(':').filter((folder) => folder !== '')
+  const path = folders.map((folder) => `${folder}/${type}`).find((candidate) => files.isExecutable(candidate))
+  if (path === undefined) {
+    throw new PluginError({
+      kind: 'ipam',
+      plugin: type,
+      message: `is in none of the folders of CNI_PATH (${folders.join(', ')})`,
+    })
+  }
+  return path
+}
+
+/** The error that a plugin printed; its exit code where it printed none. */
+function failureOf(plugin: string, status: number, stdout: string): PluginError {
+  let document: unknown
+  try {
+    document = JSON.parse(stdout)
+  } catch {
+    document = undefined
+  }
+  const [message, code, details] = [valueAt(document, 'msg'), valueAt(document, 'code'), valueAt(document, 'details')]
+  return new PluginError({
+    kind: 'ipam',
+    plugin,
+    message:
+      isJsonObject(document) && typeof message === 'string' && message !== '' ? message : `exit status ${status}`,
+    ...(typeof code === 'number' && Number.isInteger(code) && code > 0 && { code }),
+    ...(typeof details === 'string' && details !== '' && { details }),
+  })
+}
+
+function start(host: Host, call: IpamCall, command: 'ADD' | 'DEL' | 'CHECK') {
+  const path = findIpamPlugin(host, call)
+  host.log.debug('IPAM', { plugin: path, command })
+  const child = host.processes.start(path, { ...call.environment, CNI_COMMAND: command }, call.stdin)
+  return async (): Promise<string> => {
+    const { status, stdout } = await child.wait(IPAM_TIMEOUT_MS)
+    if (status !== 0) {
+      throw failureOf(call.type, status, stdout)
+    }
+    return stdout
+  }
+}
+
+/** How to call the IPAM plugin of a configuration: stdin and environment byte for byte ours, CNI_COMMAND aside. */
+export function ipamCall(type: string, stdin: string, environment: Environment): IpamCall {
+  const set = Object.entries(environment).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value] as const],
+  )
+  return { type, stdin, environment: Object.fromEntries(set) }
+}
+
+/** What of a call is recorded, to repeat it when the caller's environment is gone: the parameters of CNI. */
+export const recordedCall = ({ environment, ...call }: IpamCall): IpamCall => ({
+  ...call,
+  environment: Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith('CNI_'))),
+})
+
+/** Starts the IPAM plugin's ADD, which runs while the VF is moved. @throws PluginError kind `ipam` */
+export function startIpamAdd(host: Host, call: IpamCall): PendingIpam {
+  const finish = start(host, call, 'ADD')
+  return {
+    async result() {
+      const stdout = await finish()
+      let result: CniResult
+      try {
+        result = parseResult(stdout, 'its result')
+      } catch (error) {
+        throw new PluginError({ kind: 'ipam', plugin: call.type, message: messageOf(error) })
+      }
+      if (result.ips.length === 0) {
+        throw new PluginError({ kind: 'ipam', plugin: call.type, message: 'gave no address' })
+      }
+      return result
+    },
+  }
+}
+
+/** CNI code: the plugin does not speak the version of the configuration. */
+const INCOMPATIBLE_VERSION = 1
+
+/** Gives the lease back. A plugin that refuses the configuration's version cannot have given one. @throws PluginError kind `ipam` */
+export async function ipamDel(host: Host, call: IpamCall): Promise<void> {
+  try {
+    await start(host, call, 'DEL')()
+  } catch (error) {
+    if (!(error instanceof PluginError && error.fault.kind === 'ipam' && error.fault.code === INCOMPATIBLE_VERSION)) {
+      throw error
+    }
+    host.log.warning('the IPAM plugin does not speak the version of the configuration; it holds no lease of it', {
+      plugin: call.type,
+    })
+  }
+}
+
+/** Asks the IPAM plugin whether the lease still stands. @throws PluginError kinds `ipam`, `decode` */
+export async function ipamCheck(host: Host, call: IpamCall): Promise<void> {
+  const stdout = await start(host, call, 'CHECK')()
+  if (stdout.trim() !== '') {
+    parseJsonObject(stdout, `IPAM plugin ${call.type}`)
+  }
+}

@@ -1,0 +1,111 @@
+import { PluginError } from '../errors.js'
+import { NLA_F_NESTED, NLA_TYPE_MASK } from './constants.js'
+
+const HEADER_BYTES = 4
+
+/** One netlink attribute: `type` keeps its flag bits, so that unknown ones survive a round trip. */
+export interface Attribute {
+  readonly type: number
+  readonly payload: Buffer
+}
+
+/** Rounds a length up to the 4-byte boundary of netlink (NLA_ALIGN, netlink(7)). */
+export const align4 = (length: number): number => (length + 3) & ~3
+
+/** Writes attributes one behind the other, each padded to 4 bytes (netlink(7)). */
+export function encodeAttributes(attributes: readonly Attribute[]): Buffer {
+  const total = attributes.reduce((sum, { payload }) => sum + align4(HEADER_BYTES + payload.length), 0)
+  const bytes = Buffer.alloc(total)
+  let offset = 0
+  for (const { type, payload } of attributes) {
+    bytes.writeUInt16LE(HEADER_BYTES + payload.length, offset)
+    bytes.writeUInt16LE(type, offset + 2)
+    payload.copy(bytes, offset + HEADER_BYTES)
+    offset += align4(HEADER_BYTES + payload.length)
+  }
+  return bytes
+}
+
+/**
+ * Reads a run of attributes; known and unknown alike, in their order.
+ * @throws PluginError kind `wire` when a length does not fit.
+ */
+export function decodeAttributes(bytes: Buffer): Attribute[] {
+  const attributes: Attribute[] = []
+  let offset = 0
+  while (bytes.length - offset >= HEADER_BYTES) {
+    const length = bytes.readUInt16LE(offset)
+    if (length < HEADER_BYTES || offset + length > bytes.length) {
+      throw new PluginError({
+        kind: 'wire',
+        problem: `attribute of ${length} bytes at offset ${offset} of ${bytes.length}`,
+      })
+    }
+    attributes.push({
+      type: bytes.readUInt16LE(offset + 2),
+      payload: bytes.subarray(offset + HEADER_BYTES, offset + length),
+    })
+    offset += align4(length)
+  }
+  if (offset < bytes.length) {
+    throw new PluginError({ kind: 'wire', problem: `${bytes.length - offset} bytes behind the last attribute` })
+  }
+  return attributes
+}
+
+/** The first attribute of a type, flag bits aside. */
+export const findAttribute = (attributes: readonly Attribute[], type: number): Attribute | undefined =>
+  attributes.find((attribute) => (attribute.type & NLA_TYPE_MASK) === type)
+
+/** The payload of the first attribute of a type; undefined where it is absent. */
+export const payloadOf = (attributes: readonly Attribute[], type: number): Buffer | undefined =>
+  findAttribute(attributes, type)?.payload
+
+/**
+ * The 32-bit number an attribute holds; undefined where the attribute is absent.
+ * @throws PluginError kind `wire` when it is shorter than that.
+ */
+export function u32Of(attributes: readonly Attribute[], type: number): number | undefined {
+  const payload = payloadOf(attributes, type)
+  return payload && atLeast(payload, 4, `attribute ${type}`).readUInt32LE(0)
+}
+
+/** The text an attribute holds, without its closing NUL; undefined where the attribute is absent. */
+export const textOf = (attributes: readonly Attribute[], type: number): string | undefined => {
+  const payload = payloadOf(attributes, type)
+  return payload && cString(payload)
+}
+
+/** Reads text up to the first NUL. */
+export function cString(bytes: Buffer): string {
+  const end = bytes.indexOf(0)
+  return bytes.toString('utf8', 0, end < 0 ? bytes.length : end)
+}
+
+/**
+ * Hands bytes back when there are enough of them. The kernel may send more than we know of.
+ * @throws PluginError kind `wire` otherwise.
+ */
+export function atLeast(bytes: Buffer, length: number, what: string): Buffer {
+  if (bytes.length < length) {
+    throw new PluginError({ kind: 'wire', problem: `${what} has ${bytes.length} bytes, not ${length}` })
+  }
+  return bytes
+}
+
+export const u32Attribute = (type: number, value: number): Attribute => {
+  const payload = Buffer.alloc(4)
+  payload.writeUInt32LE(value, 0)
+  return { type, payload }
+}
+
+export const textAttribute = (type: number, text: string): Attribute => ({
+  type,
+  payload: Buffer.from(`${text}\0`, 'utf8'),
+})
+
+/** An attribute that holds attributes, marked as nested like iproute2 does. */
+export const nestedAttribute = (type: number, attributes: readonly Attribute[]): Attribute => ({
+  type: type | NLA_F_NESTED,
+  payload: encodeAttributes(attributes),
+})

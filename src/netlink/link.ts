@@ -1,0 +1,151 @@
+import {
+  type Attribute,
+  atLeast,
+  cString,
+  decodeAttributes,
+  encodeAttributes,
+  findAttribute,
+  payloadOf,
+  textAttribute,
+  textOf,
+  u32Attribute,
+  u32Of,
+} from './attribute.js'
+import {
+  IFF_ALLMULTI,
+  IFF_PROMISC,
+  IFF_UP,
+  IFLA_ADDRESS,
+  IFLA_ALT_IFNAME,
+  IFLA_CARRIER,
+  IFLA_IFNAME,
+  IFLA_MAX_MTU,
+  IFLA_MTU,
+  IFLA_NET_NS_FD,
+  IFLA_PARENT_DEV_NAME,
+  IFLA_PROP_LIST,
+  IFLA_VFINFO_LIST,
+  NLA_TYPE_MASK,
+} from './constants.js'
+import { formatMac, parseMac } from './mac.js'
+import { decodeVfInfoList, type VfInfo } from './vf-info.js'
+
+const HEADER_BYTES = 16
+
+/** struct ifinfomsg and the attributes behind it, nothing interpreted. */
+export interface LinkMessage {
+  readonly family: number
+  readonly linkType: number
+  readonly index: number
+  readonly flags: number
+  readonly change: number
+  readonly attributes: readonly Attribute[]
+}
+
+/** A network interface as the plugin sees it. `mtu` and `maxMtu` in bytes; `maxMtu` 0 where the driver states none. */
+export interface Link {
+  readonly index: number
+  readonly name: string
+  readonly mac: string
+  readonly mtu: number
+  readonly maxMtu: number
+  readonly isUp: boolean
+  readonly isPromisc: boolean
+  readonly isAllmulti: boolean
+  readonly hasCarrier: boolean
+  readonly altNames: readonly string[]
+  /** The PCI address behind the interface; absent on kernels before 5.14 and for virtual interfaces. */
+  readonly parentDevice?: string
+  readonly vfs: readonly VfInfo[]
+}
+
+export function encodeLinkMessage(message: LinkMessage): Buffer {
+  const header = Buffer.alloc(HEADER_BYTES)
+  header.writeUInt8(message.family, 0)
+  header.writeUInt16LE(message.linkType, 2)
+  header.writeInt32LE(message.index, 4)
+  header.writeUInt32LE(message.flags, 8)
+  header.writeUInt32LE(message.change, 12)
+  return Buffer.concat([header, encodeAttributes(message.attributes)])
+}
+
+/** @throws PluginError kind `wire` when the bytes are malformed. */
+export function decodeLinkMessage(payload: Buffer): LinkMessage {
+  atLeast(payload, HEADER_BYTES, 'link message')
+  return {
+    family: payload.readUInt8(0),
+    linkType: payload.readUInt16LE(2),
+    index: payload.readInt32LE(4),
+    flags: payload.readUInt32LE(8),
+    change: payload.readUInt32LE(12),
+    attributes: decodeAttributes(payload.subarray(HEADER_BYTES)),
+  }
+}
+
+/**
+ * What a link message tells about its interface.
+ * @throws PluginError kind `wire` when an attribute is malformed.
+ */
+export function linkOf(message: LinkMessage): Link {
+  const { attributes, flags } = message
+  const address = payloadOf(attributes, IFLA_ADDRESS)
+  const properties = payloadOf(attributes, IFLA_PROP_LIST)
+  const vfs = payloadOf(attributes, IFLA_VFINFO_LIST)
+  const parentDevice = textOf(attributes, IFLA_PARENT_DEV_NAME)
+  return {
+    index: message.index,
+    name: textOf(attributes, IFLA_IFNAME) ?? '',
+    mac: address ? formatMac(address) : '',
+    mtu: u32Of(attributes, IFLA_MTU) ?? 0,
+    maxMtu: u32Of(attributes, IFLA_MAX_MTU) ?? 0,
+    isUp: (flags & IFF_UP) !== 0,
+    isPromisc: (flags & IFF_PROMISC) !== 0,
+    isAllmulti: (flags & IFF_ALLMULTI) !== 0,
+    hasCarrier: payloadOf(attributes, IFLA_CARRIER)?.[0] === 1,
+    altNames: properties
+      ? decodeAttributes(properties)
+          .filter(({ type }) => (type & NLA_TYPE_MASK) === IFLA_ALT_IFNAME)
+          .map(({ payload }) => cString(payload))
+      : [],
+    ...(parentDevice !== undefined && { parentDevice }),
+    vfs: vfs ? decodeVfInfoList(vfs) : [],
+  }
+}
+
+/** What can be changed on an interface in one message. Only the keys given are sent. */
+export interface LinkChange {
+  readonly netnsFd?: number
+  readonly name?: string
+  readonly mac?: string
+  readonly mtu?: number
+  readonly isUp?: boolean
+  readonly isPromisc?: boolean
+  readonly isAllmulti?: boolean
+}
+
+/** The message that makes a change; the kernel applies it in the order: move, MAC, MTU, name, flags (do_setlink). */
+export function linkChangeMessage(index: number, change: LinkChange): LinkMessage {
+  const flag = (wanted: boolean | undefined, bit: number) => ({
+    value: wanted ? bit : 0,
+    mask: wanted === undefined ? 0 : bit,
+  })
+  const flags = [flag(change.isUp, IFF_UP), flag(change.isPromisc, IFF_PROMISC), flag(change.isAllmulti, IFF_ALLMULTI)]
+  const mac = change.mac === undefined ? undefined : parseMac(change.mac)
+  return {
+    family: 0,
+    linkType: 0,
+    index,
+    flags: flags.reduce((bits, { value }) => bits | value, 0),
+    change: flags.reduce((bits, { mask }) => bits | mask, 0),
+    attributes: [
+      ...(change.netnsFd === undefined ? [] : [u32Attribute(IFLA_NET_NS_FD, change.netnsFd)]),
+      ...(mac ? [{ type: IFLA_ADDRESS, payload: mac }] : []),
+      ...(change.mtu === undefined ? [] : [u32Attribute(IFLA_MTU, change.mtu)]),
+      ...(change.name === undefined ? [] : [textAttribute(IFLA_IFNAME, change.name)]),
+    ],
+  }
+}
+
+/** Whether a link request asks for the list of VFs, the expensive part of RTM_GETLINK. */
+export const asksForVfs = (message: LinkMessage, extMaskType: number): boolean =>
+  ((findAttribute(message.attributes, extMaskType)?.payload[0] ?? 0) & 1) === 1

@@ -1,0 +1,160 @@
+import { errnoOf, PluginError } from '../errors.js'
+import type { Attribute } from '../netlink/attribute.js'
+import { nestedAttribute, textAttribute, u32Attribute } from '../netlink/attribute.js'
+import {
+  IFLA_ALT_IFNAME,
+  IFLA_EXT_MASK,
+  IFLA_IFNAME,
+  IFLA_PROP_LIST,
+  RTEXT_FILTER_SKIP_STATS,
+  RTEXT_FILTER_VF,
+  RTM_DELLINKPROP,
+  RTM_GETLINK,
+  RTM_NEWLINK,
+  RTM_NEWLINKPROP,
+  RTM_SETLINK,
+} from '../netlink/constants.js'
+import {
+  decodeLinkMessage,
+  encodeLinkMessage,
+  type Link,
+  type LinkChange,
+  linkChangeMessage,
+  linkOf,
+} from '../netlink/link.js'
+import { type VfChange, vfChangeAttribute } from '../netlink/vf-info.js'
+import type { Rtnl } from './connection.js'
+
+/** Longest name IFLA_IFNAME takes, without the NUL; alternative names are longer (net/core/rtnetlink.c). */
+const MAX_IFNAME_BYTES = 15
+
+/** Who is to be blamed in an error message. */
+export interface Blame {
+  readonly operation: string
+  readonly target: string
+  readonly driver?: string
+}
+
+const header = (index: number, attributes: readonly Attribute[]) =>
+  encodeLinkMessage({ family: 0, linkType: 0, index, flags: 0, change: 0, attributes })
+
+async function getLink(rtnl: Rtnl, target: string, payload: Buffer): Promise<Link | undefined> {
+  try {
+    return linkOf(
+      decodeLinkMessage(
+        (await rtnl.get({ operation: 'look up the interface', target, type: RTM_GETLINK, payload })).payload,
+      ),
+    )
+  } catch (error) {
+    if (errnoOf(error) === 'ENODEV') {
+      return undefined
+    }
+    throw error
+  }
+}
+
+/** The interface of that name or alternative name; undefined when there is none. @throws PluginError kind `kernel` */
+export const linkByName = (rtnl: Rtnl, name: string): Promise<Link | undefined> =>
+  getLink(
+    rtnl,
+    name,
+    header(0, [
+      textAttribute(Buffer.byteLength(name) > MAX_IFNAME_BYTES ? IFLA_ALT_IFNAME : IFLA_IFNAME, name),
+      u32Attribute(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS),
+    ]),
+  )
+
+/** The interface with that index; undefined when there is none. @throws PluginError kind `kernel` */
+export const linkByIndex = (rtnl: Rtnl, index: number): Promise<Link | undefined> =>
+  getLink(rtnl, `interface ${index}`, header(index, [u32Attribute(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)]))
+
+/**
+ * A PF with the settings of all its VFs: the expensive look-up, it asks the driver about every VF under RTNL.
+ * @throws PluginError kind `kernel`; ENODEV when the PF is gone
+ */
+export async function pfWithVfs(rtnl: Rtnl, pfName: string): Promise<Link> {
+  const answer = await rtnl.get({
+    operation: 'read the VF settings',
+    target: pfName,
+    type: RTM_GETLINK,
+    payload: header(0, [
+      textAttribute(IFLA_IFNAME, pfName),
+      u32Attribute(IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS),
+    ]),
+    trace: { isVfDump: true },
+  })
+  return linkOf(decodeLinkMessage(answer.payload))
+}
+
+/** All interfaces of the namespace. @throws PluginError kind `kernel` */
+export async function allLinks(rtnl: Rtnl): Promise<Link[]> {
+  const messages = await rtnl.dump({
+    operation: 'list the interfaces',
+    target: rtnl.netnsPath,
+    type: RTM_GETLINK,
+    payload: header(0, [u32Attribute(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)]),
+  })
+  return messages.map(({ payload }) => linkOf(decodeLinkMessage(payload)))
+}
+
+/** Changes an interface in place, or moves it: see linkChangeMessage() for the order. @throws PluginError kind `kernel` */
+export async function changeLink(rtnl: Rtnl, index: number, change: LinkChange, blame: Blame): Promise<void> {
+  await rtnl.change({
+    ...blame,
+    type: RTM_NEWLINK,
+    payload: encodeLinkMessage(linkChangeMessage(index, change)),
+    ...(change.netnsFd !== undefined && { trace: { isMove: true } }),
+  })
+}
+
+/** Changes settings that a PF holds for one of its VFs, all in one message. @throws PluginError kind `kernel` */
+export async function changeVf(
+  rtnl: Rtnl,
+  pfIndex: number,
+  vfIndex: number,
+  change: VfChange,
+  blame: Blame,
+): Promise<void> {
+  await rtnl.change({
+    ...blame,
+    type: RTM_SETLINK,
+    payload: header(pfIndex, [vfChangeAttribute(vfIndex, change)]),
+  })
+}
+
+async function changeAltNames(
+  rtnl: Rtnl,
+  index: number,
+  names: readonly string[],
+  request: Blame & { type: number },
+): Promise<void> {
+  if (names.length > 0) {
+    const properties = names.map((name) => textAttribute(IFLA_ALT_IFNAME, name))
+    await rtnl.change({ ...request, payload: header(index, [nestedAttribute(IFLA_PROP_LIST, properties)]) })
+  }
+}
+
+/** Gives an interface alternative names. @throws PluginError kind `kernel`, EEXIST when one is taken */
+export const addAltNames = (rtnl: Rtnl, index: number, names: readonly string[], target: string): Promise<void> =>
+  changeAltNames(rtnl, index, names, {
+    operation: `add the alternative names ${names.join(', ')}`,
+    target,
+    type: RTM_NEWLINKPROP,
+  })
+
+/** Takes alternative names away. @throws PluginError kind `kernel` */
+export const removeAltNames = (rtnl: Rtnl, index: number, names: readonly string[], target: string): Promise<void> =>
+  changeAltNames(rtnl, index, names, {
+    operation: `remove the alternative names ${names.join(', ')}`,
+    target,
+    type: RTM_DELLINKPROP,
+  })
+
+/** The interface with that name. @throws PluginError kind `device` when there is none */
+export async function requireLink(rtnl: Rtnl, name: string): Promise<Link> {
+  const link = await linkByName(rtnl, name)
+  if (!link) {
+    throw new PluginError({ kind: 'device', message: `there is no interface ${name} in ${rtnl.netnsPath}` })
+  }
+  return link
+}

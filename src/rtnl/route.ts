@@ -1,0 +1,26 @@
+import type { ResultRoute } from '../cni/result.js'
+import { NLM_F_CREATE, NLM_F_EXCL, RTM_NEWROUTE } from '../netlink/constants.js'
+import { networkOf, parseCidr, parseIp } from '../netlink/ip.js'
+import { addRouteMessage, encodeRouteMessage } from '../netlink/route.js'
+import type { RtnlRequest } from './connection.js'
+
+/** The request that adds a route of a CNI result through an interface. @throws PluginError kind `address` */
+export function addRouteRequest(interfaceIndex: number, interfaceName: string, route: ResultRoute): RtnlRequest {
+  const { dst, gw, ...numbers } = route
+  const cidr = parseCidr(dst)
+  return {
+    operation: `add the route ${dst}${gw === undefined ? '' : ` via ${gw}`}`,
+    target: interfaceName,
+    type: RTM_NEWROUTE,
+    flags: NLM_F_CREATE | NLM_F_EXCL,
+    payload: encodeRouteMessage(
+      addRouteMessage({
+        destination: networkOf(cidr),
+        prefixLength: cidr.prefixLength,
+        interfaceIndex,
+        ...(gw !== undefined && { gateway: parseIp(gw) }),
+        ...numbers,
+      }),
+    ),
+  }
+}

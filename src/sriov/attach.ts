@@ -1,0 +1,155 @@
+import type { CniResult } from '../cni/result.js'
+import { messageOf } from '../errors.js'
+import type { Host } from '../host/ports.js'
+import { ipamCall, type PendingIpam, startIpamAdd } from '../ipam.js'
+import type { Link } from '../netlink/link.js'
+import { openRtnl } from '../rtnl/connection.js'
+import { changeLink, linkByIndex, removeAltNames } from '../rtnl/link.js'
+import { writeMark } from '../state/allocations.js'
+import { commitAttachment, commitIntent, noteAttachment } from '../state/attachments.js'
+import type { AttachmentRecord } from '../state/record.js'
+import { configureAddresses } from './addresses.js'
+import { applyVfSteps } from './apply.js'
+import { type Attachment, type AttachRequest, type Findings, inspect, intentOf } from './inspect.js'
+import { describeVf } from './locate.js'
+import { adminMacToRelease, settleMac } from './mac.js'
+import { moveNetdev } from './move.js'
+import { planVf } from './plan.js'
+import { releaseAttachment } from './release.js'
+
+/** How far an ADD has come: the record as it is on disk. */
+interface Progress {
+  record: AttachmentRecord
+}
+
+/** Off the host and into the pod, down, under its name there. Notes what to do with the PF's MAC before it is set. */
+async function moveIn(attachment: Attachment, { netdev, vf, driver }: Findings, progress: Progress): Promise<Link> {
+  const { host, args, conf, pod, hostRtnl, podRtnl } = attachment
+  const { mac } = conf.vf
+  const { mtu } = conf.netdev
+  const { deviceId, releaseAdminMac } = progress.record
+  const target = `${netdev.name} (${deviceId})`
+  if (netdev.isUp) {
+    await changeLink(hostRtnl, netdev.index, { isUp: false }, { operation: 'take it down', target, driver })
+  }
+  await removeAltNames(
+    hostRtnl,
+    netdev.index,
+    netdev.altNames.filter((name) => name === args.ifName),
+    target,
+  )
+  const { link, couldSetMac } = await moveNetdev({
+    link: netdev,
+    from: hostRtnl,
+    to: podRtnl,
+    into: pod,
+    device: deviceId,
+    driver,
+    name: args.ifName,
+    ...(mac !== undefined && { mac }),
+    ...(mtu !== undefined && mtu !== netdev.mtu && { mtu }),
+  })
+  if (mac !== undefined && releaseAdminMac === undefined) {
+    progress.record = { ...progress.record, releaseAdminMac: adminMacToRelease(vf, couldSetMac) }
+    noteAttachment(host.files, conf.cniDir, progress.record)
+  }
+  return link
+}
+
+/** Up in the pod, with the flags and the MAC that were asked for. */
+async function bringUp({ host, args, conf, podRtnl }: Attachment, { driver }: Findings, link: Link): Promise<Link> {
+  const { promisc, allmulti } = conf.netdev
+  const { mac } = conf.vf
+  const target = `${args.ifName} in ${podRtnl.netnsPath}`
+  const change = {
+    isUp: true,
+    ...(promisc !== undefined && { isPromisc: promisc }),
+    ...(allmulti !== undefined && { isAllmulti: allmulti }),
+  }
+  await changeLink(podRtnl, link.index, change, { operation: 'bring it up', target, driver })
+  if (mac !== undefined) {
+    await settleMac(podRtnl, host.clock, { index: link.index, mac, target, driver })
+  }
+  return (await linkByIndex(podRtnl, link.index)) ?? link
+}
+
+async function change(
+  attachment: Attachment,
+  findings: Findings,
+  progress: Progress,
+  lease?: PendingIpam,
+): Promise<CniResult> {
+  const { host, args, conf, location, pod, hostRtnl, podRtnl } = attachment
+  const moved = await moveIn(attachment, findings, progress)
+  const { pf, index } = location
+  const target = { pfName: pf.name, pfIndex: findings.pf.index, vfIndex: index, driver: pf.driver }
+  await applyVfSteps(hostRtnl, target, planVf(conf.vf, findings.vf))
+  const link = await bringUp(attachment, findings, moved)
+  const leased = await lease?.result()
+  if (leased) {
+    await configureAddresses(host, { netns: pod, rtnl: podRtnl, link }, leased)
+  }
+  return {
+    interfaces: [{ name: args.ifName, mac: link.mac, mtu: link.mtu, sandbox: pod.path, pciID: location.address }],
+    ips: (leased?.ips ?? []).map((ip) => ({ ...ip, interface: 0 })),
+    routes: leased?.routes ?? [],
+    dns: leased && Object.keys(leased.dns).length > 0 ? leased.dns : (conf.dns ?? {}),
+  }
+}
+
+/** Undoes an ADD that failed. What cannot be undone is logged, and its record stays for the next DEL or GC. */
+async function undo(
+  { host, conf, location, ipam }: Attachment,
+  record: AttachmentRecord,
+  lease?: PendingIpam,
+): Promise<void> {
+  await lease?.result().catch(() => undefined)
+  try {
+    await releaseAttachment(host, conf.cniDir, record, ipam)
+  } catch (error) {
+    host.log.error('a failed ADD could not be undone entirely; the next DEL goes on', {
+      vf: describeVf(location.index, location.pf.name),
+      error: messageOf(error),
+    })
+  }
+}
+
+async function attachWith(attachment: Attachment): Promise<CniResult> {
+  const { host, conf, pod } = attachment
+  const findings = await inspect(attachment)
+  const intent = intentOf(attachment, findings)
+  commitIntent(host.files, conf.cniDir, intent)
+  const progress: Progress = { record: intent }
+  let lease: PendingIpam | undefined
+  try {
+    writeMark(host.files, conf.cniDir, intent.deviceId, pod.path)
+    lease = attachment.ipam && startIpamAdd(host, attachment.ipam)
+    const result = await change(attachment, findings, progress, lease)
+    commitAttachment(host.files, conf.cniDir, { ...progress.record, phase: 'attached', result: { ...result } })
+    return result
+  } catch (error) {
+    await undo(attachment, progress.record, lease)
+    throw error
+  }
+}
+
+/**
+ * Gives a free VF to a pod: intent on disk, changes, record on disk. The caller holds the lock of the VF and has made
+ * sure that nobody else uses it.
+ * @throws PluginError with everything undone
+ */
+export async function attachVf(host: Host, request: AttachRequest): Promise<CniResult> {
+  const { ipamType, text } = request.conf
+  const ipam = ipamType === undefined ? undefined : ipamCall(ipamType, text, request.args.environment)
+  const hostRtnl = openRtnl(host)
+  try {
+    const podRtnl = openRtnl(host, request.pod)
+    try {
+      return await attachWith({ ...request, ...(ipam && { ipam }), host, hostRtnl, podRtnl })
+    } finally {
+      podRtnl.close()
+    }
+  } finally {
+    hostRtnl.close()
+  }
+}

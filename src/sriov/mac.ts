@@ -1,0 +1,72 @@
+/**
+ * The MAC of a VF has two owners: the PF may administer one, and the VF's driver may set one while the PF does not
+ * forbid it. igb shows either of them as the VF's MAC. Once a PF has administered one, an untrusted VF is refused
+ * another (EADDRNOTAVAIL) and takes the administered one when it comes up again.
+ */
+import { errnoOf, PluginError } from '../errors.js'
+import type { ClockPort } from '../host/ports.js'
+import { ZERO_MAC } from '../netlink/mac.js'
+import type { VfSettings } from '../netlink/vf-info.js'
+import type { Rtnl } from '../rtnl/connection.js'
+import { changeLink, linkByIndex } from '../rtnl/link.js'
+
+/** i40e and iavf apply a MAC set by the PF late: the interface is polled until it shows it. */
+const MAC_SETTLE_TIMEOUT_MS = 2_000
+const MAC_SETTLE_PAUSE_MS = 10
+
+/** Answers of VF drivers that may not, or may not yet, change their MAC themselves. */
+const NOT_ALLOWED = new Set(['EADDRNOTAVAIL', 'EPERM', 'EACCES', 'EOPNOTSUPP', 'EBUSY', 'EAGAIN'])
+
+export const mayNotSetMac = (error: unknown): boolean => NOT_ALLOWED.has(errnoOf(error) ?? '')
+
+/**
+ * What the PF is told on release. A VF that is not trusted and yet could set its own MAC had none administered: what
+ * the PF showed was the VF's own, which the VF reports again by itself.
+ */
+export const adminMacToRelease = (original: VfSettings, couldSetOwnMac: boolean): string =>
+  couldSetOwnMac && !original.trust ? ZERO_MAC : original.mac
+
+/** An interface whose MAC is to settle, and how messages call it. */
+export interface MacTarget {
+  readonly index: number
+  readonly mac: string
+  readonly target: string
+  readonly driver: string
+}
+
+/**
+ * Waits until an interface shows a MAC, setting it once more where the driver lets it.
+ * @throws PluginError kind `kernel` after 2 s
+ */
+export async function settleMac(
+  rtnl: Rtnl,
+  clock: ClockPort,
+  { index, mac, target, driver }: MacTarget,
+): Promise<void> {
+  const operation = `set mac ${mac}`
+  const deadline = clock.nowMs() + MAC_SETTLE_TIMEOUT_MS
+  for (;;) {
+    const shown = (await linkByIndex(rtnl, index))?.mac
+    if (shown === mac) {
+      return
+    }
+    if (clock.nowMs() >= deadline) {
+      throw new PluginError({
+        kind: 'kernel',
+        operation,
+        target,
+        driver,
+        code: 'ETIMEDOUT',
+        text: `it still has ${shown}`,
+      })
+    }
+    try {
+      await changeLink(rtnl, index, { mac }, { operation, target, driver })
+    } catch (error) {
+      if (!mayNotSetMac(error)) {
+        throw error
+      }
+      await clock.sleep(MAC_SETTLE_PAUSE_MS)
+    }
+  }
+}

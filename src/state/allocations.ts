@@ -1,0 +1,22 @@
+import type { FilePort } from '../host/ports.js'
+import type { PciAddress } from '../pci/address.js'
+
+const markPath = (cniDir: string, deviceId: PciAddress): string => `${cniDir}/pci/${deviceId}`
+
+/** The netns path of whoever uses a VF: a file shared with the Go sriov-cni, the path and nothing else. */
+export function readMark(files: FilePort, cniDir: string, deviceId: PciAddress): string | undefined {
+  const path = files.readText(markPath(cniDir, deviceId))?.trim()
+  return path === '' ? undefined : path
+}
+
+export function writeMark(files: FilePort, cniDir: string, deviceId: PciAddress, netnsPath: string): void {
+  files.makeFolder(`${cniDir}/pci`)
+  files.write(markPath(cniDir, deviceId), netnsPath)
+}
+
+/** Takes a mark away, unless it is another user's by now. */
+export function removeMark(files: FilePort, cniDir: string, deviceId: PciAddress, netnsPath: string): void {
+  if (readMark(files, cniDir, deviceId) === netnsPath) {
+    files.remove(markPath(cniDir, deviceId))
+  }
+}
