@@ -40,7 +40,7 @@ const IDENTIFIER = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/
 const MAX_IFNAME_BYTES = 15
 const MAX_FILE_NAME_BYTES = 255
 // Unicode White_Space, as Go's unicode.IsSpace has it; U+FEFF is none.
-const FORBIDDEN_IN_IFNAME = /[/:\u0009-\u000d\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/u
+const FORBIDDEN_IN_IFNAME = /[/:\u0085]|(?!\ufeff)\s/u
 
 /** Whether a network name or container ID has only the characters the specification allows. */
 export const isIdentifier = (text: string): boolean => IDENTIFIER.test(text)

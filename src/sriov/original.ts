@@ -1,4 +1,4 @@
-import type { WantedVf } from '../cni/netconf.js'
+import type { WantedVf } from '../cni/wanted.js'
 import type { Link } from '../netlink/link.js'
 import { ZERO_MAC } from '../netlink/mac.js'
 import type { VfSettings } from '../netlink/vf-info.js'

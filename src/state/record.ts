@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import type { JsonObject } from '../cni/json.js'
-import type { WantedNetdev, WantedVf } from '../cni/netconf.js'
+import type { WantedNetdev, WantedVf } from '../cni/wanted.js'
 import type { NetnsId } from '../host/ports.js'
 import type { VfSettings } from '../netlink/vf-info.js'
 import type { PciAddress } from '../pci/address.js'

@@ -1,0 +1,173 @@
+/**
+ * The rules of the network configuration that need more than one key: precedence, contradictions, what is not there
+ * yet. Each reads what is right and adds what is wrong to `issues`.
+ */
+import type * as z from 'zod/mini'
+import type { ConfigIssue } from '../errors.js'
+import type { PciAddress } from '../pci/address.js'
+import type { CallArgs } from './args.js'
+import { foldKeys, type JsonObject, valueAt } from './json.js'
+import { Mac, type NetConfValues, RUNTIME_KEYS, type RuntimeValues, Vlan } from './netconf-schema.js'
+import type { KnownAttachment, WantedVf } from './wanted.js'
+
+const DIGITS = /^\d{1,10}$/
+
+type Schemas = Readonly<Record<string, z.ZodMiniType>>
+
+function check(schema: z.ZodMiniType, key: string, value: unknown, issues: ConfigIssue[]): unknown {
+  const result = schema.safeParse(value)
+  if (result.success) {
+    return result.data
+  }
+  const given = typeof value === 'object' ? '' : ` (it is ${JSON.stringify(value)})`
+  issues.push({ key, problem: `${result.error.issues[0]?.message ?? 'is wrong'}${given}` })
+  return undefined
+}
+
+/** Checks every known key of an object on its own, so that one call reports every problem. */
+export function readKeys(
+  schemas: Schemas,
+  known: ReadonlyMap<string, unknown>,
+  prefix: string,
+  issues: ConfigIssue[],
+): JsonObject {
+  const values: Record<string, unknown> = {}
+  for (const [key, schema] of Object.entries(schemas)) {
+    if (known.has(key)) {
+      const value = check(schema, prefix + key, known.get(key), issues)
+      if (value !== undefined) {
+        values[key] = value
+      }
+    }
+  }
+  return values
+}
+
+/** runtimeConfig counts for the capabilities that the configuration declares, where it declares any. */
+export function readRuntimeConfig(values: NetConfValues, issues: ConfigIssue[]): RuntimeValues {
+  const { known } = foldKeys(values.runtimeConfig ?? {}, Object.keys(RUNTIME_KEYS))
+  const declared = new Map(
+    [...known].filter(([key]) => values.capabilities === undefined || valueAt(values.capabilities, key) === true),
+  )
+  return readKeys(RUNTIME_KEYS, declared, 'runtimeConfig.', issues) as RuntimeValues
+}
+
+/** runtimeConfig before CNI_ARGS before args.cni before the key itself; all of them are checked. */
+export function readMac(
+  values: NetConfValues,
+  runtime: RuntimeValues,
+  args: CallArgs,
+  issues: ConfigIssue[],
+): string | undefined {
+  const fromArgs = valueAt(valueAt(values.args, 'cni'), 'mac')
+  const read = (key: string, value: unknown) =>
+    value === undefined ? undefined : (check(Mac, key, value, issues) as string | undefined)
+  const extra = read('CNI_ARGS MAC', args.extra.MAC)
+  const nested = read('args.cni.mac', fromArgs)
+  return runtime.mac ?? extra ?? nested ?? values.mac
+}
+
+/** CNI_ARGS VLAN before vlan; QoS and protocol stand only beside one. */
+export function readVlan(values: NetConfValues, args: CallArgs, issues: ConfigIssue[]): WantedVf['vlan'] {
+  const { VLAN } = args.extra
+  const fromArgs = VLAN === undefined ? undefined : DIGITS.test(VLAN) ? Number(VLAN) : VLAN
+  const overriding =
+    fromArgs === undefined ? undefined : (check(Vlan, 'CNI_ARGS VLAN', fromArgs, issues) as number | undefined)
+  const vlan = overriding ?? values.vlan
+  const { vlanQoS = 0, vlanProto = '802.1q' } = values
+  const isVlanBroken = vlan === undefined && issues.some(({ key }) => key === 'vlan' || key === 'CNI_ARGS VLAN')
+  if (!isVlanBroken) {
+    if (vlan === undefined && values.vlanQoS !== undefined) {
+      issues.push({ key: 'vlanQoS', problem: 'needs vlan' })
+    } else if (vlan === 0 && vlanQoS !== 0) {
+      issues.push({ key: 'vlanQoS', problem: `${vlanQoS} needs a vlan other than 0` })
+    }
+    if (vlan === undefined && values.vlanProto !== undefined) {
+      issues.push({ key: 'vlanProto', problem: 'needs vlan' })
+    } else if (vlan === 0 && vlanProto === '802.1ad') {
+      issues.push({ key: 'vlanProto', problem: '802.1ad needs a vlan other than 0' })
+    }
+  }
+  return vlan === undefined ? undefined : { vlan, vlanQoS, vlanProto }
+}
+
+/** What belongs to ways of choosing and binding that this version does not have. */
+export function refuseUnsupported(
+  values: NetConfValues,
+  runtime: RuntimeValues,
+  args: CallArgs,
+  hasDevice: boolean,
+  issues: ConfigIssue[],
+): void {
+  const refuse = (key: string) => issues.push({ key, problem: 'is not yet supported' })
+  if (!hasDevice) {
+    for (const key of ['master', 'if0', 'vf', 'selectors'] as const) {
+      if (values[key] !== undefined) {
+        refuse(key)
+      }
+    }
+    if (args.extra.VF !== undefined) {
+      refuse('CNI_ARGS VF')
+    }
+  }
+  if (values.pfOnly === true) {
+    refuse('pfOnly')
+  }
+  if (values.if0name !== undefined) {
+    refuse('if0name')
+  }
+  if (values.dpdk !== undefined) {
+    refuse('dpdk')
+  }
+  if (runtime.CNIDeviceInfoFile !== undefined) {
+    refuse('runtimeConfig.CNIDeviceInfoFile')
+  }
+}
+
+/** The VF by its PCI address; the keys that can name it must agree. */
+export function readDevice(
+  values: NetConfValues,
+  runtime: RuntimeValues,
+  known: ReadonlyMap<string, unknown>,
+  issues: ConfigIssue[],
+): PciAddress | undefined {
+  const given = [
+    ['runtimeConfig.deviceID', runtime.deviceID],
+    ['deviceID', values.deviceID],
+    ['pciBusID', values.pciBusID],
+  ] as const
+  const [first, ...others] = given.filter(([, address]) => address !== undefined)
+  for (const [key, address] of others) {
+    if (address !== first?.[1]) {
+      issues.push({ key, problem: `${address} is not the device that ${first?.[0]} names (${first?.[1]})` })
+    }
+  }
+  const isBroken = issues.some(({ key }) => given.some(([name]) => name === key))
+  const hasOtherWay = ['master', 'if0', 'selectors'].some((key) => known.has(key))
+  if (!first && !isBroken && !hasOtherWay) {
+    issues.push({ key: 'deviceID', problem: 'is missing: name the VF by its PCI address, like 0000:01:10.0' })
+  }
+  return first?.[1]
+}
+
+/** The IPAM plugin; undefined for layer 2. Its name is a file name in CNI_PATH. */
+export function readIpamType(values: NetConfValues, issues: ConfigIssue[]): string | undefined {
+  const type = valueAt(values.ipam, 'type')
+  if (values.l2enable === true || type === undefined || type === '') {
+    return undefined
+  }
+  if (typeof type !== 'string' || type.includes('/') || type === '.' || type === '..') {
+    issues.push({ key: 'ipam.type', problem: `must be the name of an IPAM plugin (it is ${JSON.stringify(type)})` })
+    return undefined
+  }
+  return type
+}
+
+/** The attachments GC is told to keep; undefined when it is not told. */
+export function readAttachments(values: NetConfValues): readonly KnownAttachment[] | undefined {
+  const list = values['cni.dev/valid-attachments'] ?? values['cni.dev/attachments']
+  return list?.map((attachment) => ({
+    containerId: String(valueAt(attachment, 'containerID') ?? ''),
+    ifName: String(valueAt(attachment, 'ifname') ?? ''),
+  }))
+}
