@@ -1,15 +1,26 @@
-import { defineConfig } from 'tsup'
+import { defineConfig, type Options } from 'tsup'
 
-// One file per entry, with everything in it: the node that installs it has no node_modules.
-export default defineConfig({
-  entry: { main: 'src/main.ts', 'log-writer': 'src/log-writer.ts' },
+const base: Options = {
   format: 'cjs',
   target: 'node20',
   platform: 'node',
-  outDir: 'dist',
   outExtension: () => ({ js: '.cjs' }),
   splitting: false,
-  clean: true,
-  minify: true,
   noExternal: [/.*/],
-})
+}
+
+// The plugin: one file per entry, with everything in it: the node that installs it has no node_modules.
+// The tools: what scripts/demo, scripts/bench and scripts/test run.
+export default defineConfig([
+  {
+    ...base,
+    entry: { main: 'src/main.ts', snapshot: 'src/snapshot.ts', 'log-writer': 'src/log-writer.ts' },
+    outDir: 'dist',
+    minify: true,
+  },
+  {
+    ...base,
+    entry: { demo: 'scripts/tools/demo.ts', bench: 'scripts/tools/bench.ts', summary: 'scripts/tools/summary.ts' },
+    outDir: 'dist/tools',
+  },
+])

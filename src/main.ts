@@ -3,36 +3,32 @@ import { dispatch } from './cni/dispatch.js'
 import { errorDocument } from './cni/error-codes.js'
 import { handlers } from './commands/handlers.js'
 import { loadAddon } from './host/addon.js'
-import { realClock } from './host/clock.js'
-import { realFiles } from './host/files.js'
-import { realKernel } from './host/kernel.js'
 import { type LogWriterModule, lazyLog } from './host/log.js'
-import { realProcesses } from './host/processes.js'
+import { realHost } from './host/real.js'
 import { processStreams } from './host/streams.js'
 
-/** One call of the plugin, as a process of its own. */
-async function main(): Promise<void> {
-  const loadLogWriter = () => require(join(__dirname, 'log-writer.cjs')) as LogWriterModule
-  const exitCode = await dispatch(
-    process.env,
-    processStreams,
-    handlers((verb, { containerId, ifName }, { logLevel, logFile }) => {
-      const addon = loadAddon()
-      const facts = { verb, ...(containerId !== '' && { containerId, ifName }) }
-      const options = { level: logLevel, facts, ...(logFile !== undefined && { file: logFile }) }
-      return {
-        kernel: realKernel(addon),
-        files: realFiles(addon),
-        processes: realProcesses(addon),
-        clock: realClock,
-        log: lazyLog(options, loadLogWriter),
-      }
-    }),
-  )
-  loadAddon().exitNow(exitCode)
+/** One call of the plugin, as a process of its own. `folder` holds the addon and log-writer.cjs. */
+export async function run(folder: string): Promise<void> {
+  // A start-up snapshot has a `require` for Node's own modules only.
+  const { createRequire } = require('node:module') as typeof import('node:module')
+  const loadLogWriter = () => createRequire(`${folder}/`)(join(folder, 'log-writer.cjs')) as LogWriterModule
+  try {
+    const exitCode = await dispatch(
+      process.env,
+      processStreams,
+      handlers((verb, { containerId, ifName }, { logLevel, logFile }) => {
+        const facts = { verb, ...(containerId !== '' && { containerId, ifName }) }
+        const log = lazyLog({ level: logLevel, facts, ...(logFile !== undefined && { file: logFile }) }, loadLogWriter)
+        return realHost(loadAddon(folder), log)
+      }),
+    )
+    loadAddon(folder).exitNow(exitCode)
+  } catch (error) {
+    processStreams.writeStdout(`${JSON.stringify(errorDocument(error))}\n`)
+    process.exit(1)
+  }
 }
 
-main().catch((error: unknown) => {
-  processStreams.writeStdout(`${JSON.stringify(errorDocument(error))}\n`)
-  process.exit(1)
-})
+if (require.main === module) {
+  void run(__dirname)
+}

@@ -1,6 +1,6 @@
 import { PluginError } from '../errors.js'
 import { type CallArgs, type Environment, isIdentifier, parseArgs, UNKNOWN_VERB, VERBS, type Verb } from './args.js'
-import { foldKeys, parseJsonObject } from './json.js'
+import { foldKeys, keyTable, parseJsonObject } from './json.js'
 import { type ParsedNetConf, parseNetConf } from './netconf.js'
 import { CURRENT_VERSION, IMPLIED_VERSION, isAtLeast, requireSupported } from './version.js'
 
@@ -10,6 +10,8 @@ export interface Call {
   readonly args: CallArgs
   readonly parsed: ParsedNetConf
 }
+
+const HEADER_KEYS = keyTable(['name', 'cniVersion', 'type'])
 
 const isVerb = (text: string): text is Verb => Object.hasOwn(VERBS, text)
 
@@ -55,7 +57,7 @@ export function readCall(command: string, environment: Environment, readStdin: (
   const args = parseArgs(isVerb(command) ? VERBS[command] : UNKNOWN_VERB, environment)
   const text = readStdin()
   const object = parseJsonObject(text, 'error unmarshall network config')
-  const { known } = foldKeys(object, ['name', 'cniVersion', 'type'])
+  const { known } = foldKeys(object, HEADER_KEYS)
   const name = textKey('name', known.get('name'))
   const version = textKey('cniVersion', known.get('cniVersion'))
   requireName(name, version === '' && known.get('type') !== undefined)

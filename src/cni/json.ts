@@ -27,6 +27,12 @@ export function parseJsonObject(text: string, what: string): JsonObject {
     : refuse(`it is ${Array.isArray(value) ? 'an array' : `a ${typeof value}`}, not an object`)
 }
 
+/** Canonical spellings by their lower case. */
+export type KeyTable = ReadonlyMap<string, string>
+
+export const keyTable = (canonicalKeys: readonly string[]): KeyTable =>
+  new Map(canonicalKeys.map((key) => [key.toLowerCase(), key]))
+
 /** Keys in their canonical spelling, and those nobody knows. */
 export interface FoldedKeys {
   readonly known: ReadonlyMap<string, unknown>
@@ -34,26 +40,33 @@ export interface FoldedKeys {
 }
 
 /** Matches keys without regard to case, as Go's encoding/json does: the last duplicate wins, null means unset. */
-export function foldKeys(object: JsonObject, canonicalKeys: readonly string[]): FoldedKeys {
-  const byLowerCase = new Map(canonicalKeys.map((key) => [key.toLowerCase(), key]))
+export function foldKeys(object: JsonObject, table: KeyTable): FoldedKeys {
   const known = new Map<string, unknown>()
   const unknown: string[] = []
-  for (const [key, value] of Object.entries(object)) {
-    const canonical = byLowerCase.get(key.toLowerCase())
+  for (const key of Object.keys(object)) {
+    const canonical = table.get(key.toLowerCase())
     if (canonical === undefined) {
       unknown.push(key)
-    } else if (value === null) {
+    } else if (object[key] === null) {
       known.delete(canonical)
     } else {
-      known.set(canonical, value)
+      known.set(canonical, object[key])
     }
   }
   return { known, unknown }
 }
 
 /** The value of one key without regard to case; undefined when absent or null. */
-export const valueAt = (object: unknown, key: string): unknown =>
-  isJsonObject(object) ? foldKeys(object, [key]).known.get(key) : undefined
+export function valueAt(object: unknown, key: string): unknown {
+  if (!isJsonObject(object)) {
+    return undefined
+  }
+  const wanted = key.toLowerCase()
+  const spelling = Object.keys(object).findLast(
+    (candidate) => candidate.toLowerCase() === wanted && object[candidate] !== null,
+  )
+  return spelling === undefined ? undefined : object[spelling]
+}
 
 const bare = (key: string): string => key.toLowerCase().replace(/[^a-z0-9]/g, '')
 

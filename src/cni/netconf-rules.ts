@@ -6,10 +6,11 @@ import type * as z from 'zod/mini'
 import type { ConfigIssue } from '../errors.js'
 import type { PciAddress } from '../pci/address.js'
 import type { CallArgs } from './args.js'
-import { foldKeys, type JsonObject, valueAt } from './json.js'
+import { foldKeys, type JsonObject, keyTable, valueAt } from './json.js'
 import { Mac, type NetConfValues, RUNTIME_KEYS, type RuntimeValues, Vlan } from './netconf-schema.js'
 import type { KnownAttachment, WantedVf } from './wanted.js'
 
+const RUNTIME_KEY_TABLE = keyTable(Object.keys(RUNTIME_KEYS))
 const DIGITS = /^\d{1,10}$/
 
 type Schemas = Readonly<Record<string, z.ZodMiniType>>
@@ -45,7 +46,7 @@ export function readKeys(
 
 /** runtimeConfig counts for the capabilities that the configuration declares, where it declares any. */
 export function readRuntimeConfig(values: NetConfValues, issues: ConfigIssue[]): RuntimeValues {
-  const { known } = foldKeys(values.runtimeConfig ?? {}, Object.keys(RUNTIME_KEYS))
+  const { known } = foldKeys(values.runtimeConfig ?? {}, RUNTIME_KEY_TABLE)
   const declared = new Map(
     [...known].filter(([key]) => values.capabilities === undefined || valueAt(values.capabilities, key) === true),
   )

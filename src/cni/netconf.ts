@@ -1,7 +1,7 @@
 import { type ConfigIssue, PluginError } from '../errors.js'
 import type { PciAddress } from '../pci/address.js'
 import type { CallArgs } from './args.js'
-import { foldKeys, type JsonObject, suggestKey } from './json.js'
+import { foldKeys, type JsonObject, keyTable, suggestKey } from './json.js'
 import {
   readAttachments,
   readDevice,
@@ -57,6 +57,7 @@ export interface NetConfHeader {
 
 const HEADER_KEYS = ['cniVersion', 'name']
 const CONF_KEYS = [...HEADER_KEYS, ...Object.keys(NET_CONF_KEYS)]
+const CONF_KEY_TABLE = keyTable(CONF_KEYS)
 
 const onOff = (value: 'on' | 'off' | undefined): boolean | undefined =>
   value === undefined ? undefined : value === 'on'
@@ -70,7 +71,7 @@ const present = <T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], 
 /** Reads the whole network configuration (docs/configuration.md): every issue, every warning, nothing thrown. */
 export function parseNetConf({ cniVersion, name, text, object }: NetConfHeader, args: CallArgs): ParsedNetConf {
   const issues: ConfigIssue[] = []
-  const { known, unknown } = foldKeys(object, CONF_KEYS)
+  const { known, unknown } = foldKeys(object, CONF_KEY_TABLE)
   const values = readKeys(NET_CONF_KEYS, known, '', issues) as NetConfValues
   const runtime = readRuntimeConfig(values, issues)
   const { min_tx_rate: minTxRateMbps, max_tx_rate: maxTxRateMbps } = values

@@ -26,14 +26,13 @@ const FILE_NAME = 'sriov_native.node'
 
 let loaded: Addon | undefined
 
-/** Loads the addon: beside the bundle when installed, from node-gyp's folder in a checkout. Once a process. */
-export function loadAddon(): Addon {
+/** Loads the addon: from a release's folder, or from node-gyp's in a checkout. Once a process. */
+export function loadAddon(folder: string): Addon {
   if (!loaded) {
-    const beside = join(__dirname, FILE_NAME)
-    const built = ['..', '../..'].map((up) => join(__dirname, up, 'build/Release', FILE_NAME))
-    const path = [beside, ...built].find((candidate) => existsSync(candidate)) ?? beside
+    const candidates = [folder, ...['..', '../..'].map((up) => join(folder, up, 'build/Release'))]
+    const path = candidates.map((candidate) => join(candidate, FILE_NAME)).find((file) => existsSync(file))
     const module = { exports: {} }
-    process.dlopen(module, path)
+    process.dlopen(module, path ?? join(folder, FILE_NAME))
     loaded = module.exports as Addon
   }
   return loaded

@@ -11,7 +11,7 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
-  rmSync,
+  unlinkSync,
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
@@ -45,6 +45,10 @@ function syncPath(path: string): void {
   }
 }
 
+function removeIfPresent(path: string): void {
+  whenPresent(() => unlinkSync(path))
+}
+
 let temporaryFiles = 0
 
 /**
@@ -73,8 +77,9 @@ function writeBeside<T>(path: string, text: string, isDurable: boolean, place: (
       syncPath(folder)
     }
     return placed
-  } finally {
-    rmSync(temporary, { force: true })
+  } catch (error) {
+    removeIfPresent(temporary)
+    throw error
   }
 }
 
@@ -87,6 +92,8 @@ function linkUnlessPresent(temporary: string, path: string): boolean {
       return false
     }
     throw error
+  } finally {
+    removeIfPresent(temporary)
   }
 }
 
@@ -110,7 +117,7 @@ export function realFiles(addon: Addon, root = ''): FilePort {
     createDurably: (path, text) =>
       writeBeside(at(path), text, true, (temporary) => linkUnlessPresent(temporary, at(path))),
     remove(path) {
-      rmSync(at(path), { force: true })
+      removeIfPresent(at(path))
     },
     rename(from, to) {
       renameSync(at(from), at(to))

@@ -5,11 +5,8 @@ import {
   decodeAttributes,
   encodeAttributes,
   findAttribute,
-  payloadOf,
   textAttribute,
-  textOf,
   u32Attribute,
-  u32Of,
 } from './attribute.js'
 import {
   IFF_ALLMULTI,
@@ -31,6 +28,8 @@ import { formatMac, parseMac } from './mac.js'
 import { decodeVfInfoList, type VfInfo } from './vf-info.js'
 
 const HEADER_BYTES = 16
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 
 /** struct ifinfomsg and the attributes behind it, nothing interpreted. */
 export interface LinkMessage {
@@ -82,34 +81,58 @@ export function decodeLinkMessage(payload: Buffer): LinkMessage {
   }
 }
 
+const altNamesIn = (properties: Buffer): string[] =>
+  decodeAttributes(properties)
+    .filter(({ type }) => (type & NLA_TYPE_MASK) === IFLA_ALT_IFNAME)
+    .map(({ payload }) => cString(payload))
+
 /**
- * What a link message tells about its interface.
+ * What a link message tells about its interface. It has some sixty attributes, so one pass.
  * @throws PluginError kind `wire` when an attribute is malformed.
  */
-export function linkOf(message: LinkMessage): Link {
-  const { attributes, flags } = message
-  const address = payloadOf(attributes, IFLA_ADDRESS)
-  const properties = payloadOf(attributes, IFLA_PROP_LIST)
-  const vfs = payloadOf(attributes, IFLA_VFINFO_LIST)
-  const parentDevice = textOf(attributes, IFLA_PARENT_DEV_NAME)
-  return {
-    index: message.index,
-    name: textOf(attributes, IFLA_IFNAME) ?? '',
-    mac: address ? formatMac(address) : '',
-    mtu: u32Of(attributes, IFLA_MTU) ?? 0,
-    maxMtu: u32Of(attributes, IFLA_MAX_MTU) ?? 0,
+export function linkOf({ attributes, flags, index }: LinkMessage): Link {
+  const link: Mutable<Link> = {
+    index,
+    name: '',
+    mac: '',
+    mtu: 0,
+    maxMtu: 0,
     isUp: (flags & IFF_UP) !== 0,
     isPromisc: (flags & IFF_PROMISC) !== 0,
     isAllmulti: (flags & IFF_ALLMULTI) !== 0,
-    hasCarrier: payloadOf(attributes, IFLA_CARRIER)?.[0] === 1,
-    altNames: properties
-      ? decodeAttributes(properties)
-          .filter(({ type }) => (type & NLA_TYPE_MASK) === IFLA_ALT_IFNAME)
-          .map(({ payload }) => cString(payload))
-      : [],
-    ...(parentDevice !== undefined && { parentDevice }),
-    vfs: vfs ? decodeVfInfoList(vfs) : [],
+    hasCarrier: false,
+    altNames: [],
+    vfs: [],
   }
+  for (const { type, payload } of attributes) {
+    switch (type & NLA_TYPE_MASK) {
+      case IFLA_IFNAME:
+        link.name = cString(payload)
+        break
+      case IFLA_ADDRESS:
+        link.mac = formatMac(payload)
+        break
+      case IFLA_MTU:
+        link.mtu = atLeast(payload, 4, 'MTU').readUInt32LE(0)
+        break
+      case IFLA_MAX_MTU:
+        link.maxMtu = atLeast(payload, 4, 'maximum MTU').readUInt32LE(0)
+        break
+      case IFLA_CARRIER:
+        link.hasCarrier = payload[0] === 1
+        break
+      case IFLA_PARENT_DEV_NAME:
+        link.parentDevice = cString(payload)
+        break
+      case IFLA_PROP_LIST:
+        link.altNames = altNamesIn(payload)
+        break
+      case IFLA_VFINFO_LIST:
+        link.vfs = decodeVfInfoList(payload)
+        break
+    }
+  }
+  return link
 }
 
 /** What can be changed on an interface in one message. Only the keys given are sent. */

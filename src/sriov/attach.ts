@@ -4,7 +4,7 @@ import type { Host } from '../host/ports.js'
 import { ipamCall, type PendingIpam, startIpamAdd } from '../ipam.js'
 import type { Link } from '../netlink/link.js'
 import { openRtnl } from '../rtnl/connection.js'
-import { changeLink, linkByIndex, removeAltNames } from '../rtnl/link.js'
+import { changeLink, removeAltNames } from '../rtnl/link.js'
 import { writeMark } from '../state/allocations.js'
 import { commitAttachment, commitIntent, noteAttachment } from '../state/attachments.js'
 import type { AttachmentRecord } from '../state/record.js'
@@ -70,7 +70,7 @@ async function bringUp({ host, args, conf, podRtnl }: Attachment, { driver }: Fi
   if (mac !== undefined) {
     await settleMac(podRtnl, host.clock, { index: link.index, mac, target, driver })
   }
-  return (await linkByIndex(podRtnl, link.index)) ?? link
+  return mac === undefined ? link : { ...link, mac }
 }
 
 async function change(

@@ -1,0 +1,68 @@
+/**
+ * Adds up the JSON reports of the test tiers and prints one summary.
+ * Usage: summary NAME=REPORT... [failed=CHECK...]; exit status 1 when something failed or a report is missing.
+ */
+import { existsSync, readFileSync } from 'node:fs'
+
+interface Assertion {
+  readonly status: string
+  readonly fullName: string
+  readonly failureMessages?: readonly string[]
+  readonly meta?: { readonly skipReason?: string }
+}
+
+interface Report {
+  readonly testResults: readonly {
+    readonly name: string
+    readonly status: string
+    readonly assertionResults: readonly Assertion[]
+  }[]
+}
+
+const say = (line: string) => process.stdout.write(`${line}\n`)
+
+const pairs = process.argv.slice(2).map((word) => {
+  const equals = word.indexOf('=')
+  return { key: word.slice(0, equals), value: word.slice(equals + 1) }
+})
+const failedChecks = pairs.filter(({ key }) => key === 'failed').map(({ value }) => value)
+const total = { passed: 0, failed: 0, skipped: 0 }
+const missing: string[] = []
+
+for (const { key: tier, value: path } of pairs.filter(({ key }) => key !== 'failed')) {
+  if (!existsSync(path)) {
+    missing.push(tier)
+    say(`${tier}: no report; the tier did not run to its end`)
+    continue
+  }
+  const { testResults } = JSON.parse(readFileSync(path, 'utf8')) as Report
+  const tests = testResults.flatMap(({ assertionResults }) => assertionResults)
+  const broken = testResults.filter(
+    ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
+  )
+  const failed = tests.filter(({ status }) => status === 'failed')
+  const skipped = tests.filter(({ status }) => status !== 'failed' && status !== 'passed')
+  const passed = tests.length - failed.length - skipped.length
+  total.passed += passed
+  total.failed += failed.length + broken.length
+  total.skipped += skipped.length
+  say(
+    `${tier}: ${testResults.length} files, ${passed} passed, ${failed.length + broken.length} failed, ${skipped.length} skipped`,
+  )
+  for (const { fullName } of failed) {
+    say(`  failed: ${fullName}`)
+  }
+  for (const { name } of broken) {
+    say(`  failed to run: ${name}`)
+  }
+  for (const { fullName } of skipped) {
+    say(`  skipped: ${fullName}`)
+  }
+}
+for (const check of failedChecks) {
+  say(`failed step: ${check}`)
+}
+const stepFailures = missing.length + (total.failed === 0 ? failedChecks.length : 0)
+say('')
+say(`Tests: ${total.passed} passed, ${total.failed + stepFailures} failed, ${total.skipped} skipped`)
+process.exitCode = total.failed + stepFailures + failedChecks.length === 0 ? 0 : 1

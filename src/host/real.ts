@@ -1,0 +1,15 @@
+import type { Addon } from './addon.js'
+import { realClock } from './clock.js'
+import { realFiles } from './files.js'
+import { realKernel } from './kernel.js'
+import type { Host, Log } from './ports.js'
+import { realProcesses } from './processes.js'
+
+/** This machine. */
+export const realHost = (addon: Addon, log: Log): Host => ({
+  kernel: realKernel(addon),
+  files: realFiles(addon),
+  processes: realProcesses(addon),
+  clock: realClock,
+  log,
+})
