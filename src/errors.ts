@@ -91,7 +91,7 @@ export function describeFault(fault: Fault): string {
     case 'wire':
       return `malformed netlink answer: ${fault.problem}`
     case 'address':
-      return `"${fault.text}" is not an IP address with prefix length`
+      return `"${fault.text}" is not an IP address, or has not the prefix length it needs`
   }
 }
 

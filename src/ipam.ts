@@ -10,7 +10,7 @@ const IPAM_TIMEOUT_MS = 120_000
 
 /** An IPAM ADD under way. */
 export interface PendingIpam {
-  /** Its result. @throws PluginError kind `ipam` with the plugin's own code and words */
+  /** Its result, the same whenever asked. @throws PluginError kind `ipam` with the plugin's own code and words */
   result(): Promise<CniResult>
 }
 
@@ -74,21 +74,26 @@ export const recordedCall = ({ environment, ...call }: IpamCall): IpamCall => ({
   environment: Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith('CNI_'))),
 })
 
+function readLease(plugin: string, stdout: string): CniResult {
+  let result: CniResult
+  try {
+    result = parseResult(stdout, 'its result')
+  } catch (error) {
+    throw new PluginError({ kind: 'ipam', plugin, message: messageOf(error) })
+  }
+  if (result.ips.length === 0) {
+    throw new PluginError({ kind: 'ipam', plugin, message: 'gave no address' })
+  }
+  return result
+}
+
 /** Starts the IPAM plugin's ADD, which runs while the VF is moved. @throws PluginError kind `ipam` */
 export function startIpamAdd(host: Host, call: IpamCall): PendingIpam {
   const finish = start(host, call, 'ADD')
+  let result: Promise<CniResult> | undefined
   return {
-    async result() {
-      const stdout = await finish()
-      let result: CniResult
-      try {
-        result = parseResult(stdout, 'its result')
-      } catch (error) {
-        throw new PluginError({ kind: 'ipam', plugin: call.type, message: messageOf(error) })
-      }
-      if (result.ips.length === 0) {
-        throw new PluginError({ kind: 'ipam', plugin: call.type, message: 'gave no address' })
-      }
+    result() {
+      result ??= finish().then((stdout) => readLease(call.type, stdout))
       return result
     },
   }

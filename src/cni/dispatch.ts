@@ -1,7 +1,7 @@
 import { errnoOf, PluginError } from '../errors.js'
 import type { Environment, Verb } from './args.js'
 import { type Call, readCall } from './call.js'
-import { errorDocument } from './error-codes.js'
+import { errorDocument, rewordForDel } from './error-codes.js'
 import { CURRENT_VERSION, isSupported, SUPPORTED_VERSIONS } from './version.js'
 
 /** Where a call comes from and where its answer goes. */
@@ -64,7 +64,8 @@ export async function dispatch(
     }
     return 0
   } catch (error) {
-    print({ ...errorVersion(call), ...errorDocument(error) })
+    const document = errorDocument(error)
+    print({ ...errorVersion(call), ...(command === 'DEL' ? rewordForDel(document) : document) })
     return 1
   }
 }

@@ -67,3 +67,15 @@ export function errorDocument(thrown: unknown): ErrorDocument {
     ...(details !== undefined && details !== '' && { details }),
   }
 }
+
+/** containerd's go-cni takes a DEL error with these words for success (its Remove()). */
+const SWALLOWED: readonly (readonly [RegExp, string])[] = [
+  [/no such file or directory/gi, 'ENOENT'],
+  [/not found/gi, 'missing'],
+]
+
+/** The document of a DEL error, in words that no runtime swallows. */
+export function rewordForDel({ code, msg, details }: ErrorDocument): ErrorDocument {
+  const reword = (text: string) => SWALLOWED.reduce((reworded, [words, by]) => reworded.replace(words, by), text)
+  return { code, msg: reword(msg), ...(details !== undefined && { details: reword(details) }) }
+}

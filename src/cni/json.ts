@@ -62,10 +62,8 @@ export function valueAt(object: unknown, key: string): unknown {
     return undefined
   }
   const wanted = key.toLowerCase()
-  const spelling = Object.keys(object).findLast(
-    (candidate) => candidate.toLowerCase() === wanted && object[candidate] !== null,
-  )
-  return spelling === undefined ? undefined : object[spelling]
+  const spelling = Object.keys(object).findLast((candidate) => candidate.toLowerCase() === wanted)
+  return spelling === undefined ? undefined : (object[spelling] ?? undefined)
 }
 
 const bare = (key: string): string => key.toLowerCase().replace(/[^a-z0-9]/g, '')

@@ -1,5 +1,5 @@
 import { PluginError } from '../errors.js'
-import { tryParseCidr } from '../netlink/ip.js'
+import { tryParseCidr, tryParseIp } from '../netlink/ip.js'
 import { isJsonObject, type JsonObject, parseJsonObject, valueAt } from './json.js'
 import { type CniVersion, rankOf } from './version.js'
 
@@ -78,6 +78,15 @@ function readLegacy(object: JsonObject): Pick<CniResult, 'ips' | 'routes'> {
   }
 }
 
+/** @throws PluginError kind `address` */
+function requireAddresses(texts: readonly (string | undefined)[], parse: (text: string) => unknown): void {
+  for (const text of texts) {
+    if (text !== undefined && parse(text) === undefined) {
+      throw new PluginError({ kind: 'address', text })
+    }
+  }
+}
+
 /** Reads a result of any version. Addresses are checked, routes too. @throws PluginError kind `address` */
 export function readResult(object: JsonObject): CniResult {
   const { ips, routes } =
@@ -89,18 +98,24 @@ export function readResult(object: JsonObject): CniResult {
           ),
           routes: listAt(object, 'routes').map(routeOf),
         }
-  for (const text of [...ips.map(({ address }) => address), ...routes.map(({ dst }) => dst)]) {
-    if (!tryParseCidr(text)) {
-      throw new PluginError({ kind: 'address', text })
-    }
-  }
+  requireAddresses([...ips.map(({ address }) => address), ...routes.map(({ dst }) => dst)], tryParseCidr)
+  requireAddresses([...ips.map(({ gateway }) => gateway), ...routes.map(({ gw }) => gw)], tryParseIp)
   const dns = valueAt(object, 'dns')
   const interfaces = listAt(object, 'interfaces').flatMap((item) => {
     const name = textAt(item, 'name')
-    const [mac, sandbox, mtu] = [textAt(item, 'mac'), textAt(item, 'sandbox'), valueAt(item, 'mtu')]
+    const [mac, sandbox, pciID] = [textAt(item, 'mac'), textAt(item, 'sandbox'), textAt(item, 'pciID')]
+    const mtu = valueAt(item, 'mtu')
     return name === undefined
       ? []
-      : [{ name, ...(mac && { mac }), ...(sandbox && { sandbox }), ...(typeof mtu === 'number' && { mtu }) }]
+      : [
+          {
+            name,
+            ...(mac && { mac }),
+            ...(sandbox && { sandbox }),
+            ...(pciID && { pciID }),
+            ...(typeof mtu === 'number' && { mtu }),
+          },
+        ]
   })
   return { interfaces, ips, routes, dns: isJsonObject(dns) ? dns : {} }
 }

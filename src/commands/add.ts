@@ -36,6 +36,22 @@ async function releaseLeftover(host: Host, cniDir: string, record: AttachmentRec
 }
 
 /**
+ * The same on behalf of another attachment, which needs the VF and not the lease.
+ * @throws PluginError kind `release` when the VF itself could not be given back
+ */
+async function releaseForNext(host: Host, cniDir: string, record: AttachmentRecord): Promise<void> {
+  try {
+    await releaseLeftover(host, cniDir, record)
+  } catch (error) {
+    const left = loadAttachment(host.files, cniDir, record)
+    if (left?.kind !== 'record' || left.record.phase !== 'released') {
+      throw error
+    }
+    host.log.warning('the VF is back, a lease is not', { holder: holderOf(record), error: messageOf(error) })
+  }
+}
+
+/**
  * Makes sure that this attachment is new. An intent under its name is of a killed ADD and is undone.
  * @throws PluginError kinds `alreadyAttached`, `state`, `release`
  */
@@ -80,7 +96,9 @@ async function requireFreeVf(host: Host, cniDir: string, { address, index, pf }:
     if (record.phase === 'attached' && isAlive(host, record)) {
       throw new PluginError({ kind: 'vfInUse', target, holder: holderOf(record) })
     }
-    await releaseLeftover(host, cniDir, record)
+    if (record.phase !== 'released') {
+      await releaseForNext(host, cniDir, record)
+    }
   }
   const mark = readMark(host.files, cniDir, address)
   if (mark !== undefined && isNetns(host, mark)) {

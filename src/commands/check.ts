@@ -1,11 +1,12 @@
 import type { CallArgs } from '../cni/args.js'
 import { type ParsedNetConf, requireValid } from '../cni/netconf.js'
-import { readResult } from '../cni/result.js'
+import { type CniResult, readResult } from '../cni/result.js'
 import { PluginError } from '../errors.js'
 import type { Host, Netns } from '../host/ports.js'
 import { ipamCheck } from '../ipam.js'
 import { IFA_F_DADFAILED } from '../netlink/constants.js'
 import { parseCidr } from '../netlink/ip.js'
+import { driverOf } from '../pci/functions.js'
 import { addressesOf } from '../rtnl/address.js'
 import { openRtnl } from '../rtnl/connection.js'
 import { linkByName } from '../rtnl/link.js'
@@ -29,16 +30,20 @@ async function vfDifferences(host: Host, { pf, vfIndex, wanted }: AttachmentReco
   }
 }
 
+function driverDifferences({ files }: Host, { deviceId, driver }: AttachmentRecord): string[] {
+  const now = driverOf(files, deviceId)
+  return now === driver ? [] : [`its driver is ${now ?? 'none'}, not ${driver}`]
+}
+
 /** What of the interface in the pod is not as the result of its ADD says. */
-async function podDifferences(host: Host, args: CallArgs, record: AttachmentRecord, pod: Netns): Promise<string[]> {
+async function podDifferences(host: Host, args: CallArgs, result: CniResult, pod: Netns): Promise<string[]> {
   const rtnl = openRtnl(host, pod)
   try {
     const link = await linkByName(rtnl, args.ifName)
     if (!link) {
       return [`there is no interface ${args.ifName} in ${pod.path}`]
     }
-    const result = readResult(record.result ?? {})
-    const [expected] = result.interfaces
+    const expected = result.interfaces.find(({ name }) => name === args.ifName)
     const addresses = await addressesOf(rtnl, link.index)
     const missing = result.ips.flatMap(({ address }) => {
       const { bytes, prefixLength } = parseCidr(address)
@@ -76,7 +81,13 @@ export async function check(host: Host, args: CallArgs, parsed: ParsedNetConf, p
     throw new PluginError({ kind: 'mismatch', differences: [problem] })
   }
   const { record } = read
-  const differences = [...(await podDifferences(host, args, record, pod)), ...(await vfDifferences(host, record))]
+  // What the runtime was told counts, where it tells; Multus may have removed a default route, so routes do not.
+  const result = readResult(conf.prevResult ?? record.result ?? {})
+  const differences = [
+    ...(await podDifferences(host, args, result, pod)),
+    ...(await vfDifferences(host, record)),
+    ...driverDifferences(host, record),
+  ]
   if (differences.length > 0) {
     throw new PluginError({ kind: 'mismatch', differences })
   }

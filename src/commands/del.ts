@@ -45,7 +45,7 @@ export async function del(host: Host, args: CallArgs, { conf, issues }: ParsedNe
   await withVfLock(host, cniDir, read.record.deviceId, async () => {
     const again = loadAttachment(host.files, cniDir, args)
     if (again?.kind === 'record') {
-      await releaseAttachment(host, cniDir, again.record, ipamOf(conf, args) ?? again.record.ipam)
+      await releaseAttachment(host, cniDir, again.record, { ipam: ipamOf(conf, args) })
     }
   })
 }

@@ -75,7 +75,7 @@ export interface Exit {
 
 /** A running program. */
 export interface Child {
-  /** Waits for its end; one that runs longer is killed. */
+  /** Waits for its end, once; a program that runs longer is killed. */
   wait(timeoutMs: number): Promise<Exit>
 }
 

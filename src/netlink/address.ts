@@ -76,7 +76,7 @@ function broadcastOf(bytes: Buffer, prefixLength: number): Buffer | undefined {
   return broadcast
 }
 
-/** The message that adds an address such as `10.1.0.5/24` to an interface. @throws PluginError kind `internal` */
+/** The message that adds an address such as `10.1.0.5/24` to an interface. @throws PluginError kind `address` */
 export function addAddressMessage(
   interfaceIndex: number,
   address: { ip: string; prefixLength: number; flags: number },

@@ -12,15 +12,15 @@ function ipv4Bytes(text: string): Buffer | undefined {
   return parts.length === 4 && numbers.every((number) => number < 256) ? Buffer.from(numbers) : undefined
 }
 
-/** The groups of one side of a `::`; an IPv4 tail counts as two. */
-function groupsOf(text: string): number[] | undefined {
+/** The groups of one side of a `::`; where the address ends, an IPv4 tail counts as two. */
+function groupsOf(text: string, isEnd: boolean): number[] | undefined {
   if (text === '') {
     return []
   }
   const groups: number[] = []
   const parts = text.split(':')
   for (const [i, part] of parts.entries()) {
-    const ipv4 = i === parts.length - 1 && part.includes('.') ? ipv4Bytes(part) : undefined
+    const ipv4 = isEnd && i === parts.length - 1 && part.includes('.') ? ipv4Bytes(part) : undefined
     if (ipv4) {
       groups.push(ipv4.readUInt16BE(0), ipv4.readUInt16BE(2))
     } else if (/^[0-9a-f]{1,4}$/i.test(part)) {
@@ -34,8 +34,8 @@ function groupsOf(text: string): number[] | undefined {
 
 function ipv6Bytes(text: string): Buffer | undefined {
   const sides = text.split('::')
-  const head = groupsOf(sides[0] ?? '')
-  const tail = sides.length === 2 ? groupsOf(sides[1] ?? '') : []
+  const head = groupsOf(sides[0] ?? '', sides.length === 1)
+  const tail = sides.length === 2 ? groupsOf(sides[1] ?? '', true) : []
   if (sides.length > 2 || !head || !tail) {
     return undefined
   }

@@ -71,7 +71,7 @@ export function decodeMessages(bytes: Buffer): NetlinkMessage[] {
  * @throws PluginError kind `wire` when it is malformed.
  */
 export function decodeAcknowledgement({ flags, payload }: NetlinkMessage): Acknowledgement {
-  const errno = -atLeast(payload, 4, 'acknowledgement').readInt32LE(0)
+  const errno = 0 - atLeast(payload, 4, 'acknowledgement').readInt32LE(0)
   if (!(flags & NLM_F_ACK_TLVS)) {
     return { errno }
   }

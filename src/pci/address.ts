@@ -1,5 +1,5 @@
-const FULL = /^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/
-const SHORT = /^[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/
+const FULL = /^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/
+const SHORT = /^[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/
 
 /** Domain, bus, device and function as sysfs spells them: `0000:01:10.0`. */
 export type PciAddress = string

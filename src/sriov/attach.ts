@@ -4,7 +4,7 @@ import type { Host } from '../host/ports.js'
 import { ipamCall, type PendingIpam, startIpamAdd } from '../ipam.js'
 import type { Link } from '../netlink/link.js'
 import { openRtnl } from '../rtnl/connection.js'
-import { changeLink, removeAltNames } from '../rtnl/link.js'
+import { changeLink, removeAltNames, requireLink } from '../rtnl/link.js'
 import { writeMark } from '../state/allocations.js'
 import { commitAttachment, commitIntent, noteAttachment } from '../state/attachments.js'
 import type { AttachmentRecord } from '../state/record.js'
@@ -68,9 +68,10 @@ async function bringUp({ host, args, conf, podRtnl }: Attachment, { driver }: Fi
   }
   await changeLink(podRtnl, link.index, change, { operation: 'bring it up', target, driver })
   if (mac !== undefined) {
-    await settleMac(podRtnl, host.clock, { index: link.index, mac, target, driver })
+    return settleMac(podRtnl, host.clock, { index: link.index, macs: [mac], target, driver })
   }
-  return mac === undefined ? link : { ...link, mac }
+  // A MAC that the PF was told before becomes the VF's when it comes up.
+  return requireLink(podRtnl, args.ifName)
 }
 
 async function change(
@@ -97,15 +98,24 @@ async function change(
   }
 }
 
+async function hasRefused(lease: PendingIpam | undefined): Promise<boolean> {
+  try {
+    await lease?.result()
+    return false
+  } catch {
+    return true
+  }
+}
+
 /** Undoes an ADD that failed. What cannot be undone is logged, and its record stays for the next DEL or GC. */
 async function undo(
   { host, conf, location, ipam }: Attachment,
   record: AttachmentRecord,
   lease?: PendingIpam,
 ): Promise<void> {
-  await lease?.result().catch(() => undefined)
+  const isLeaseRefused = await hasRefused(lease)
   try {
-    await releaseAttachment(host, conf.cniDir, record, ipam)
+    await releaseAttachment(host, conf.cniDir, record, { ipam, isLeaseRefused })
   } catch (error) {
     host.log.error('a failed ADD could not be undone entirely; the next DEL goes on', {
       vf: describeVf(location.index, location.pf.name),

@@ -61,7 +61,10 @@ async function resetByUp(release: Release, link: Link, whileUp: () => Promise<vo
   await setUp(release, link, false)
 }
 
-/** Gives the interface its own MAC back; a driver that lets only the PF set it takes it at its next reset. */
+/**
+ * Gives the interface its own MAC back. A driver that lets only the PF set it takes the PF's at its next reset: that one
+ * is as good, the VF would have had it since it came up.
+ */
 async function restoreOwnMac(release: Release, link: Link): Promise<void> {
   const { host, record, hostRtnl, target } = release
   const { mac } = record.original.netdev
@@ -69,13 +72,16 @@ async function restoreOwnMac(release: Release, link: Link): Promise<void> {
   if (link.mac === mac) {
     return
   }
+  const macs = [mac, record.original.vf.mac] as const
   try {
     await changeLink(hostRtnl, link.index, { mac }, { operation: `set mac ${mac}`, target, driver })
   } catch (error) {
     if (!mayNotSetMac(error)) {
       throw error
     }
-    await resetByUp(release, link, () => settleMac(hostRtnl, host.clock, { index: link.index, mac, target, driver }))
+    await resetByUp(release, link, async () => {
+      await settleMac(hostRtnl, host.clock, { index: link.index, macs, target, driver })
+    })
   }
 }
 

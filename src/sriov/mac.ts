@@ -5,6 +5,7 @@
  */
 import { errnoOf, PluginError } from '../errors.js'
 import type { ClockPort } from '../host/ports.js'
+import type { Link } from '../netlink/link.js'
 import { ZERO_MAC } from '../netlink/mac.js'
 import type { VfSettings } from '../netlink/vf-info.js'
 import type { Rtnl } from '../rtnl/connection.js'
@@ -26,39 +27,34 @@ export const mayNotSetMac = (error: unknown): boolean => NOT_ALLOWED.has(errnoOf
 export const adminMacToRelease = (original: VfSettings, couldSetOwnMac: boolean): string =>
   couldSetOwnMac && !original.trust ? ZERO_MAC : original.mac
 
-/** An interface whose MAC is to settle, and how messages call it. */
+/** An interface whose MAC is to settle on one of `macs`, best first; `target` is how messages call it. */
 export interface MacTarget {
   readonly index: number
-  readonly mac: string
+  readonly macs: readonly [string, ...string[]]
   readonly target: string
   readonly driver: string
 }
 
 /**
- * Waits until an interface shows a MAC, setting it once more where the driver lets it.
+ * Waits until an interface shows one of the MACs, setting the best once more where the driver lets it.
  * @throws PluginError kind `kernel` after 2 s
  */
 export async function settleMac(
   rtnl: Rtnl,
   clock: ClockPort,
-  { index, mac, target, driver }: MacTarget,
-): Promise<void> {
+  { index, macs, target, driver }: MacTarget,
+): Promise<Link> {
+  const [mac] = macs
   const operation = `set mac ${mac}`
   const deadline = clock.nowMs() + MAC_SETTLE_TIMEOUT_MS
   for (;;) {
-    const shown = (await linkByIndex(rtnl, index))?.mac
-    if (shown === mac) {
-      return
+    const link = await linkByIndex(rtnl, index)
+    if (link && macs.includes(link.mac)) {
+      return link
     }
     if (clock.nowMs() >= deadline) {
-      throw new PluginError({
-        kind: 'kernel',
-        operation,
-        target,
-        driver,
-        code: 'ETIMEDOUT',
-        text: `it still has ${shown}`,
-      })
+      const text = link ? `it still has ${link.mac}` : 'it is gone'
+      throw new PluginError({ kind: 'kernel', operation, target, driver, code: 'ETIMEDOUT', text })
     }
     try {
       await changeLink(rtnl, index, { mac }, { operation, target, driver })

@@ -61,7 +61,10 @@ async function finishMove({ to, device, driver, name, mac, mtu }: Move, link: Li
   if (link.name !== name) {
     await step(`rename it to ${name}`, { name })
   }
-  return { link: { ...link, name }, couldSetMac }
+  return {
+    link: { ...link, name, mtu: mtu ?? link.mtu, mac: couldSetMac && mac !== undefined ? mac : link.mac },
+    couldSetMac,
+  }
 }
 
 /**

@@ -25,11 +25,16 @@ export interface IpamCall {
   readonly environment: Readonly<Record<string, string>>
 }
 
+/**
+ * `intent` until the ADD is through, then `attached`. `released`: the VF is back and may serve others; only the lease
+ * is left to be freed.
+ */
+export type Phase = 'intent' | 'attached' | 'released'
+
 /** All that is known of one attachment: written before the first change, complete enough to give everything back. */
 export interface AttachmentRecord {
   readonly schema: typeof RECORD_SCHEMA
-  /** `intent` until the ADD is through. */
-  readonly phase: 'intent' | 'attached'
+  readonly phase: Phase
   readonly containerId: string
   readonly ifName: string
   /** Name of the network, "" for Multus 1. */
@@ -123,7 +128,10 @@ export function parseRecord(fileText: string): ReadRecord {
   } catch {
     return { kind: 'unreadable', problem: fileText.trim() === '' ? 'is empty' : 'is not JSON' }
   }
-  const schema = typeof value === 'object' && value !== null && 'schema' in value ? value.schema : undefined
+  if (!isJsonObject(value)) {
+    return { kind: 'unreadable', problem: 'is not a JSON object' }
+  }
+  const { schema } = value
   if (schema === undefined) {
     return { kind: 'foreign', problem: 'was written by another plugin' }
   }
@@ -134,5 +142,5 @@ export function parseRecord(fileText: string): ReadRecord {
   if (misfit !== undefined) {
     return { kind: 'unreadable', problem: `${misfit} is missing or of a wrong type` }
   }
-  return { kind: 'record', record: value as AttachmentRecord }
+  return { kind: 'record', record: value as unknown as AttachmentRecord }
 }

@@ -1,0 +1,116 @@
+import { encodeAddressMessage } from '../../src/netlink/address.js'
+import {
+  type Attribute,
+  encodeAttributes,
+  nestedAttribute,
+  textAttribute,
+  u32Attribute,
+} from '../../src/netlink/attribute.js'
+import {
+  IFA_ADDRESS,
+  IFA_FLAGS,
+  IFF_ALLMULTI,
+  IFF_PROMISC,
+  IFF_UP,
+  IFLA_ADDRESS,
+  IFLA_ALT_IFNAME,
+  IFLA_CARRIER,
+  IFLA_IFNAME,
+  IFLA_MAX_MTU,
+  IFLA_MTU,
+  IFLA_PARENT_DEV_NAME,
+  IFLA_PROP_LIST,
+  IFLA_VF_INFO,
+  IFLA_VFINFO_LIST,
+  NLM_F_ACK_TLVS,
+  NLM_F_CAPPED,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  NLMSGERR_ATTR_MSG,
+} from '../../src/netlink/constants.js'
+import { encodeLinkMessage } from '../../src/netlink/link.js'
+import { parseMac } from '../../src/netlink/mac.js'
+import type { NetlinkMessage } from '../../src/netlink/message.js'
+import { encodeVfInfo } from '../../src/netlink/vf-info.js'
+import type { FakeCard } from './card.js'
+import { errnoNumber, type FakeAddress, type FakeLink, type Refused } from './links.js'
+
+const ARPHRD_ETHER = 1
+const UNKNOWN_ATTRIBUTE: Attribute = { type: 0x3001, payload: Buffer.from('new') }
+
+/** The VFs in reverse: a list position is no index. */
+const vfList = ({ vfs }: FakeCard): Attribute =>
+  nestedAttribute(
+    IFLA_VFINFO_LIST,
+    vfs
+      .map(({ index, settings, unreported }) => ({
+        type: IFLA_VF_INFO,
+        payload: encodeVfInfo({ ...settings, index, unreported }),
+      }))
+      .reverse(),
+  )
+
+/** RTM_NEWLINK as the kernel reports an interface; with the VFs of `card` when that is given. */
+export function linkBytes(link: FakeLink, card?: FakeCard): Buffer {
+  const { name, mac, mtu, maxMtu, altNames, parentDevice } = link
+  return encodeLinkMessage({
+    family: 0,
+    linkType: ARPHRD_ETHER,
+    index: link.index,
+    flags: (link.isUp ? IFF_UP : 0) | (link.isPromisc ? IFF_PROMISC : 0) | (link.isAllmulti ? IFF_ALLMULTI : 0),
+    change: 0,
+    attributes: [
+      textAttribute(IFLA_IFNAME, name),
+      u32Attribute(IFLA_MTU, mtu),
+      u32Attribute(IFLA_MAX_MTU, maxMtu),
+      { type: IFLA_ADDRESS, payload: parseMac(mac) ?? Buffer.alloc(6) },
+      { type: IFLA_CARRIER, payload: Buffer.from([link.isUp && link.hasCarrier ? 1 : 0]) },
+      UNKNOWN_ATTRIBUTE,
+      ...(altNames.length > 0
+        ? [
+            nestedAttribute(
+              IFLA_PROP_LIST,
+              altNames.map((alt) => textAttribute(IFLA_ALT_IFNAME, alt)),
+            ),
+          ]
+        : []),
+      ...(parentDevice === undefined ? [] : [textAttribute(IFLA_PARENT_DEV_NAME, parentDevice)]),
+      ...(card ? [vfList(card)] : []),
+    ],
+  })
+}
+
+export const addressBytes = (interfaceIndex: number, { family, bytes, prefixLength, flags }: FakeAddress): Buffer =>
+  encodeAddressMessage({
+    family,
+    prefixLength,
+    flags,
+    scope: 0,
+    interfaceIndex,
+    attributes: [{ type: IFA_ADDRESS, payload: bytes }, u32Attribute(IFA_FLAGS, flags)],
+  })
+
+type Header = Pick<NetlinkMessage, 'sequence' | 'portId'>
+
+/** The acknowledgement of a request, capped, with the driver's words where there are some. */
+export function acknowledgement({ sequence, portId }: Header, refused?: Refused): NetlinkMessage {
+  const head = Buffer.alloc(4 + 16)
+  head.writeInt32LE(refused ? -errnoNumber(refused.errno) : 0, 0)
+  const { text } = refused ?? {}
+  const attributes = text === undefined ? [] : [textAttribute(NLMSGERR_ATTR_MSG, text)]
+  return {
+    type: NLMSG_ERROR,
+    flags: NLM_F_CAPPED | (attributes.length > 0 ? NLM_F_ACK_TLVS : 0),
+    sequence,
+    portId,
+    payload: Buffer.concat([head, encodeAttributes(attributes)]),
+  }
+}
+
+export const endOfDump = ({ sequence, portId }: Header): NetlinkMessage => ({
+  type: NLMSG_DONE,
+  flags: 2,
+  sequence,
+  portId,
+  payload: Buffer.alloc(4),
+})

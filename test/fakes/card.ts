@@ -1,0 +1,98 @@
+import { ZERO_MAC } from '../../src/netlink/mac.js'
+import type { VfChange, VfInfo, VfSettings } from '../../src/netlink/vf-info.js'
+import { Refused } from './links.js'
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+/** A VF as its PF's driver keeps it. `hasAdminMac`: the PF was told a MAC for it. */
+export interface FakeVf {
+  readonly address: string
+  readonly index: number
+  driver: string | undefined
+  settings: Mutable<VfSettings>
+  hasAdminMac: boolean
+  readonly unreported: VfInfo['unreported']
+}
+
+/** How a PF's driver behaves. `refuse` names the errno of a setting it cannot do. */
+export interface PfDriver {
+  readonly name: string
+  readonly refuse: (change: VfChange) => string | undefined
+  /** igb shows the MAC that the VF told it as long as none is administered. */
+  readonly showsVfMac: boolean
+}
+
+export interface FakeCard {
+  readonly address: string
+  readonly driver: PfDriver
+  readonly vfs: FakeVf[]
+}
+
+export const ableDriver: PfDriver = { name: 'able', refuse: () => undefined, showsVfMac: false }
+
+export const igbDriver: PfDriver = {
+  name: 'igb',
+  showsVfMac: true,
+  refuse({ linkState, rate, vlan }) {
+    if (linkState !== undefined) {
+      return 'EOPNOTSUPP'
+    }
+    if (vlan?.vlanProto === '802.1ad') {
+      return 'EPROTONOSUPPORT'
+    }
+    return rate && rate.minTxRateMbps !== 0 ? 'EINVAL' : undefined
+  },
+}
+
+export const freshSettings = (): Mutable<VfSettings> => ({
+  mac: ZERO_MAC,
+  vlan: 0,
+  vlanQoS: 0,
+  vlanProto: '802.1q',
+  minTxRateMbps: 0,
+  maxTxRateMbps: 0,
+  spoofchk: true,
+  trust: false,
+  linkState: 'auto',
+})
+
+/** Applies one setting, or refuses it and leaves everything as it was. */
+export function applyVfSetting({ driver }: FakeCard, vf: FakeVf, change: VfChange): void {
+  const errno = driver.refuse(change)
+  if (errno !== undefined) {
+    throw new Refused(errno, `${driver.name} cannot do that`)
+  }
+  const { settings } = vf
+  if (change.mac !== undefined) {
+    settings.mac = change.mac
+    vf.hasAdminMac = change.mac !== ZERO_MAC
+  }
+  Object.assign(settings, change.vlan, change.rate)
+  if (change.rate && change.rate.maxTxRateMbps !== 0 && change.rate.minTxRateMbps > change.rate.maxTxRateMbps) {
+    throw new Refused('EINVAL')
+  }
+  settings.spoofchk = change.spoofchk ?? settings.spoofchk
+  settings.linkState = change.linkState ?? settings.linkState
+  settings.trust = change.trust ?? settings.trust
+}
+
+/** What the VF's own driver asks of its PF when it sets its MAC. */
+export function tellPfOwnMac({ driver }: FakeCard, vf: FakeVf, mac: string): void {
+  if (vf.hasAdminMac && !vf.settings.trust && mac !== vf.settings.mac) {
+    throw new Refused('EADDRNOTAVAIL')
+  }
+  if (driver.showsVfMac && !vf.hasAdminMac) {
+    vf.settings.mac = mac
+  }
+}
+
+/** A VF that comes up resets itself; returns the MAC it has then. */
+export function resetVf({ driver }: FakeCard, vf: FakeVf, ownMac: string): string {
+  if (vf.hasAdminMac) {
+    return vf.settings.mac
+  }
+  if (driver.showsVfMac) {
+    vf.settings.mac = ownMac
+  }
+  return ownMac
+}

@@ -1,0 +1,95 @@
+import { dirname } from 'node:path'
+import type { FilePort } from '../../src/host/ports.js'
+import type { Interference } from './interference.js'
+import { isSysfs, sysfsExists, sysfsLink, sysfsList } from './sysfs.js'
+import type { FakeWorld } from './world.js'
+
+/** An error as Node.js throws it. */
+export function fileError(code: string, path: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${code}: refused, '${path}'`), { code })
+}
+
+/** The files of a fake world: sysfs follows the fake kernel, the rest is kept by path. */
+export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
+  const { files, folders, locks, programs } = world
+  const throwAt =
+    (path: string) =>
+    (errno: string): never => {
+      throw fileError(errno, path)
+    }
+  const change = <T>(what: string, path: string, work: () => T): T =>
+    interfere({ kind: 'file', what: `${what} ${path}`, isChange: true }, work, throwAt(path))
+  const look = <T>(path: string, work: () => T): T =>
+    interfere({ kind: 'file', what: `look at ${path}`, isChange: false }, work, throwAt(path))
+  const place = (path: string, text: string) => {
+    if (!folders.has(dirname(path))) {
+      throw fileError('ENOENT', path)
+    }
+    if (folders.has(path)) {
+      throw fileError('EISDIR', path)
+    }
+    files.set(path, text)
+  }
+  const namesIn = (folder: string): string[] => {
+    const prefix = `${folder}/`
+    const inside = [...files.keys(), ...folders].filter((path) => path.startsWith(prefix))
+    return [...new Set(inside.map((path) => path.slice(prefix.length).split('/')[0] ?? ''))].sort()
+  }
+  return {
+    readText: (path) => look(path, () => (isSysfs(path) ? undefined : files.get(path))),
+    readLink: (path) => look(path, () => (isSysfs(path) ? sysfsLink(world, path) : undefined)),
+    list: (folder) => look(folder, () => (isSysfs(folder) ? sysfsList(world, folder) : namesIn(folder))),
+    exists: (path) =>
+      look(path, () => (isSysfs(path) ? sysfsExists(world, path) : files.has(path) || folders.has(path))),
+    makeFolder(path) {
+      if (files.has(path)) {
+        throw fileError('EEXIST', path)
+      }
+      if (!folders.has(path)) {
+        change('make folder', path, () => {
+          for (let folder = path; folder !== '/'; folder = dirname(folder)) {
+            folders.add(folder)
+          }
+        })
+      }
+    },
+    write: (path, text) => change('write', path, () => place(path, text)),
+    writeDurably: (path, text) => change('write durably', path, () => place(path, text)),
+    createDurably: (path, text) =>
+      change('create', path, () => {
+        const isNew = !files.has(path)
+        if (isNew) {
+          place(path, text)
+        }
+        return isNew
+      }),
+    remove(path) {
+      change('remove', path, () => files.delete(path))
+    },
+    rename(from, to) {
+      change('rename', from, () => {
+        const text = files.get(from)
+        if (text === undefined) {
+          throw fileError('ENOENT', from)
+        }
+        files.delete(from)
+        files.set(to, text)
+      })
+    },
+    isWritable: (folder) => look(folder, () => folders.has(folder)),
+    isExecutable: (path) => look(path, () => programs.has(path)),
+    tryLock(path) {
+      return interfere(
+        { kind: 'lock', what: path, isChange: false },
+        () => {
+          if (locks.has(path)) {
+            return undefined
+          }
+          locks.add(path)
+          return { release: () => void locks.delete(path) }
+        },
+        throwAt(path),
+      )
+    },
+  }
+}

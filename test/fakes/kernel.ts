@@ -1,0 +1,119 @@
+import { PluginError } from '../../src/errors.js'
+import type { KernelPort, Netns, RouteSocket } from '../../src/host/ports.js'
+import * as nl from '../../src/netlink/constants.js'
+import { decodeMessages, encodeMessages, type NetlinkMessage } from '../../src/netlink/message.js'
+import { acknowledgement } from './answers.js'
+import type { Effect, Interference } from './interference.js'
+import { type FakeNetns, Refused } from './links.js'
+import { answer } from './rtnetlink.js'
+import { type FakeWorld, HOST_NETNS } from './world.js'
+
+const NAMES: Readonly<Record<number, string>> = Object.fromEntries(
+  Object.entries(nl).flatMap(([name, value]) => (name.startsWith('RTM_') ? [[value, name]] : [])),
+)
+
+const READS = new Set([nl.RTM_GETLINK, nl.RTM_GETADDR, nl.RTM_GETROUTE])
+
+const effectOf = ({ type, payload }: NetlinkMessage): Effect => ({
+  kind: 'netlink',
+  what: `${NAMES[type] ?? type} ${payload
+    .subarray(16)
+    .toString('latin1')
+    .replace(/[^\w.:-]+/g, ' ')}`,
+  isChange: !READS.has(type),
+})
+
+const refusal = (operation: string, target: string, code: string) =>
+  new PluginError({ kind: 'kernel', operation, target, code })
+
+/** The kernel of a fake world: speaks netlink bytes; every request passes the interference. */
+export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPort {
+  const open = new Map<number, FakeNetns>()
+  let lastFd = 10
+
+  function openNetns(path: string): Netns {
+    const refuse = (problem: string): never => {
+      throw new PluginError({ kind: 'netns', path, problem })
+    }
+    interfere({ kind: 'netns', what: path, isChange: false }, () => undefined, refuse)
+    const netns = world.namespaces.get(path)
+    if (!netns) {
+      return refuse(world.files.has(path) ? 'is not a network namespace' : 'does not exist')
+    }
+    lastFd += 1
+    const fd = lastFd
+    open.set(fd, netns)
+    world.openDescriptors += 1
+    return {
+      path,
+      fd,
+      id: { device: '4', inode: String(netns.inode) },
+      close() {
+        world.openDescriptors -= open.delete(fd) ? 1 : 0
+      },
+    }
+  }
+
+  function netnsOf(handle: Netns): FakeNetns {
+    const netns = open.get(handle.fd)
+    if (!netns) {
+      throw refusal('use a namespace', handle.path, 'EBADF')
+    }
+    return netns
+  }
+
+  function openRouteSocket(handle?: Netns): RouteSocket {
+    const netns = handle ? netnsOf(handle) : world.host
+    const waiting: Buffer[] = []
+    let isOpen = true
+    world.openDescriptors += 1
+    return {
+      send(bytes) {
+        for (const request of decodeMessages(bytes)) {
+          const answers = interfere(
+            effectOf(request),
+            () => answer({ world, netns, netnsOf: (fd) => open.get(fd) }, request),
+            (errno) => [acknowledgement(request, new Refused(errno))],
+          )
+          waiting.push(encodeMessages(answers))
+        }
+      },
+      async receive() {
+        const next = waiting.shift()
+        if (!next) {
+          throw refusal('receive a netlink answer', 'the route socket', 'ETIMEDOUT')
+        }
+        return next
+      },
+      close() {
+        world.openDescriptors -= isOpen ? 1 : 0
+        isOpen = false
+      },
+    }
+  }
+
+  return {
+    openNetns,
+    ownNetns: () => openNetns(HOST_NETNS),
+    openRouteSocket,
+    sendFrame(handle, interfaceIndex, frame) {
+      const target = `interface ${interfaceIndex} in ${handle.path}`
+      interfere(
+        { kind: 'frame', what: target, isChange: true },
+        () => world.frames.push({ netns: netnsOf(handle), interfaceIndex, bytes: frame }),
+        (errno) => {
+          throw refusal('send a frame', target, errno)
+        },
+      )
+    },
+    writeNetSysctl(handle, path, value) {
+      interfere(
+        { kind: 'sysctl', what: path, isChange: true },
+        () => world.sysctls.set(`${netnsOf(handle).inode} ${path}`, value),
+        (errno) => {
+          throw refusal(`write ${value} to ${path}`, handle.path, errno)
+        },
+      )
+    },
+  }
+}

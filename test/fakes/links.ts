@@ -1,0 +1,92 @@
+import { constants } from 'node:os'
+
+export interface FakeAddress {
+  readonly cidrKey: string
+  readonly family: number
+  readonly bytes: Buffer
+  readonly prefixLength: number
+  flags: number
+}
+
+export interface FakeRoute {
+  readonly key: string
+  readonly hasGateway: boolean
+}
+
+/** A network interface; `parentDevice` is the PCI function behind it. */
+export interface FakeLink {
+  index: number
+  name: string
+  mac: string
+  mtu: number
+  readonly maxMtu: number
+  isUp: boolean
+  isPromisc: boolean
+  isAllmulti: boolean
+  hasCarrier: boolean
+  altNames: string[]
+  readonly parentDevice?: string
+  addresses: FakeAddress[]
+  routes: FakeRoute[]
+}
+
+/** A network namespace; its interfaces in no order. */
+export interface FakeNetns {
+  readonly inode: number
+  readonly links: FakeLink[]
+}
+
+/** The refusal of an operation, by the name of its errno; `text` is what a driver adds. */
+export class Refused extends Error {
+  readonly errno: string
+  readonly text: string | undefined
+
+  constructor(errno: string, text?: string) {
+    super(errno)
+    this.errno = errno
+    this.text = text
+  }
+}
+
+export const errnoNumber = (name: string): number =>
+  Object.entries(constants.errno).find(([key]) => key === name)?.[1] ?? 5
+
+let lastIndex = 100
+
+export const nextIndex = (): number => {
+  lastIndex += 1
+  return lastIndex
+}
+
+export function makeLink(given: Partial<FakeLink> & Pick<FakeLink, 'name'>): FakeLink {
+  return {
+    index: nextIndex(),
+    mac: '02:00:00:00:00:99',
+    mtu: 1500,
+    maxMtu: 9000,
+    isUp: false,
+    isPromisc: false,
+    isAllmulti: false,
+    hasCarrier: true,
+    altNames: [],
+    addresses: [],
+    routes: [],
+    ...given,
+  }
+}
+
+export const findByName = ({ links }: FakeNetns, name: string): FakeLink | undefined =>
+  links.find((link) => link.name === name || link.altNames.includes(name))
+
+/** A name for a pattern such as `dev%d` (dev_alloc_name). */
+export function freeName(netns: FakeNetns, pattern: string): string {
+  if (!pattern.includes('%d')) {
+    return pattern
+  }
+  for (let i = 0; ; i += 1) {
+    const name = pattern.replace('%d', String(i))
+    if (!findByName(netns, name)) {
+      return name
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import { ableDriver, type FakeCard, type FakeVf, freshSettings, igbDriver, type PfDriver } from './card.js'
+import { leaseProgram } from './ipam.js'
+import { makeLink } from './links.js'
+import { FakeWorld } from './world.js'
+
+export const PF = 'ens1f0'
+export const PF_ADDRESS = '0000:01:00.0'
+export const VF_ADDRESS = '0000:01:10.4'
+export const VF_NAME = 'ens1f0v2'
+export const VF_INDEX = 2
+export const OTHER_VF_ADDRESS = '0000:01:10.2'
+export const IPAM_PATH = '/opt/cni/bin/host-local'
+export const POD_A = '/run/netns/pod-a'
+export const POD_B = '/run/netns/pod-b'
+
+export const OWN_MAC = '02:00:00:00:01:02'
+
+/** One card with four VFs. VF 2 is the one the tests use: it has settings of its own that must survive. */
+function makeCard(driver: PfDriver): FakeCard {
+  const vfs = [0, 1, 2, 3].map(
+    (index): FakeVf => ({
+      address: `0000:01:10.${index * 2}`,
+      index,
+      driver: driver === igbDriver ? 'igbvf' : 'ablevf',
+      settings: freshSettings(),
+      hasAdminMac: false,
+      unreported: [],
+    }),
+  )
+  return { address: PF_ADDRESS, driver, vfs }
+}
+
+/** A node with one card, two pods and an IPAM plugin. */
+export function makeMachine(driver: PfDriver = ableDriver): FakeWorld {
+  const world = new FakeWorld()
+  const card = makeCard(driver)
+  world.cards.push(card)
+  world.host.links.push(
+    makeLink({ name: 'lo', mac: '00:00:00:00:00:00', isUp: true }),
+    makeLink({ name: PF, mac: '02:00:00:00:01:ff', isUp: true, parentDevice: PF_ADDRESS }),
+    ...card.vfs.map(({ address, index }) =>
+      makeLink({
+        name: `${PF}v${index}`,
+        mac: `02:00:00:00:01:0${index}`,
+        parentDevice: address,
+        altNames: [`enp1s0f0v${index}`],
+      }),
+    ),
+  )
+  for (const path of [POD_A, POD_B]) {
+    world.addNetns(path).links.push(makeLink({ name: 'eth0', mac: '02:00:00:00:0a:01', isUp: true }))
+  }
+  world.programs.set(IPAM_PATH, leaseProgram())
+  world.folders.add('/run/netns')
+  return world
+}

@@ -1,0 +1,46 @@
+import { PluginError } from '../../src/errors.js'
+import type { Exit, ProcessPort } from '../../src/host/ports.js'
+import type { Interference } from './interference.js'
+import type { FakeWorld } from './world.js'
+
+/** What a program is called with. */
+export interface Start {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly stdin: string
+}
+
+/** A program of a fake world: what it does when it is started, and what it leaves. */
+export type Program = (start: Start, world: FakeWorld) => Exit
+
+/** The programs of a fake world. A child can be waited for once, as with waitpid(2). */
+export function fakeProcesses(world: FakeWorld, interfere: Interference): ProcessPort {
+  const refuse =
+    (path: string, operation: string) =>
+    (code: string): never => {
+      throw new PluginError({ kind: 'kernel', operation, target: path, code })
+    }
+  return {
+    start(path, environment, stdin) {
+      const what = `${path} ${environment.CNI_COMMAND ?? ''}`
+      const exit = interfere(
+        { kind: 'exec', what, isChange: true },
+        () => (world.programs.get(path) ?? refuse(path, 'start')('ENOENT'))({ environment, stdin }, world),
+        refuse(path, 'start'),
+      )
+      let isReaped = false
+      return {
+        async wait() {
+          if (isReaped) {
+            return refuse(path, 'wait for')('ECHILD')
+          }
+          isReaped = true
+          return interfere(
+            { kind: 'exec', what: `wait for ${what}`, isChange: false },
+            () => exit,
+            refuse(path, 'wait'),
+          )
+        },
+      }
+    },
+  }
+}

@@ -1,0 +1,116 @@
+import { payloadOf, textOf, u32Of } from '../../src/netlink/attribute.js'
+import {
+  IFF_ALLMULTI,
+  IFF_PROMISC,
+  IFF_UP,
+  IFLA_ADDRESS,
+  IFLA_IFNAME,
+  IFLA_MTU,
+  IFLA_NET_NS_FD,
+} from '../../src/netlink/constants.js'
+import type { LinkMessage } from '../../src/netlink/link.js'
+import { formatMac, isUnicastMac } from '../../src/netlink/mac.js'
+import { resetVf, tellPfOwnMac } from './card.js'
+import { type FakeLink, type FakeNetns, findByName, freeName, nextIndex, Refused } from './links.js'
+import type { FakeWorld } from './world.js'
+
+function takenName(netns: FakeNetns, link: FakeLink, name: string): boolean {
+  const holder = findByName(netns, name)
+  return holder !== undefined && !(holder === link && link.name === name)
+}
+
+/** dev_change_net_namespace() of net/core/dev.c: `pattern` counts only where the old name is taken. */
+function move(from: FakeNetns, to: FakeNetns, link: FakeLink, pattern: string | undefined): void {
+  if (findByName(to, link.name)) {
+    if (pattern === undefined || findByName(to, pattern)) {
+      throw new Refused('EEXIST')
+    }
+    link.name = freeName(to, pattern)
+  }
+  if (link.altNames.some((name) => findByName(to, name))) {
+    throw new Refused('EEXIST')
+  }
+  from.links.splice(from.links.indexOf(link), 1)
+  to.links.push(link)
+  Object.assign(link, { isUp: false, addresses: [], routes: [] })
+  if (to.links.some((other) => other !== link && other.index === link.index)) {
+    link.index = nextIndex()
+  }
+}
+
+function setMac(world: FakeWorld, link: FakeLink, bytes: Buffer): void {
+  if (!isUnicastMac(bytes)) {
+    throw new Refused('EADDRNOTAVAIL')
+  }
+  const mac = formatMac(bytes)
+  const found = world.vfAt(link.parentDevice)
+  if (found) {
+    tellPfOwnMac(found.card, found.vf, mac)
+  }
+  link.mac = mac
+}
+
+function setFlags(world: FakeWorld, link: FakeLink, { flags, change }: LinkMessage): void {
+  const bit = (mask: number, old: boolean) => (change & mask ? (flags & mask) !== 0 : old)
+  const wasUp = link.isUp
+  link.isUp = bit(IFF_UP, link.isUp)
+  link.isPromisc = bit(IFF_PROMISC, link.isPromisc)
+  link.isAllmulti = bit(IFF_ALLMULTI, link.isAllmulti)
+  if (!link.isUp) {
+    link.routes = []
+  }
+  const found = world.vfAt(link.parentDevice)
+  if (found && link.isUp && !wasUp) {
+    link.mac = resetVf(found.card, found.vf, link.mac)
+  }
+}
+
+/**
+ * do_setlink() of net/core/rtnetlink.c: move, MAC, MTU, name, flags; the first refusal ends it and what came before
+ * stays. `netnsOf` resolves the descriptor of IFLA_NET_NS_FD.
+ */
+export function setLink(
+  world: FakeWorld,
+  netns: FakeNetns,
+  message: LinkMessage,
+  netnsOf: (fd: number) => FakeNetns | undefined,
+): void {
+  const { index, attributes } = message
+  const link = netns.links.find((one) => one.index === index)
+  if (!link) {
+    throw new Refused('ENODEV')
+  }
+  const name = textOf(attributes, IFLA_IFNAME)
+  const fd = u32Of(attributes, IFLA_NET_NS_FD)
+  let home = netns
+  if (fd !== undefined) {
+    const to = netnsOf(fd)
+    if (!to) {
+      throw new Refused('EBADF')
+    }
+    if (to !== netns) {
+      move(netns, to, link, name)
+    }
+    home = to
+  }
+  const mac = payloadOf(attributes, IFLA_ADDRESS)
+  if (mac) {
+    setMac(world, link, mac)
+  }
+  const mtu = u32Of(attributes, IFLA_MTU)
+  if (mtu !== undefined) {
+    if (mtu < 68 || (link.maxMtu !== 0 && mtu > link.maxMtu)) {
+      throw new Refused('EINVAL', 'mtu out of range')
+    }
+    link.mtu = mtu
+  }
+  if (name !== undefined && name !== link.name) {
+    if (Buffer.byteLength(name) > 15 || takenName(home, link, name)) {
+      throw new Refused(Buffer.byteLength(name) > 15 ? 'EINVAL' : 'EEXIST')
+    }
+    link.name = freeName(home, name)
+  }
+  if (message.flags !== 0 || message.change !== 0) {
+    setFlags(world, link, message)
+  }
+}

@@ -1,0 +1,54 @@
+import type { FakeWorld } from './world.js'
+
+const DEVICES = '/sys/bus/pci/devices/'
+
+export const isSysfs = (path: string): boolean => path.startsWith(DEVICES)
+
+const driverOf = (world: FakeWorld, address: string): string | undefined =>
+  world.cardOf(address)?.driver.name ?? world.vfAt(address)?.vf.driver
+
+/** The one level below a PCI function: names to link targets, or undefined for folders and files. */
+function entriesOf(world: FakeWorld, address: string): Map<string, string | undefined> | undefined {
+  const card = world.cardOf(address)
+  const vf = world.vfAt(address)
+  if (!card && !vf) {
+    return undefined
+  }
+  const driver = driverOf(world, address)
+  return new Map<string, string | undefined>([
+    ...(driver === undefined ? [] : ([['driver', `../../../bus/pci/drivers/${driver}`]] as const)),
+    ...(vf ? ([['physfn', `../${vf.card.address}`]] as const) : []),
+    ...(card ? card.vfs.map((one) => [`virtfn${one.index}`, `../${one.address}`] as const) : []),
+    ...(card ? ([['sriov_numvfs', undefined]] as const) : []),
+    ['net', undefined],
+  ])
+}
+
+const partsOf = (path: string): readonly string[] => path.slice(DEVICES.length).split('/')
+
+/** The network interfaces of a function that are on the host: those in pods do not show. */
+const netdevsOf = (world: FakeWorld, address: string): string[] =>
+  world.host.links.filter((link) => link.parentDevice === address).map(({ name }) => name)
+
+export function sysfsLink(world: FakeWorld, path: string): string | undefined {
+  const [address = '', name = '', ...deeper] = partsOf(path)
+  return deeper.length > 0 ? undefined : entriesOf(world, address)?.get(name)
+}
+
+export function sysfsList(world: FakeWorld, folder: string): readonly string[] {
+  const [address = '', name] = partsOf(folder)
+  const entries = entriesOf(world, address)
+  if (name === 'net') {
+    return entries ? netdevsOf(world, address) : []
+  }
+  return name === undefined && entries ? [...entries.keys()] : []
+}
+
+export function sysfsExists(world: FakeWorld, path: string): boolean {
+  const [address = '', name, netdev] = partsOf(path)
+  const entries = entriesOf(world, address)
+  if (!entries || name === undefined) {
+    return entries !== undefined
+  }
+  return netdev === undefined ? entries.has(name) : netdevsOf(world, address).includes(netdev)
+}

@@ -1,0 +1,105 @@
+import type { FakeCard, FakeVf } from './card.js'
+import { FakeClock } from './clock.js'
+import { type FakeLink, type FakeNetns, findByName, freeName } from './links.js'
+import type { Program } from './processes.js'
+
+export const HOST_NETNS = '/proc/thread-self/ns/net'
+export const BOOT_ID_PATH = '/proc/sys/kernel/random/boot_id'
+
+/** A frame that left an interface. */
+export interface SentFrame {
+  readonly netns: FakeNetns
+  readonly interfaceIndex: number
+  readonly bytes: Buffer
+}
+
+/** A machine with SR-IOV cards, pods, files and programs. Every port of a call works on one of these. */
+export class FakeWorld {
+  readonly clock = new FakeClock()
+  readonly namespaces = new Map<string, FakeNetns>()
+  readonly cards: FakeCard[] = []
+  readonly files = new Map<string, string>([[BOOT_ID_PATH, 'boot-1\n']])
+  readonly folders = new Set<string>(['/', '/var/lib/cni'])
+  readonly locks = new Set<string>()
+  readonly programs = new Map<string, Program>()
+  readonly leases = new Map<string, string>()
+  readonly frames: SentFrame[] = []
+  readonly sysctls = new Map<string, string>()
+  readonly log: string[] = []
+  /** Sockets and namespaces that calls have open. */
+  openDescriptors = 0
+  #lastInode = 4026531840
+
+  constructor() {
+    this.addNetns(HOST_NETNS)
+  }
+
+  get host(): FakeNetns {
+    return this.netns(HOST_NETNS)
+  }
+
+  netns(path: string): FakeNetns {
+    const found = this.namespaces.get(path)
+    if (!found) {
+      throw new Error(`the fake world has no namespace ${path}`)
+    }
+    return found
+  }
+
+  addNetns(path: string): FakeNetns {
+    this.#lastInode += 1
+    const netns: FakeNetns = { inode: this.#lastInode, links: [] }
+    this.namespaces.set(path, netns)
+    return netns
+  }
+
+  /** The path goes at once; the interfaces return to the host when the kernel has taken the namespace apart. */
+  removeNetns(path: string, cleanupMs = 0): void {
+    const dead = this.netns(path)
+    this.namespaces.delete(path)
+    const takeApart = () => {
+      for (const link of dead.links.splice(0)) {
+        if (link.parentDevice !== undefined) {
+          const name = findByName(this.host, link.name) ? freeName(this.host, 'dev%d') : link.name
+          this.host.links.push({ ...link, name, isUp: false, addresses: [], routes: [] })
+        }
+      }
+    }
+    if (cleanupMs === 0) {
+      takeApart()
+    } else {
+      this.clock.after(cleanupMs, takeApart)
+    }
+  }
+
+  link(netns: FakeNetns, name: string): FakeLink {
+    const link = findByName(netns, name)
+    if (!link) {
+      throw new Error(`no interface ${name} there; there are ${netns.links.map((one) => one.name).join(', ')}`)
+    }
+    return link
+  }
+
+  cardOf(pfAddress: string | undefined): FakeCard | undefined {
+    return this.cards.find(({ address }) => address === pfAddress)
+  }
+
+  /** The VF behind a PCI function, and its card. */
+  vfAt(address: string | undefined): { readonly card: FakeCard; readonly vf: FakeVf } | undefined {
+    for (const card of this.cards) {
+      const vf = card.vfs.find((one) => one.address === address)
+      if (vf) {
+        return { card, vf }
+      }
+    }
+    return undefined
+  }
+
+  vf(address: string): FakeVf {
+    const found = this.vfAt(address)
+    if (!found) {
+      throw new Error(`no VF ${address}`)
+    }
+    return found.vf
+  }
+}

@@ -1,0 +1,170 @@
+/* Exercises every mechanism of native/mechanisms.h in a network namespace of its own; for sanitizers. */
+#include "mechanisms.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define REQUIRE(condition)                                                                   \
+	do {                                                                                 \
+		if (!(condition)) {                                                          \
+			fprintf(stderr, "line %d: %s (errno %d)\n", __LINE__, #condition, errno); \
+			exit(1);                                                             \
+		}                                                                            \
+	} while (0)
+
+static ino_t own_netns(void)
+{
+	struct stat status;
+
+	REQUIRE(stat("/proc/thread-self/ns/net", &status) == 0);
+	return status.st_ino;
+}
+
+static void namespaces(int other, int file)
+{
+	ino_t home = own_netns();
+	int error = 1;
+	int back = netns_enter(other, &error);
+
+	REQUIRE(error == 0 && back >= 0 && own_netns() != home);
+	netns_leave(back);
+	REQUIRE(own_netns() == home);
+	REQUIRE(netns_enter(NETNS_NONE, &error) == NETNS_NONE && error == 0);
+	netns_leave(NETNS_NONE);
+	REQUIRE(netns_enter(file, &error) == NETNS_NONE && error == -EINVAL);
+	REQUIRE(netns_enter(9999, &error) == NETNS_NONE && error == -EBADF);
+	REQUIRE(own_netns() == home);
+	REQUIRE(namespace_type(other) == CLONE_NEWNET);
+	REQUIRE(namespace_type(file) == -ENOTTY && namespace_type(9999) == -EBADF);
+}
+
+static void sysctls(int other, int file)
+{
+	const char *path = "/proc/sys/net/ipv4/ip_forward";
+
+	REQUIRE(netns_write_file(other, path, "1", 1) == 0);
+	REQUIRE(netns_write_file(NETNS_NONE, path, "0", 1) == 0);
+	REQUIRE(netns_write_file(other, "/proc/sys/net/none", "1", 1) == -ENOENT);
+	REQUIRE(netns_write_file(other, path, "x", 1) == -EINVAL);
+	REQUIRE(netns_write_file(file, path, "1", 1) == -EINVAL);
+}
+
+static void route_sockets(int other, int file)
+{
+	struct {
+		struct nlmsghdr header;
+		struct ifinfomsg link;
+	} request = { .header = { .nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
+	int fd = route_socket_open(other);
+	char *answer;
+	ssize_t size;
+
+	REQUIRE(fd >= 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC));
+	REQUIRE(route_socket_next_size(fd, 10) == -ETIMEDOUT);
+	REQUIRE(route_socket_send(fd, &request, sizeof(request)) == 0);
+	size = route_socket_next_size(fd, 1000);
+	REQUIRE(size > (ssize_t)sizeof(struct nlmsghdr));
+	answer = malloc((size_t)size);
+	REQUIRE(answer != NULL && route_socket_receive(fd, answer, (size_t)size) == size);
+	REQUIRE(((struct nlmsghdr *)answer)->nlmsg_type == RTM_NEWLINK);
+	free(answer);
+	close(fd);
+	REQUIRE(route_socket_open(file) == -EINVAL);
+	REQUIRE(route_socket_send(fd, &request, sizeof(request)) == -EBADF);
+	REQUIRE(route_socket_next_size(9999, 10) < 0);
+	REQUIRE(route_socket_receive(9999, &request, sizeof(request)) == -EBADF);
+}
+
+static void frames(int other)
+{
+	unsigned char frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+	frame[12] = 0x08;
+	frame[13] = 0x06;
+	int sent = frame_send(other, 1, frame, sizeof(frame));
+	REQUIRE(sent == 0 || sent == -ENETDOWN);
+	REQUIRE(frame_send(other, 99999, frame, sizeof(frame)) == -ENXIO);
+	REQUIRE(frame_send(other, 1, frame, 3) < 0);
+	REQUIRE(frame_send(9999, 1, frame, sizeof(frame)) == -EBADF);
+}
+
+static void locks(void)
+{
+	char path[] = "/tmp/sriov-harness-XXXXXX";
+	int first = mkstemp(path);
+	int second = open(path, O_RDWR | O_CLOEXEC);
+
+	REQUIRE(first >= 0 && second >= 0);
+	REQUIRE(lock_try(first) == 1 && lock_try(first) == 1 && lock_try(second) == 0);
+	close(first);
+	REQUIRE(lock_try(second) == 1);
+	close(second);
+	unlink(path);
+	REQUIRE(lock_try(9999) == -EBADF);
+}
+
+static void children(void)
+{
+	enum { BIG = 200 * 1000 };
+	char *cat[] = { "/bin/cat", NULL };
+	char *sleeper[] = { "/bin/sleep", "20", NULL };
+	char *none[] = { "/none", NULL };
+	char *environment[] = { NULL };
+	char *input = malloc(BIG);
+	char *output = malloc(BIG + 1);
+	struct child child;
+
+	REQUIRE(input != NULL && output != NULL);
+	memset(input, 'x', BIG);
+	REQUIRE(child_start(cat[0], cat, environment, input, BIG, &child) == 0);
+	REQUIRE(child_wait(child.pid, 10000) == 0);
+	REQUIRE(pread(child.stdout_fd, output, BIG + 1, 0) == BIG && memcmp(input, output, BIG) == 0);
+	close(child.stdout_fd);
+	REQUIRE(child_wait(child.pid, 10) < 0);
+	REQUIRE(child_start(sleeper[0], sleeper, environment, "", 0, &child) == 0);
+	REQUIRE(child_wait(child.pid, 20) == -ETIMEDOUT);
+	kill(child.pid, SIGKILL);
+	REQUIRE(WTERMSIG(child_wait(child.pid, 10000)) == SIGKILL);
+	close(child.stdout_fd);
+	REQUIRE(child_start(none[0], none, environment, "", 0, &child) == -ENOENT);
+	free(input);
+	free(output);
+}
+
+static int open_descriptors(void)
+{
+	int count = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+int main(void)
+{
+	int other = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	REQUIRE(other >= 0 && file >= 0);
+	REQUIRE(unshare(CLONE_NEWNET) == 0);
+	int before = open_descriptors();
+	namespaces(other, file);
+	sysctls(other, file);
+	route_sockets(other, file);
+	frames(other);
+	locks();
+	children();
+	REQUIRE(open_descriptors() == before);
+	puts("all mechanisms work");
+	return 0;
+}

@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { realFiles } from '../../src/host/files.js'
+import { realProcesses } from '../../src/host/processes.js'
+import { addon } from './netns.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'sriov-kernel-'))
+const files = realFiles(addon(), folder)
+const processes = realProcesses(addon())
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function script(name: string, text: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, `#!/bin/sh\n${text}\n`, { mode: 0o755 })
+  return path
+}
+
+describe('realProcesses()', () => {
+  const run = (name: string, text: string, stdin = '', timeoutMs = 10_000) =>
+    processes.start(script(name, text), { A: '1', PATH: '/bin:/usr/bin', B: undefined }, stdin).wait(timeoutMs)
+
+  test('hands over stdin and environment, and returns stdout and exit code', async () => {
+    expect(await run('echo', 'cat; echo "$A:$B"; env | grep -c ^B=; exit 3', 'in\n')).toEqual({
+      status: 3,
+      stdout: 'in\n1:\n0\n',
+    })
+  })
+
+  test('hands over 200 kB both ways', async () => {
+    const text = 'x'.repeat(200_000)
+    expect(await run('cat', 'cat', text)).toEqual({ status: 0, stdout: text })
+  })
+
+  test('reports a signal as 128 and its number', async () => {
+    expect((await run('signal', 'kill -TERM $$')).status).toBe(143)
+  })
+
+  test('kills a program that runs too long', async () => {
+    const started = performance.now()
+    expect((await run('sleep', 'exec sleep 20', '', 200)).status).toBe(137)
+    expect(performance.now() - started).toBeLessThan(5_000)
+  })
+
+  test('does not wait for a grandchild that lives on', async () => {
+    const started = performance.now()
+    expect(await run('orphan', 'sleep 3 & echo done')).toEqual({ status: 0, stdout: 'done\n' })
+    expect(performance.now() - started).toBeLessThan(2_000)
+  })
+
+  test('says which program could not be started', () => {
+    expect(() => processes.start(join(folder, 'none'), {}, '')).toThrow('none: ENOENT')
+    expect(() => processes.start(folder, {}, '')).toThrow('EACCES')
+  })
+
+  test('leaves no descriptor open', async () => {
+    await run('warm-up', 'true')
+    const before = readdirSync('/proc/self/fd').length
+    for (let i = 0; i < 20; i += 1) {
+      await run('true', 'true')
+    }
+    expect(readdirSync('/proc/self/fd').length).toBe(before)
+  })
+
+  test('gives the program the default SIGPIPE and no descriptor of ours', async () => {
+    const lock = files.tryLock('/held')
+    const { stdout } = await run('status', 'grep SigIgn /proc/self/status; ls -l /proc/self/fd')
+    lock?.release()
+    const ignored = BigInt(`0x${/SigIgn:\s*(\w+)/.exec(stdout)?.[1]}`)
+    expect(ignored & (1n << 12n)).toBe(0n)
+    expect(stdout).not.toContain('held')
+    expect(stdout.match(/memfd:cni-\w+/g)).toEqual(['memfd:cni-stdin', 'memfd:cni-stdout'])
+  })
+})
+
+describe('realFiles()', () => {
+  test('writeDurably() replaces a file, with mode 0600 and no temporary file left', () => {
+    files.makeFolder('/state')
+    files.writeDurably('/state/a', 'one')
+    files.writeDurably('/state/a', 'two')
+    files.write('/state/b', 'three')
+    expect(files.readText('/state/a')).toBe('two')
+    expect(readdirSync(join(folder, 'state')).sort()).toEqual(['a', 'b'])
+    expect(statSync(join(folder, 'state/a')).mode & 0o777).toBe(0o600)
+    expect(statSync(join(folder, 'state')).mode & 0o777).toBe(0o700)
+  })
+
+  test('createDurably() makes a file once', () => {
+    files.makeFolder('/create')
+    expect([files.createDurably('/create/a', 'one'), files.createDurably('/create/a', 'two')]).toEqual([true, false])
+    expect(readFileSync(join(folder, 'create/a'), 'utf8')).toBe('one')
+    expect(files.list('/create')).toEqual(['a'])
+  })
+
+  test('what is absent is undefined or empty, what is refused throws', () => {
+    expect([files.readText('/none'), files.readLink('/none'), files.list('/none'), files.exists('/none')]).toEqual([
+      undefined,
+      undefined,
+      [],
+      false,
+    ])
+    expect(files.readText('/create/a/below')).toBeUndefined()
+    expect(() => files.readText('/create')).toThrow('EISDIR')
+    expect(() => files.writeDurably('/nowhere/a', 'x')).toThrow('ENOENT')
+    files.remove('/none')
+  })
+
+  test('tryLock() excludes this process and another until it is released', async () => {
+    const lock = files.tryLock('/lock')
+    expect(lock).toBeDefined()
+    expect(files.tryLock('/lock')).toBeUndefined()
+    lock?.release()
+    const child = spawn('flock', [join(folder, 'lock'), 'sh', '-c', 'echo held; exec sleep 20'])
+    await new Promise((resolve) => child.stdout.once('data', resolve))
+    expect(files.tryLock('/lock')).toBeUndefined()
+    child.kill('SIGKILL')
+    await new Promise((resolve) => child.once('close', resolve))
+    await expect.poll(() => files.tryLock('/lock')).toBeDefined()
+  })
+})

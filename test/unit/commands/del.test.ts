@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest'
+import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
+import { failingAt, leaseProgram } from '../../fakes/ipam.js'
+import { findByName, makeLink } from '../../fakes/links.js'
+import { IPAM_PATH, makeMachine, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
+import { snapshot } from '../../fakes/snapshot.js'
+import { BOOT_ID_PATH } from '../../fakes/world.js'
+
+const FULL = netConf({ ...ALL_SETTINGS, ...IPAM })
+const RECORD = '/var/lib/cni/sriov/pod-a-net1'
+
+async function attached() {
+  const world = makeMachine()
+  const before = snapshot(world)
+  await call(world, 'ADD', FULL)
+  return { world, before }
+}
+
+describe('DEL', () => {
+  test('without a record succeeds and frees the lease', async () => {
+    const world = makeMachine()
+    world.leases.set('pod-a net1', '')
+    expect(await call(world, 'DEL', FULL)).toMatchObject({ exitCode: 0, stdout: '' })
+    expect(world.leases.size).toBe(0)
+  })
+
+  test.each(['', 'garbage', '{"schema":1}', '[]'])('with the corrupt record %j succeeds', async (text) => {
+    const world = makeMachine()
+    world.folders.add('/var/lib/cni/sriov')
+    world.files.set(RECORD, text)
+    expect(codeOf(await call(world, 'DEL', FULL))).toBeUndefined()
+    expect(world.files.has(RECORD)).toBe(false)
+  })
+
+  test('keeps the record of a newer version of this plugin', async () => {
+    const world = makeMachine()
+    world.files.set(RECORD, '{"schema":99}')
+    expect(codeOf(await call(world, 'DEL', FULL))).toBe(106)
+    expect(world.files.get(RECORD)).toBe('{"schema":99}')
+  })
+
+  test.each(['a plain file', 'another namespace'])('works when the namespace path is %s by now', async (what) => {
+    const { world } = await attached()
+    world.removeNetns(POD_A)
+    if (what === 'a plain file') {
+      world.files.set(POD_A, '')
+    } else {
+      world.addNetns(POD_A)
+    }
+    expect(codeOf(await call(world, 'DEL', FULL))).toBeUndefined()
+    expect(world.link(world.host, VF_NAME)).toMatchObject({ mtu: 1500, isUp: false, parentDevice: VF_ADDRESS })
+  })
+
+  test('restores a VF that came back under another name', async () => {
+    const { world, before } = await attached()
+    world.host.links.push(makeLink({ name: 'net1' }))
+    world.removeNetns(POD_A)
+    expect(findByName(world.host, 'dev0')?.parentDevice).toBe(VF_ADDRESS)
+    expect(codeOf(await call(world, 'DEL', FULL, { netns: '' }))).toBeUndefined()
+    world.host.links.splice(world.host.links.indexOf(world.link(world.host, 'net1')), 1)
+    expect(snapshot(world).vfs).toEqual(before.vfs)
+    expect(world.link(world.host, VF_NAME).mtu).toBe(1500)
+  })
+
+  test('finds the VF in the pod under another name', async () => {
+    const { world, before } = await attached()
+    world.link(world.netns(POD_A), 'net1').name = 'renamed'
+    expect(codeOf(await call(world, 'DEL', FULL))).toBeUndefined()
+    expect(snapshot(world)).toEqual(before)
+  })
+
+  test('brings the VF home when another interface has its name by now', async () => {
+    const { world } = await attached()
+    world.host.links.push(makeLink({ name: VF_NAME, mac: '02:00:00:00:00:ee' }))
+    expect(codeOf(await call(world, 'DEL', FULL))).toBeUndefined()
+    expect(world.link(world.host, VF_NAME).mac).toBe('02:00:00:00:00:ee')
+    expect(world.host.links.filter(({ parentDevice }) => parentDevice === VF_ADDRESS)).toHaveLength(1)
+  })
+
+  test('succeeds when the card is gone', async () => {
+    const { world } = await attached()
+    world.removeNetns(POD_A)
+    world.cards.splice(0)
+    expect(codeOf(await call(world, 'DEL', FULL, { netns: '' }))).toBeUndefined()
+    expect(world.files.has(RECORD)).toBe(false)
+  })
+
+  test('does not touch the VF after another boot', async () => {
+    const { world } = await attached()
+    world.files.set(BOOT_ID_PATH, 'boot-2\n')
+    const { vfs } = snapshot(world)
+    expect(codeOf(await call(world, 'DEL', FULL))).toBeUndefined()
+    expect(snapshot(world).vfs).toEqual(vfs)
+    expect(world.files.has(RECORD)).toBe(false)
+  })
+
+  test('goes on with an invalid configuration', async () => {
+    const { world, before } = await attached()
+    expect(codeOf(await call(world, 'DEL', netConf({ ...IPAM, spoofchk: 'yes', vlan: 'x' })))).toBeUndefined()
+    expect(snapshot(world)).toEqual(before)
+  })
+
+  test('keeps the record when the lease cannot be freed, and gives the VF back all the same', async () => {
+    const { world, before } = await attached()
+    world.programs.set(IPAM_PATH, failingAt('DEL', { code: 150, msg: 'the pool is locked' }))
+    const answer = await call(world, 'DEL', FULL)
+    expect(codeOf(answer)).toBe(109)
+    expect(messageOf(answer)).toContain('the pool is locked')
+    expect(snapshot(world)).toMatchObject({ vfs: before.vfs, namespaces: before.namespaces })
+    world.programs.set(IPAM_PATH, leaseProgram())
+    expect(codeOf(await call(world, 'DEL', FULL))).toBeUndefined()
+    expect(snapshot(world)).toEqual(before)
+  })
+
+  test.each(['does not exist', 'not found', 'no such file or directory'])('never says "%s"', async (words) => {
+    const { world } = await attached()
+    world.removeNetns(POD_A, 100_000)
+    world.programs.delete(IPAM_PATH)
+    const answer = await call(world, 'DEL', FULL, { netns: '' })
+    expect(codeOf(answer)).toBe(109)
+    expect(messageOf(answer).toLowerCase()).not.toContain(words)
+  })
+
+  test('does not say "no such file or directory" when the IPAM plugin does: containerd would swallow it', async () => {
+    const { world } = await attached()
+    world.programs.set(IPAM_PATH, failingAt('DEL', { code: 150, msg: 'open /x: no such file or directory' }))
+    expect(messageOf(await call(world, 'DEL', FULL)).toLowerCase()).not.toContain('no such file or directory')
+  })
+})

@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'vitest'
+import { call, documentOf, messageOf, netConf } from '../../fakes/call.js'
+import { POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { ALL_SETTINGS, SCENARIOS, WANTED_MAC } from '../../fakes/scenarios.js'
+import { snapshot } from '../../fakes/snapshot.js'
+
+describe.each(SCENARIOS)('ADD and DEL with $name', ({ make, conf }) => {
+  test('DEL gives back exactly what ADD took', async () => {
+    const world = make()
+    const before = snapshot(world)
+    const added = await call(world, 'ADD', netConf(conf))
+    expect(added.stdout).not.toContain('"code"')
+    expect(added.exitCode).toBe(0)
+    expect(world.netns(POD_A).links.map(({ name }) => name)).toContain('net1')
+    expect(world.openDescriptors).toBe(0)
+
+    const deleted = await call(world, 'DEL', netConf(conf))
+    expect(deleted).toMatchObject({ exitCode: 0, stdout: '' })
+    expect(snapshot(world)).toEqual(before)
+  })
+
+  test('CHECK agrees with what ADD did', async () => {
+    const world = make()
+    await call(world, 'ADD', netConf(conf))
+    const before = snapshot(world)
+    expect(await call(world, 'CHECK', netConf(conf))).toMatchObject({ exitCode: 0, stdout: '' })
+    expect(snapshot(world)).toEqual(before)
+  })
+
+  test.each([0, 500])('DEL gives all back when the namespace is gone (%i ms cleanup)', async (cleanupMs) => {
+    const world = make()
+    await call(world, 'ADD', netConf(conf))
+    world.removeNetns(POD_A, cleanupMs)
+    const deleted = await call(world, 'DEL', netConf(conf), { netns: '' })
+    expect(messageOf(deleted)).toBe('')
+
+    const untouched = make()
+    untouched.removeNetns(POD_A)
+    expect(snapshot(world)).toEqual(snapshot(untouched))
+  })
+
+  test('DEL works again after it worked', async () => {
+    const world = make()
+    const before = snapshot(world)
+    await call(world, 'ADD', netConf(conf))
+    await call(world, 'DEL', netConf(conf))
+    expect(await call(world, 'DEL', netConf(conf))).toMatchObject({ exitCode: 0, stdout: '' })
+    expect(snapshot(world)).toEqual(before)
+  })
+})
+
+test('ADD applies every setting', async () => {
+  const world = SCENARIOS[1]?.make()
+  if (!world) {
+    throw new Error('there is no such scenario')
+  }
+  const answer = await call(world, 'ADD', netConf(ALL_SETTINGS))
+  expect(world.vf(VF_ADDRESS).settings).toEqual({
+    mac: WANTED_MAC,
+    vlan: 100,
+    vlanQoS: 3,
+    vlanProto: '802.1ad',
+    minTxRateMbps: 10,
+    maxTxRateMbps: 200,
+    spoofchk: false,
+    trust: true,
+    linkState: 'enable',
+  })
+  expect(world.link(world.netns(POD_A), 'net1')).toMatchObject({
+    mac: WANTED_MAC,
+    mtu: 2000,
+    isUp: true,
+    isPromisc: true,
+    isAllmulti: true,
+    parentDevice: VF_ADDRESS,
+  })
+  expect(world.host.links.map(({ name }) => name)).not.toContain(VF_NAME)
+  expect(documentOf(answer)).toEqual({
+    cniVersion: '1.1.0',
+    interfaces: [{ name: 'net1', mac: WANTED_MAC, mtu: 2000, sandbox: POD_A, pciID: VF_ADDRESS }],
+    dns: {},
+  })
+})

@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest'
+import { call, codeOf, netConf } from '../../fakes/call.js'
+import { type Effect, everyChange, killAt, recordEffects } from '../../fakes/interference.js'
+import { POD_A, POD_B } from '../../fakes/machine.js'
+import { SCENARIOS, type Scenario } from '../../fakes/scenarios.js'
+import { snapshot } from '../../fakes/snapshot.js'
+import type { FakeWorld } from '../../fakes/world.js'
+
+async function effectsOf({ make, conf }: Scenario, verb: 'ADD' | 'DEL'): Promise<Effect[]> {
+  const effects: Effect[] = []
+  const world = make()
+  if (verb === 'DEL') {
+    await call(world, 'ADD', netConf(conf))
+  }
+  await call(world, verb, netConf(conf), { interfere: recordEffects(everyChange, effects) })
+  return effects
+}
+
+const momentsOf = (effects: readonly Effect[]) =>
+  effects.flatMap(({ what }, at) => [
+    { at, what, when: 'before' as const },
+    { at, what, when: 'after' as const },
+  ])
+
+/** Folders that were made and a lease of a call that died do no harm; what counts is what DEL is asked for. */
+async function killAddAt({ make, conf }: Scenario, at: number, when: 'before' | 'after') {
+  const world = make()
+  const before = snapshot(world)
+  await call(world, 'ADD', netConf(conf), { interfere: killAt(everyChange, at, when) })
+  return { world, before }
+}
+
+async function addAndDel(world: FakeWorld, conf: object) {
+  const options = { containerId: 'pod-b', netns: POD_B }
+  expect(codeOf(await call(world, 'ADD', netConf(conf), options))).toBeUndefined()
+  expect(codeOf(await call(world, 'DEL', netConf(conf), options))).toBeUndefined()
+}
+
+const CASES = await Promise.all(
+  SCENARIOS.map(async (scenario) => ({
+    scenario,
+    name: scenario.name,
+    add: momentsOf(await effectsOf(scenario, 'ADD')),
+    del: momentsOf(await effectsOf(scenario, 'DEL')),
+  })),
+)
+
+describe.each(CASES)('ADD with $name, killed', ({ scenario, add }) => {
+  const { conf } = scenario
+
+  test.each(add)('$when $at $what: DEL brings all back', async ({ at, when }) => {
+    const { world, before } = await killAddAt(scenario, at, when)
+    expect(codeOf(await call(world, 'DEL', netConf(conf)))).toBeUndefined()
+    expect(snapshot(world)).toEqual(before)
+  })
+
+  test.each(add.slice(0, -1))('$when $at $what: ADD of another pod works', async ({ at, when }) => {
+    const { world, before } = await killAddAt(scenario, at, when)
+    await addAndDel(world, conf)
+    await call(world, 'DEL', netConf(conf))
+    expect(snapshot(world)).toEqual(before)
+  })
+
+  test.each(add)('$when $at $what: DEL brings all back when the pod has died', async ({ at, when }) => {
+    const { world } = await killAddAt(scenario, at, when)
+    world.removeNetns(POD_A, 20)
+    await world.clock.sleep(20)
+    expect(codeOf(await call(world, 'DEL', netConf(conf), { netns: '' }))).toBeUndefined()
+    const untouched = scenario.make()
+    untouched.removeNetns(POD_A)
+    expect(snapshot(world)).toEqual(snapshot(untouched))
+  })
+})
+
+describe.each(CASES)('DEL with $name, killed', ({ scenario, del }) => {
+  test.each(del)('$when $at $what: the next DEL goes on', async ({ at, when }) => {
+    const { make, conf } = scenario
+    const world = make()
+    const before = snapshot(world)
+    await call(world, 'ADD', netConf(conf))
+    await call(world, 'DEL', netConf(conf), { interfere: killAt(everyChange, at, when) })
+    expect(codeOf(await call(world, 'DEL', netConf(conf)))).toBeUndefined()
+    expect(snapshot(world)).toEqual(before)
+  })
+})

@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest'
+import { findIpamPlugin, ipamCall, ipamCheck, ipamDel, recordedCall, startIpamAdd } from '../../src/ipam.js'
+import { hostOf } from '../fakes/call.js'
+import { failingAt, IPAM_RESULT, leaseProgram } from '../fakes/ipam.js'
+import { IPAM_PATH, makeMachine } from '../fakes/machine.js'
+
+const ENVIRONMENT = { CNI_PATH: '/nowhere::/opt/cni/bin', CNI_CONTAINERID: 'a', CNI_IFNAME: 'net1', HOME: '/root' }
+const CALL = ipamCall('host-local', '{"x": 1}', ENVIRONMENT)
+
+test('findIpamPlugin() takes the first folder that has it', () => {
+  const world = makeMachine()
+  expect(findIpamPlugin(hostOf(world), CALL)).toBe(IPAM_PATH)
+  world.programs.set('/nowhere/host-local', leaseProgram())
+  expect(findIpamPlugin(hostOf(world), CALL)).toBe('/nowhere/host-local')
+})
+
+test('recordedCall() keeps the parameters of CNI only', () => {
+  expect(Object.keys(recordedCall(CALL).environment)).toEqual(['CNI_PATH', 'CNI_CONTAINERID', 'CNI_IFNAME'])
+})
+
+describe('startIpamAdd()', () => {
+  test('gives the result of the plugin', async () => {
+    const world = makeMachine()
+    const result = await startIpamAdd(hostOf(world), CALL).result()
+    expect(result.ips).toEqual(IPAM_RESULT.ips)
+    expect([...world.leases]).toEqual([['a net1', '{"x": 1}']])
+  })
+
+  test('gives the same result when it is asked twice', async () => {
+    const pending = startIpamAdd(hostOf(makeMachine()), CALL)
+    expect(await pending.result()).toEqual(await pending.result())
+  })
+})
+
+test('ipamDel() passes on the error of the plugin', async () => {
+  const world = makeMachine()
+  world.programs.set(IPAM_PATH, failingAt('DEL', { code: 150, msg: 'locked', details: 'by x' }))
+  await expect(ipamDel(hostOf(world), CALL)).rejects.toMatchObject({
+    fault: { kind: 'ipam', plugin: 'host-local', code: 150, message: 'locked', details: 'by x' },
+  })
+})
+
+test('ipamCheck() fails when the lease is gone', async () => {
+  await expect(ipamCheck(hostOf(makeMachine()), CALL)).rejects.toThrow('has no lease')
+})

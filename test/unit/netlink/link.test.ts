@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest'
+import {
+  asksForVfs,
+  decodeLinkMessage,
+  encodeLinkMessage,
+  linkChangeMessage,
+  linkOf,
+} from '../../../src/netlink/link.js'
+import { linkBytes } from '../../fakes/answers.js'
+import { makeLink } from '../../fakes/links.js'
+import { makeMachine, PF } from '../../fakes/machine.js'
+import { mutationsOf, prefixesOf, unexpectedErrors } from './damage.js'
+
+const world = makeMachine()
+const PF_BYTES = linkBytes(
+  { ...world.link(world.host, PF), altNames: ['a-very-long-alternative-name', 'enp1'], isPromisc: true },
+  world.cards[0],
+)
+
+test('decodeLinkMessage() and encodeLinkMessage() keep every attribute', () => {
+  expect(encodeLinkMessage(decodeLinkMessage(PF_BYTES))).toEqual(PF_BYTES)
+})
+
+test('linkOf() reads a PF with its VFs', () => {
+  const link = linkOf(decodeLinkMessage(PF_BYTES))
+  expect(link).toMatchObject({
+    name: PF,
+    mtu: 1500,
+    maxMtu: 9000,
+    isUp: true,
+    isPromisc: true,
+    isAllmulti: false,
+    hasCarrier: true,
+    altNames: ['a-very-long-alternative-name', 'enp1'],
+    parentDevice: '0000:01:00.0',
+  })
+  expect(link.vfs.map(({ index }) => index)).toEqual([3, 2, 1, 0])
+})
+
+test('linkOf() reads an interface of an old kernel', () => {
+  const { parentDevice: _none, ...old } = makeLink({ name: 'eth0' })
+  expect(linkOf(decodeLinkMessage(linkBytes(old)))).toMatchObject({ altNames: [], vfs: [] })
+  expect(linkOf(decodeLinkMessage(linkBytes(old))).parentDevice).toBeUndefined()
+})
+
+test('linkChangeMessage() writes a move with everything in the order of the kernel', () => {
+  const change = { netnsFd: 9, name: 'net1', mac: '02-00-00-00-00-AA', mtu: 1400 }
+  expect(encodeLinkMessage(linkChangeMessage(6, change)).toString('hex')).toBe(
+    [
+      '0000000006000000',
+      '0000000000000000',
+      '08001c0009000000',
+      '0a0001000200000000aa0000',
+      '0800040078050000',
+      '090003006e65743100000000',
+    ].join(''),
+  )
+})
+
+test('linkChangeMessage() names the flags that are to change and no others', () => {
+  const flags = ({ flags, change }: ReturnType<typeof linkChangeMessage>) => [flags, change]
+  expect(flags(linkChangeMessage(1, { isUp: true }))).toEqual([1, 1])
+  expect(flags(linkChangeMessage(1, { isUp: false, isPromisc: true }))).toEqual([0x100, 0x101])
+  expect(flags(linkChangeMessage(1, { isAllmulti: false }))).toEqual([0, 0x200])
+  expect(flags(linkChangeMessage(1, {}))).toEqual([0, 0])
+})
+
+test('asksForVfs() is true only for the VF bit of the mask', () => {
+  const message = (mask: number) => ({
+    ...linkChangeMessage(1, {}),
+    attributes: [{ type: 29, payload: Buffer.from([mask, 0, 0, 0]) }],
+  })
+  expect([1, 9, 8, 0].map((mask) => asksForVfs(message(mask), 29))).toEqual([true, true, false, false])
+})
+
+test('linkOf() throws nothing but kind wire at damaged bytes', () => {
+  const decode = (bytes: Buffer) => linkOf(decodeLinkMessage(bytes))
+  expect(unexpectedErrors([...prefixesOf(PF_BYTES), ...mutationsOf(PF_BYTES, 20_000)], decode)).toEqual([])
+})

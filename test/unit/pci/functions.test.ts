@@ -1,0 +1,63 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { realFiles } from '../../../src/host/files.js'
+import type { FilePort } from '../../../src/host/ports.js'
+import { parsePciAddress } from '../../../src/pci/address.js'
+import { driverOf, netdevsOf, pfOf, uplinkOf, vfIndexOf } from '../../../src/pci/functions.js'
+
+const root = mkdtempSync(join(tmpdir(), 'sriov-sysfs-'))
+const noAddon = { tryLock: () => 1 } as unknown as Parameters<typeof realFiles>[0]
+const files: FilePort = realFiles(noAddon, root)
+const [PF, VF] = ['0000:01:00.0', '0000:01:10.4']
+
+function netdev(address: string, name: string, port?: string): void {
+  const folder = join(root, 'sys/bus/pci/devices', address, 'net', name)
+  mkdirSync(folder, { recursive: true })
+  if (port !== undefined) {
+    writeFileSync(join(folder, 'phys_port_name'), `${port}\n`)
+  }
+}
+
+const link = (address: string, name: string, target: string) =>
+  symlinkSync(target, join(root, 'sys/bus/pci/devices', address, name))
+
+netdev(PF, 'a-representor', 'pf0vf0')
+netdev(PF, 'ens1f0', 'p0')
+netdev(VF, 'ens1f0v2')
+link(PF, 'virtfn0', '../0000:01:10.0')
+link(PF, 'virtfn12', `../${VF}`)
+link(PF, 'driver', '../../../../bus/pci/drivers/mlx5_core')
+link(VF, 'physfn', `../${PF}`)
+
+afterAll(() => rmSync(root, { recursive: true, force: true }))
+
+test('pfOf() and vfIndexOf() follow the links of sysfs', () => {
+  expect([pfOf(files, VF), pfOf(files, PF)]).toEqual([PF, undefined])
+  expect([vfIndexOf(files, PF, VF), vfIndexOf(files, PF, '0000:01:10.6')]).toEqual([12, undefined])
+})
+
+test('uplinkOf() takes the port, not a representor', () => {
+  expect(uplinkOf(files, PF)).toBe('ens1f0')
+  expect(uplinkOf(files, VF)).toBe('ens1f0v2')
+  expect(uplinkOf(files, '0000:99:00.0')).toBeUndefined()
+})
+
+test('driverOf() and netdevsOf() are empty where there is nothing', () => {
+  expect([driverOf(files, PF), driverOf(files, VF)]).toEqual(['mlx5_core', undefined])
+  expect([netdevsOf(files, VF), netdevsOf(files, '0000:99:00.0')]).toEqual([['ens1f0v2'], []])
+})
+
+test.each([
+  ['0000:01:10.0', '0000:01:10.0'],
+  ['0000:AF:1F.7', '0000:af:1f.7'],
+  ['01:10.0', '0000:01:10.0'],
+  ['10000:01:10.0', '10000:01:10.0'],
+  ['0000:01:10.8', undefined],
+  ['0000:01:10', undefined],
+  [' 01:10.0', undefined],
+  ['', undefined],
+])('parsePciAddress() reads %j as %s', (text, address) => {
+  expect(parsePciAddress(text)).toBe(address)
+})

@@ -1,0 +1,64 @@
+import { describe, expect, test } from 'vitest'
+import { readMark, removeMark, writeMark } from '../../../src/state/allocations.js'
+import { withVfLock } from '../../../src/state/lock.js'
+import { hostOf } from '../../fakes/call.js'
+import { makeMachine, VF_ADDRESS } from '../../fakes/machine.js'
+
+const CNI_DIR = '/var/lib/cni/sriov'
+const LOCK = `${CNI_DIR}/pci/vf_lock/${VF_ADDRESS}.lock`
+
+describe('withVfLock()', () => {
+  test('holds the lock while the work runs, and gives it up when that fails', async () => {
+    const world = makeMachine()
+    const work = async () => {
+      expect([...world.locks]).toEqual([LOCK])
+      throw new Error('failed')
+    }
+    await expect(withVfLock(hostOf(world), CNI_DIR, VF_ADDRESS, work)).rejects.toThrow('failed')
+    expect(world.locks.size).toBe(0)
+  })
+
+  test('waits for the holder', async () => {
+    const world = makeMachine()
+    world.locks.add(LOCK)
+    world.clock.after(30_000, () => world.locks.delete(LOCK))
+    expect(await withVfLock(hostOf(world), CNI_DIR, VF_ADDRESS, async () => 'done')).toBe('done')
+    expect(world.clock.nowMs()).toBeGreaterThanOrEqual(30_000)
+    expect(world.clock.nowMs()).toBeLessThan(30_100)
+  })
+
+  test('gives up after 60 s, naming the VF and who is marked as its user', async () => {
+    const world = makeMachine()
+    world.locks.add(LOCK)
+    world.files.set(`${CNI_DIR}/pci/${VF_ADDRESS}`, '/run/netns/other')
+    const waiting = withVfLock(hostOf(world), CNI_DIR, VF_ADDRESS, async () => undefined)
+    await expect(waiting).rejects.toMatchObject({ fault: { kind: 'tryAgain' } })
+    await expect(waiting).rejects.toThrow(/0000:01:10\.4.*\/run\/netns\/other/)
+    expect(world.clock.nowMs()).toBeLessThan(60_100)
+  })
+})
+
+describe('marks', () => {
+  test('are the path of the namespace and nothing else', () => {
+    const world = makeMachine()
+    const { files } = hostOf(world)
+    writeMark(files, CNI_DIR, VF_ADDRESS, '/run/netns/a')
+    expect(world.files.get(`${CNI_DIR}/pci/${VF_ADDRESS}`)).toBe('/run/netns/a')
+    expect(readMark(files, CNI_DIR, VF_ADDRESS)).toBe('/run/netns/a')
+  })
+
+  test('of somebody else are not removed', () => {
+    const { files } = hostOf(makeMachine())
+    writeMark(files, CNI_DIR, VF_ADDRESS, '/run/netns/a')
+    removeMark(files, CNI_DIR, VF_ADDRESS, '/run/netns/b')
+    expect(readMark(files, CNI_DIR, VF_ADDRESS)).toBe('/run/netns/a')
+    removeMark(files, CNI_DIR, VF_ADDRESS, '/run/netns/a')
+    expect(readMark(files, CNI_DIR, VF_ADDRESS)).toBeUndefined()
+  })
+
+  test('that are empty count as none', () => {
+    const world = makeMachine()
+    world.files.set(`${CNI_DIR}/pci/${VF_ADDRESS}`, '\n')
+    expect(readMark(hostOf(world).files, CNI_DIR, VF_ADDRESS)).toBeUndefined()
+  })
+})
