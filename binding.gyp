@@ -4,6 +4,7 @@
       "target_name": "sriov_native",
       "sources": [
         "native/glue.c",
+        "native/napi/arguments.c",
         "native/netns.c",
         "native/netlink_socket.c",
         "native/packet.c",

@@ -3,126 +3,11 @@
  * negative errno as return value; a wrong argument throws a TypeError.
  */
 #include "mechanisms.h"
+#include "napi/arguments.h"
 
-#include <errno.h>
 #include <node_api.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
-
-#define MAX_ARGUMENTS 4
-
-struct call {
-	napi_env env;
-	napi_value arguments[MAX_ARGUMENTS];
-	int failed;
-};
-
-static void fail(struct call *call, const char *what)
-{
-	bool pending = false;
-
-	call->failed = 1;
-	if (napi_is_exception_pending(call->env, &pending) == napi_ok && !pending)
-		napi_throw_type_error(call->env, NULL, what);
-}
-
-static struct call begin(napi_env env, napi_callback_info info, size_t wanted)
-{
-	struct call call = { .env = env };
-	size_t count = MAX_ARGUMENTS;
-
-	if (napi_get_cb_info(env, info, &count, call.arguments, NULL, NULL) != napi_ok || count < wanted)
-		fail(&call, "too few arguments");
-	return call;
-}
-
-static int int_argument(struct call *call, size_t index)
-{
-	int32_t value = 0;
-
-	if (!call->failed && napi_get_value_int32(call->env, call->arguments[index], &value) != napi_ok)
-		fail(call, "an argument is not a number");
-	return value;
-}
-
-static const void *bytes_argument(struct call *call, size_t index, size_t *length)
-{
-	void *bytes = NULL;
-
-	*length = 0;
-	if (!call->failed &&
-	    napi_get_buffer_info(call->env, call->arguments[index], &bytes, length) != napi_ok)
-		fail(call, "an argument is not a Buffer");
-	return bytes != NULL ? bytes : "";
-}
-
-/* The caller frees the copy. */
-static char *string_copy(struct call *call, napi_value value)
-{
-	size_t length = 0;
-	char *copy = NULL;
-
-	if (call->failed)
-		return NULL;
-	if (napi_get_value_string_utf8(call->env, value, NULL, 0, &length) != napi_ok) {
-		fail(call, "an argument is not a string");
-		return NULL;
-	}
-	copy = malloc(length + 1);
-	if (copy == NULL ||
-	    napi_get_value_string_utf8(call->env, value, copy, length + 1, &length) != napi_ok) {
-		free(copy);
-		fail(call, "a string could not be read");
-		return NULL;
-	}
-	return copy;
-}
-
-static void free_strings(char **strings)
-{
-	for (size_t i = 0; strings != NULL && strings[i] != NULL; i++)
-		free(strings[i]);
-	free(strings);
-}
-
-/* The caller frees the list with free_strings(). */
-static char **strings_argument(struct call *call, size_t index)
-{
-	uint32_t count = 0;
-
-	if (call->failed)
-		return NULL;
-	if (napi_get_array_length(call->env, call->arguments[index], &count) != napi_ok) {
-		fail(call, "an argument is not an array of strings");
-		return NULL;
-	}
-	char **strings = calloc((size_t)count + 1, sizeof(char *));
-	if (strings == NULL) {
-		fail(call, "out of memory");
-		return NULL;
-	}
-	for (uint32_t i = 0; i < count; i++) {
-		napi_value element;
-		if (napi_get_element(call->env, call->arguments[index], i, &element) != napi_ok)
-			fail(call, "an array could not be read");
-		strings[i] = call->failed ? NULL : string_copy(call, element);
-		if (strings[i] == NULL) {
-			free_strings(strings);
-			return NULL;
-		}
-	}
-	return strings;
-}
-
-static napi_value number(struct call *call, int64_t value)
-{
-	napi_value result = NULL;
-
-	if (!call->failed && napi_create_int64(call->env, value, &result) != napi_ok)
-		fail(call, "a number could not be made");
-	return call->failed ? NULL : result;
-}
 
 /* openRouteSocket(netnsFd) -> fd */
 static napi_value open_route_socket(napi_env env, napi_callback_info info)
@@ -189,7 +74,7 @@ static napi_value write_file_in_netns(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 3);
 	int netns_fd = int_argument(&call, 0);
-	char *path = call.failed ? NULL : string_copy(&call, call.arguments[1]);
+	char *path = string_argument(&call, 1);
 	size_t length;
 	const void *bytes = bytes_argument(&call, 2, &length);
 	napi_value result = NULL;
@@ -222,7 +107,7 @@ static napi_value try_lock(napi_env env, napi_callback_info info)
 static napi_value start_child(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 4);
-	char *path = call.failed ? NULL : string_copy(&call, call.arguments[0]);
+	char *path = string_argument(&call, 0);
 	char **argv = strings_argument(&call, 1);
 	char **environment = strings_argument(&call, 2);
 	size_t length;
