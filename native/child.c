@@ -14,6 +14,9 @@
 #define SYS_pidfd_open 434
 #endif
 
+/* The first descriptor behind the standard streams. */
+static const int KEPT_FD = 3;
+
 /* Only where pidfd_open(2) is missing (Linux < 5.3). */
 static const int POLL_INTERVAL_MS = 2;
 
@@ -32,7 +35,7 @@ static int write_all(int fd, const char *bytes, size_t length)
 }
 
 int child_start(const char *path, char *const argv[], char *const envp[],
-		const void *input, size_t input_length, struct child *child)
+		const void *input, size_t input_length, int kept_fd, struct child *child)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -72,6 +75,8 @@ int child_start(const char *path, char *const argv[], char *const envp[],
 	result = -posix_spawn_file_actions_adddup2(&actions, stdin_fd, STDIN_FILENO);
 	if (result == 0)
 		result = -posix_spawn_file_actions_adddup2(&actions, stdout_fd, STDOUT_FILENO);
+	if (result == 0 && kept_fd != FD_NONE)
+		result = -posix_spawn_file_actions_adddup2(&actions, kept_fd, KEPT_FD);
 	if (result == 0)
 		result = -posix_spawn(&child->pid, path, &actions, &attributes, argv, envp);
 	if (result == 0) {

@@ -103,21 +103,22 @@ static napi_value try_lock(napi_env env, napi_callback_info info)
 	return call.failed ? NULL : number(&call, lock_try(fd));
 }
 
-/* startChild(path, argv, environment, stdin) -> [pid, stdoutFd], or negative errno */
+/* startChild(path, argv, environment, stdin, keptFd) -> [pid, stdoutFd], or negative errno */
 static napi_value start_child(napi_env env, napi_callback_info info)
 {
-	struct call call = begin(env, info, 4);
+	struct call call = begin(env, info, 5);
 	char *path = string_argument(&call, 0);
 	char **argv = strings_argument(&call, 1);
 	char **environment = strings_argument(&call, 2);
 	size_t length;
 	const void *input = bytes_argument(&call, 3, &length);
+	int kept_fd = int_argument(&call, 4);
 	napi_value result = NULL;
 	struct child child;
 
 	if (call.failed)
 		goto out;
-	int error = child_start(path, argv, environment, input, length, &child);
+	int error = child_start(path, argv, environment, input, length, kept_fd, &child);
 	if (error < 0) {
 		result = number(&call, error);
 		goto out;

@@ -60,9 +60,13 @@ struct child {
  * Starts a program with posix_spawn(3): stdin reads the given bytes, stdout
  * goes to a memfd, stderr is ours. No pipe, so neither side can block on the
  * other, and a grandchild that lives on holds nothing of ours.
+ *
+ * kept_fd, or FD_NONE, becomes the child's descriptor 3: a flock(2) held by it
+ * lasts until the child has ended, even when we are killed.
  */
+#define FD_NONE (-1)
 int child_start(const char *path, char *const argv[], char *const envp[],
-		const void *input, size_t input_length, struct child *child);
+		const void *input, size_t input_length, int kept_fd, struct child *child);
 
 /*
  * Waits up to timeout_ms. Returns the wait status of waitpid(2), or

@@ -2,7 +2,7 @@ import type { Environment } from './cni/args.js'
 import { isJsonObject, parseJsonObject, valueAt } from './cni/json.js'
 import { type CniResult, parseResult } from './cni/result.js'
 import { messageOf, PluginError } from './errors.js'
-import type { Host } from './host/ports.js'
+import type { Host, Lock } from './host/ports.js'
 import type { IpamCall } from './state/record.js'
 
 /** A DHCP server may take its time; a plugin that never ends must not hold the VF for ever. */
@@ -47,10 +47,10 @@ function failureOf(plugin: string, status: number, stdout: string): PluginError 
   })
 }
 
-function start(host: Host, call: IpamCall, command: 'ADD' | 'DEL' | 'CHECK') {
+function start(host: Host, call: IpamCall, command: 'ADD' | 'DEL' | 'CHECK', held?: Lock) {
   const path = findIpamPlugin(host, call)
   host.log.debug('IPAM', { plugin: path, command })
-  const child = host.processes.start(path, { ...call.environment, CNI_COMMAND: command }, call.stdin)
+  const child = host.processes.start(path, { ...call.environment, CNI_COMMAND: command }, call.stdin, held)
   return async (): Promise<string> => {
     const { status, stdout } = await child.wait(IPAM_TIMEOUT_MS)
     if (status !== 0) {
@@ -87,9 +87,9 @@ function readLease(plugin: string, stdout: string): CniResult {
   return result
 }
 
-/** Starts the IPAM plugin's ADD, which runs while the VF is moved. @throws PluginError kind `ipam` */
-export function startIpamAdd(host: Host, call: IpamCall): PendingIpam {
-  const finish = start(host, call, 'ADD')
+/** Starts the IPAM plugin's ADD, which runs while the VF is moved and holds a lock until it ends. @throws PluginError kind `ipam` */
+export function startIpamAdd(host: Host, call: IpamCall, held?: Lock): PendingIpam {
+  const finish = start(host, call, 'ADD', held)
   let result: Promise<CniResult> | undefined
   return {
     result() {

@@ -121,8 +121,8 @@ export async function add(host: Host, args: CallArgs, parsed: ParsedNetConf, pod
   const location = namedVf(host, conf)
   prepareStateFolder(host, cniDir)
   await requireNewAttachment(host, cniDir, args)
-  return withVfLock(host, cniDir, location.address, async () => {
+  return withVfLock(host, cniDir, location.address, async (lock) => {
     await requireFreeVf(host, cniDir, location)
-    return attachVf(host, { args, conf, location, pod })
+    return attachVf(host, { args, conf, location, pod, lock })
   })
 }

@@ -17,6 +17,7 @@ export interface Addon {
     argv: readonly string[],
     environment: readonly string[],
     stdin: Buffer,
+    keptFd: number,
   ): [number, number] | number
   waitChild(pid: number, timeoutMs: number): number
   exitNow(code: number): never

@@ -134,7 +134,7 @@ export function realFiles(addon: Addon, root = ''): FilePort {
         closeSync(fd)
         return undefined
       }
-      return { release: () => closeSync(fd) }
+      return { fd, release: () => closeSync(fd) }
     },
   }
 }

@@ -41,6 +41,8 @@ export interface KernelPort {
 
 /** A held flock(2); closing gives it up, and so does the end of the process. */
 export interface Lock {
+  /** The descriptor that holds it. */
+  readonly fd: number
   release(): void
 }
 
@@ -80,8 +82,12 @@ export interface Child {
 }
 
 export interface ProcessPort {
-  /** Starts a program: these bytes on stdin, our stderr. @throws PluginError kind `kernel` */
-  start(path: string, environment: Readonly<Record<string, string | undefined>>, stdin: string): Child
+  /**
+   * Starts a program: these bytes on stdin, our stderr. A lock handed to it is held until it has ended, even when this
+   * process is killed.
+   * @throws PluginError kind `kernel`
+   */
+  start(path: string, environment: Readonly<Record<string, string | undefined>>, stdin: string, held?: Lock): Child
 }
 
 export interface ClockPort {

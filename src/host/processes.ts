@@ -7,6 +7,9 @@ import type { ProcessPort } from './ports.js'
 /** Exit code of a program that a signal ended, as shells have it. */
 const SIGNAL_BASE = 128
 
+/** FD_NONE of native/mechanisms.h. */
+const NO_FD = -1
+
 /** Status of waitpid(2) as an exit code. */
 function exitCode(waitStatus: number): number {
   const signal = waitStatus & 0x7f
@@ -34,11 +37,11 @@ function readAndClose(fd: number): string {
 /** Programs of this machine, by posix_spawn in the addon: Node's child_process costs several milliseconds. */
 export function realProcesses(addon: Addon): ProcessPort {
   return {
-    start(path, environment, stdin) {
+    start(path, environment, stdin, held) {
       const variables = Object.entries(environment).flatMap(([name, value]) =>
         value === undefined ? [] : [`${name}=${value}`],
       )
-      const started = addon.startChild(path, [path], variables, Buffer.from(stdin))
+      const started = addon.startChild(path, [path], variables, Buffer.from(stdin), held?.fd ?? NO_FD)
       if (typeof started === 'number') {
         throw new PluginError({ kind: 'kernel', operation: 'start', target: path, code: errnoName(-started) })
       }

@@ -133,7 +133,7 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
   let lease: PendingIpam | undefined
   try {
     writeMark(host.files, conf.cniDir, intent.deviceId, pod.path)
-    lease = attachment.ipam && startIpamAdd(host, attachment.ipam)
+    lease = attachment.ipam && startIpamAdd(host, attachment.ipam, attachment.lock)
     const result = await change(attachment, findings, progress, lease)
     commitAttachment(host.files, conf.cniDir, { ...progress.record, phase: 'attached', result: { ...result } })
     return result

@@ -1,7 +1,7 @@
 import type { CallArgs } from '../cni/args.js'
 import type { NetConf } from '../cni/netconf.js'
 import { PluginError } from '../errors.js'
-import type { Host, Netns } from '../host/ports.js'
+import type { Host, Lock, Netns } from '../host/ports.js'
 import { findIpamPlugin, recordedCall } from '../ipam.js'
 import type { Link } from '../netlink/link.js'
 import type { Rtnl } from '../rtnl/connection.js'
@@ -19,6 +19,8 @@ export interface AttachRequest {
   readonly conf: NetConf
   readonly location: VfLocation
   readonly pod: Netns
+  /** The VF's. The IPAM plugin holds it too, so that a DEL after a kill waits until no lease can appear any more. */
+  readonly lock: Lock
 }
 
 /** The same with the conversations it needs. */

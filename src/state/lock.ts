@@ -15,11 +15,11 @@ export async function withVfLock<T>(
   host: Host,
   cniDir: string,
   deviceId: PciAddress,
-  work: () => Promise<T>,
+  work: (lock: Lock) => Promise<T>,
 ): Promise<T> {
   const lock = await takeVfLock(host, cniDir, deviceId)
   try {
-    return await work()
+    return await work(lock)
   } finally {
     lock.release()
   }

@@ -76,6 +76,17 @@ describe('realProcesses()', () => {
   })
 })
 
+describe('realProcesses() with a lock', () => {
+  test('keeps the lock held until the program has ended, whatever becomes of us', async () => {
+    const lock = files.tryLock('/handed')
+    const child = processes.start(script('holder', 'exec sleep 0.3'), { PATH: '/bin:/usr/bin' }, '', lock)
+    lock?.release()
+    expect(files.tryLock('/handed')).toBeUndefined()
+    await child.wait(10_000)
+    expect(files.tryLock('/handed')).toBeDefined()
+  })
+})
+
 describe('realFiles()', () => {
   test('writeDurably() replaces a file, with mode 0600 and no temporary file left', () => {
     files.makeFolder('/state')
