@@ -1,29 +1,22 @@
 import type { CallArgs } from '../cni/args.js'
 import { type NetConf, type ParsedNetConf, requireValid } from '../cni/netconf.js'
 import type { CniResult } from '../cni/result.js'
-import { errnoOf, messageOf, PluginError } from '../errors.js'
+import { messageOf, PluginError } from '../errors.js'
 import type { Host, Netns } from '../host/ports.js'
 import { attachVf } from '../sriov/attach.js'
 import { describeVf, locateVf, type VfLocation } from '../sriov/locate.js'
 import { holderOf, isAlive, isNetns } from '../sriov/ownership.js'
 import { releaseAttachment } from '../sriov/release.js'
 import { readMark } from '../state/allocations.js'
-import { attachmentsOfVf, loadAttachment, recordPath, setAsideAttachment } from '../state/attachments.js'
+import {
+  attachmentsOfVf,
+  loadAttachment,
+  recordPath,
+  setAsideAttachment,
+  tidyStateFolder,
+} from '../state/attachments.js'
 import { withVfLock } from '../state/lock.js'
 import type { AttachmentRecord } from '../state/record.js'
-
-/** @throws PluginError kind `state` when there is no room for our records */
-function prepareStateFolder({ files }: Host, cniDir: string): void {
-  try {
-    files.makeFolder(cniDir)
-  } catch (error) {
-    throw new PluginError({
-      kind: 'state',
-      path: cniDir,
-      problem: `cannot be made: ${errnoOf(error) ?? messageOf(error)}`,
-    })
-  }
-}
 
 /** Undoes what a killed ADD, or a pod that died without a DEL, left of a VF. The caller holds its lock. */
 async function releaseLeftover(host: Host, cniDir: string, record: AttachmentRecord): Promise<void> {
@@ -119,7 +112,8 @@ export async function add(host: Host, args: CallArgs, parsed: ParsedNetConf, pod
   const conf = requireValid(parsed)
   const { cniDir } = conf
   const location = namedVf(host, conf)
-  prepareStateFolder(host, cniDir)
+  host.files.makeFolder(cniDir)
+  tidyStateFolder(host.files, cniDir)
   await requireNewAttachment(host, cniDir, args)
   return withVfLock(host, cniDir, location.address, async (lock) => {
     await requireFreeVf(host, cniDir, location)

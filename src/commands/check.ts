@@ -1,11 +1,13 @@
 import type { CallArgs } from '../cni/args.js'
 import { type ParsedNetConf, requireValid } from '../cni/netconf.js'
 import { type CniResult, readResult } from '../cni/result.js'
+import type { WantedNetdev } from '../cni/wanted.js'
 import { PluginError } from '../errors.js'
 import type { Host, Netns } from '../host/ports.js'
 import { ipamCheck } from '../ipam.js'
 import { IFA_F_DADFAILED } from '../netlink/constants.js'
 import { parseCidr } from '../netlink/ip.js'
+import type { Link } from '../netlink/link.js'
 import { driverOf } from '../pci/functions.js'
 import { addressesOf } from '../rtnl/address.js'
 import { openRtnl } from '../rtnl/connection.js'
@@ -35,8 +37,25 @@ function driverDifferences({ files }: Host, { deviceId, driver }: AttachmentReco
   return now === driver ? [] : [`its driver is ${now ?? 'none'}, not ${driver}`]
 }
 
+/** What the pod's interface should be: as the result has it, and as the configuration asked. */
+interface Expected {
+  readonly result: CniResult
+  readonly wanted: WantedNetdev
+}
+
+/** Promiscuous and all-multicast mode, where the configuration asks for one or the other. */
+function flagDifferences({ isPromisc, isAllmulti }: Link, { promisc, allmulti }: WantedNetdev): string[] {
+  const flags = [
+    ['promisc', promisc, isPromisc],
+    ['allmulti', allmulti, isAllmulti],
+  ] as const
+  return flags.flatMap(([name, wanted, is]) =>
+    wanted === undefined || wanted === is ? [] : [`${name} is ${is ? 'on' : 'off'}, not ${wanted ? 'on' : 'off'}`],
+  )
+}
+
 /** What of the interface in the pod is not as the result of its ADD says. */
-async function podDifferences(host: Host, args: CallArgs, result: CniResult, pod: Netns): Promise<string[]> {
+async function podDifferences(host: Host, args: CallArgs, { result, wanted }: Expected, pod: Netns): Promise<string[]> {
   const rtnl = openRtnl(host, pod)
   try {
     const link = await linkByName(rtnl, args.ifName)
@@ -61,6 +80,7 @@ async function podDifferences(host: Host, args: CallArgs, result: CniResult, pod
       ...(expected?.mtu === undefined || expected.mtu === link.mtu
         ? []
         : [`its MTU is ${link.mtu}, not ${expected.mtu}`]),
+      ...flagDifferences(link, wanted),
       ...missing,
     ]
   } finally {
@@ -84,7 +104,7 @@ export async function check(host: Host, args: CallArgs, parsed: ParsedNetConf, p
   // What the runtime was told counts, where it tells; Multus may have removed a default route, so routes do not.
   const result = readResult(conf.prevResult ?? record.result ?? {})
   const differences = [
-    ...(await podDifferences(host, args, result, pod)),
+    ...(await podDifferences(host, args, { result, wanted: record.wanted.netdev }, pod)),
     ...(await vfDifferences(host, record)),
     ...driverDifferences(host, record),
   ]

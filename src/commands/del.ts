@@ -4,7 +4,7 @@ import { PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import { ipamCall, ipamDel } from '../ipam.js'
 import { releaseAttachment } from '../sriov/release.js'
-import { loadAttachment, recordPath, setAsideAttachment } from '../state/attachments.js'
+import { loadAttachment, recordPath, setAsideAttachment, tidyStateFolder } from '../state/attachments.js'
 import { withVfLock } from '../state/lock.js'
 import type { IpamCall } from '../state/record.js'
 
@@ -28,6 +28,7 @@ export async function del(host: Host, args: CallArgs, { conf, issues }: ParsedNe
   if (issues.length > 0) {
     host.log.warning('DEL goes on despite an invalid configuration', { issues })
   }
+  tidyStateFolder(host.files, cniDir)
   const read = loadAttachment(host.files, cniDir, args)
   if (read?.kind === 'foreign') {
     throw new PluginError({ kind: 'state', path: recordPath(cniDir, args), problem: `${read.problem}; it is kept` })

@@ -4,7 +4,7 @@ import { messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import { isAlive } from '../sriov/ownership.js'
 import { releaseAttachment } from '../sriov/release.js'
-import { allAttachments, loadAttachment } from '../state/attachments.js'
+import { allAttachments, loadAttachment, tidyStateFolder } from '../state/attachments.js'
 import { withVfLock } from '../state/lock.js'
 
 /**
@@ -15,6 +15,7 @@ import { withVfLock } from '../state/lock.js'
 export async function gc(host: Host, _args: CallArgs, { conf }: ParsedNetConf): Promise<void> {
   const { cniDir, name, validAttachments } = conf
   const problems: string[] = []
+  tidyStateFolder(host.files, cniDir)
   for (const record of allAttachments(host.files, cniDir)) {
     const isKnown = validAttachments?.some(
       ({ containerId, ifName }) => containerId === record.containerId && ifName === record.ifName,

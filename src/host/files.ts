@@ -11,16 +11,20 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs'
-import { dirname } from 'node:path'
-import { errnoOf } from '../errors.js'
+import { dirname, join } from 'node:path'
+import { errnoOf, messageOf, PluginError } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
 import type { FilePort } from './ports.js'
 
 const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
+
+/** Temporary files: PID namespace, PID, number. */
+const TEMPORARY = /^\.tmp-(\d+)-(\d+)-\d+$/
 
 /** Errors that say "it is not there": ENODEV, ENXIO and EOPNOTSUPP come from sysfs, EINVAL from reading what is no link. */
 const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'ENODEV', 'ENXIO', 'EINVAL', 'EOPNOTSUPP', 'ENOTSUP'])
@@ -45,8 +49,46 @@ function syncPath(path: string): void {
   }
 }
 
+/** Does something to a file; an error says to which. @throws PluginError kind `state` */
+function named<T>(path: string, what: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw new PluginError({ kind: 'state', path, problem: `cannot ${what}: ${errnoOf(error) ?? messageOf(error)}` })
+  }
+}
+
+/** mkdir -p. Not Node's: on a read-only file system that says ENOENT. */
+function makeFolders(path: string): void {
+  try {
+    mkdirSync(path, FOLDER_MODE)
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT') {
+      makeFolders(dirname(path))
+      mkdirSync(path, FOLDER_MODE)
+    } else if (errno !== 'EEXIST' || !statSync(path).isDirectory()) {
+      throw error
+    }
+  }
+}
+
 function removeIfPresent(path: string): void {
   whenPresent(() => unlinkSync(path))
+}
+
+/** Process IDs count within one PID namespace only: the plugin of a container must not judge the host's. */
+const pidNamespace = (): string => readlinkSync('/proc/self/ns/pid').replace(/\D/g, '')
+
+/** What writers that were killed left: temporary files whose process is gone. */
+function removeLitter(folder: string): void {
+  const own = pidNamespace()
+  for (const name of whenPresent(() => readdirSync(folder)) ?? []) {
+    const [, namespace, pid] = TEMPORARY.exec(name) ?? []
+    if (namespace === own && !existsSync(`/proc/${pid}`)) {
+      removeIfPresent(join(folder, name))
+    }
+  }
 }
 
 let temporaryFiles = 0
@@ -58,7 +100,7 @@ let temporaryFiles = 0
 function writeBeside<T>(path: string, text: string, isDurable: boolean, place: (temporary: string) => T): T {
   const folder = dirname(path)
   temporaryFiles += 1
-  const temporary = `${folder}/.tmp-${process.pid}-${temporaryFiles}`
+  const temporary = `${folder}/.tmp-${pidNamespace()}-${process.pid}-${temporaryFiles}`
   try {
     const fd = openSync(temporary, 'w', FILE_MODE)
     try {
@@ -105,23 +147,24 @@ export function realFiles(addon: Addon, root = ''): FilePort {
     readLink: (path) => whenPresent(() => readlinkSync(at(path))),
     list: (folder) => whenPresent(() => readdirSync(at(folder))) ?? [],
     exists: (path) => existsSync(at(path)),
-    makeFolder(path) {
-      mkdirSync(at(path), { recursive: true, mode: FOLDER_MODE })
-    },
+    makeFolder: (path) => named(at(path), 'be made', () => makeFolders(at(path))),
     write(path, text) {
-      writeBeside(at(path), text, false, (temporary) => renameSync(temporary, at(path)))
+      named(at(path), 'be written', () =>
+        writeBeside(at(path), text, false, (temporary) => renameSync(temporary, at(path))),
+      )
     },
     writeDurably(path, text) {
-      writeBeside(at(path), text, true, (temporary) => renameSync(temporary, at(path)))
+      named(at(path), 'be written', () =>
+        writeBeside(at(path), text, true, (temporary) => renameSync(temporary, at(path))),
+      )
     },
     createDurably: (path, text) =>
-      writeBeside(at(path), text, true, (temporary) => linkUnlessPresent(temporary, at(path))),
-    remove(path) {
-      removeIfPresent(at(path))
-    },
-    rename(from, to) {
-      renameSync(at(from), at(to))
-    },
+      named(at(path), 'be written', () =>
+        writeBeside(at(path), text, true, (temporary) => linkUnlessPresent(temporary, at(path))),
+      ),
+    remove: (path) => named(at(path), 'be removed', () => removeIfPresent(at(path))),
+    rename: (from, to) => named(at(from), `be renamed to ${at(to)}`, () => renameSync(at(from), at(to))),
+    removeLitter: (folder) => removeLitter(at(folder)),
     isWritable(folder) {
       return whenAllowed(() => accessSync(at(folder), constants.W_OK | constants.X_OK))
     },
@@ -129,7 +172,7 @@ export function realFiles(addon: Addon, root = ''): FilePort {
       return whenAllowed(() => accessSync(at(path), constants.X_OK))
     },
     tryLock(path) {
-      const fd = openSync(at(path), 'a', FILE_MODE)
+      const fd = named(at(path), 'be opened', () => openSync(at(path), 'a', FILE_MODE))
       if (orThrow(addon.tryLock(fd), 'lock', path) === 0) {
         closeSync(fd)
         return undefined

@@ -46,7 +46,10 @@ export interface Lock {
   release(): void
 }
 
-/** Files by absolute path. Absence is undefined or an empty list, everything else throws the error of Node.js. */
+/**
+ * Files by absolute path. Absence is undefined or an empty list. What cannot be changed throws a PluginError of kind
+ * `state` that names the path; what cannot be read throws the error of Node.js.
+ */
 export interface FilePort {
   readText(path: string): string | undefined
   /** Where a symbolic link points, as written. */
@@ -61,6 +64,8 @@ export interface FilePort {
   /** Makes a file that must not exist yet, durably and whole; false when it exists. Of two callers one wins. */
   createDurably(path: string, text: string): boolean
   remove(path: string): void
+  /** Removes the temporary files that killed writers left in a folder. */
+  removeLitter(folder: string): void
   /** Renames a file within its folder. */
   rename(from: string, to: string): void
   isWritable(folder: string): boolean

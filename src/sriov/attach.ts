@@ -9,10 +9,10 @@ import { writeMark } from '../state/allocations.js'
 import { commitAttachment, commitIntent, noteAttachment } from '../state/attachments.js'
 import type { AttachmentRecord } from '../state/record.js'
 import { configureAddresses } from './addresses.js'
-import { applyVfSteps } from './apply.js'
+import { applyVfSteps, type VfTarget } from './apply.js'
 import { type Attachment, type AttachRequest, type Findings, inspect, intentOf } from './inspect.js'
 import { describeVf } from './locate.js'
-import { adminMacToRelease, settleMac } from './mac.js'
+import { adminMacToRelease, freeMac, mayNotSetMac, settleMac } from './mac.js'
 import { moveNetdev } from './move.js'
 import { planVf } from './plan.js'
 import { releaseAttachment } from './release.js'
@@ -22,8 +22,31 @@ interface Progress {
   record: AttachmentRecord
 }
 
+const vfTarget = ({ location }: Attachment, { pf }: Findings): VfTarget => ({
+  pfName: location.pf.name,
+  pfIndex: pf.index,
+  vfIndex: location.index,
+  driver: location.pf.driver,
+})
+
+/** Sets the MAC of an interface whose PF had administered another: that one goes first. */
+async function setRefusedMac(attachment: Attachment, findings: Findings, { index, mac, name }: Link): Promise<void> {
+  const { host, hostRtnl, podRtnl } = attachment
+  const blame = { operation: `set mac ${mac}`, target: `${name} in ${podRtnl.netnsPath}`, driver: findings.driver }
+  await freeMac(hostRtnl, vfTarget(attachment, findings), host.log)
+  try {
+    await changeLink(podRtnl, index, { mac }, blame)
+  } catch (error) {
+    // Some drivers apply it later, when the PF has told them: settleMac() waits for that.
+    if (!mayNotSetMac(error)) {
+      throw error
+    }
+  }
+}
+
 /** Off the host and into the pod, down, under its name there. Notes what to do with the PF's MAC before it is set. */
-async function moveIn(attachment: Attachment, { netdev, vf, driver }: Findings, progress: Progress): Promise<Link> {
+async function moveIn(attachment: Attachment, findings: Findings, progress: Progress): Promise<Link> {
+  const { netdev, vf, driver } = findings
   const { host, args, conf, pod, hostRtnl, podRtnl } = attachment
   const { mac } = conf.vf
   const { mtu } = conf.netdev
@@ -52,6 +75,9 @@ async function moveIn(attachment: Attachment, { netdev, vf, driver }: Findings, 
   if (mac !== undefined && releaseAdminMac === undefined) {
     progress.record = { ...progress.record, releaseAdminMac: adminMacToRelease(vf, couldSetMac) }
     noteAttachment(host.files, conf.cniDir, progress.record)
+  }
+  if (mac !== undefined && !couldSetMac) {
+    await setRefusedMac(attachment, findings, { ...link, mac })
   }
   return link
 }
@@ -82,9 +108,7 @@ async function change(
 ): Promise<CniResult> {
   const { host, args, conf, location, pod, hostRtnl, podRtnl } = attachment
   const moved = await moveIn(attachment, findings, progress)
-  const { pf, index } = location
-  const target = { pfName: pf.name, pfIndex: findings.pf.index, vfIndex: index, driver: pf.driver }
-  await applyVfSteps(hostRtnl, target, planVf(conf.vf, findings.vf))
+  await applyVfSteps(hostRtnl, vfTarget(attachment, findings), planVf(conf.vf, findings.vf))
   const link = await bringUp(attachment, findings, moved)
   const leased = await lease?.result()
   if (leased) {

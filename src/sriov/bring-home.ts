@@ -1,5 +1,5 @@
 import { PluginError } from '../errors.js'
-import type { Host, Netns } from '../host/ports.js'
+import type { Netns } from '../host/ports.js'
 import type { Link } from '../netlink/link.js'
 import { deviceExists, driverOf, netdevsOf } from '../pci/functions.js'
 import { openRtnl, type Rtnl } from '../rtnl/connection.js'
@@ -7,6 +7,7 @@ import { changeLink, linkByName, requireLink } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
 import { findNetdev, moveNetdev } from './move.js'
 import { openRecordedNetns } from './ownership.js'
+import type { Release } from './releasing.js'
 
 /** The kernel takes a dead namespace apart in the background; its interfaces return within milliseconds. */
 const NETNS_CLEANUP_TIMEOUT_MS = 3_000
@@ -14,14 +15,6 @@ const NETNS_CLEANUP_PAUSE_MS = 10
 
 /** Any free name, chosen by the kernel (dev_alloc_name). */
 const ANY_FREE_NAME = 'dev%d'
-
-/** A VF on its way back: `target` is how error messages call it. */
-export interface Release {
-  readonly host: Host
-  readonly record: AttachmentRecord
-  readonly hostRtnl: Rtnl
-  readonly target: string
-}
 
 /** The name the interface is to have on the host: its old one, or any when that is taken by another device. */
 async function freeName({ host, record, hostRtnl }: Release): Promise<string> {

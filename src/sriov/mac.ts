@@ -1,15 +1,17 @@
 /**
  * The MAC of a VF has two owners: the PF may administer one, and the VF's driver may set one while the PF does not
  * forbid it. igb shows either of them as the VF's MAC. Once a PF has administered one, an untrusted VF is refused
- * another (EADDRNOTAVAIL) and takes the administered one when it comes up again.
+ * another (EADDRNOTAVAIL) and takes the administered one at its next reset, which for igbvf is going down.
  */
-import { errnoOf, PluginError } from '../errors.js'
-import type { ClockPort } from '../host/ports.js'
+import { errnoOf, messageOf, PluginError } from '../errors.js'
+import type { ClockPort, Log } from '../host/ports.js'
 import type { Link } from '../netlink/link.js'
 import { ZERO_MAC } from '../netlink/mac.js'
 import type { VfSettings } from '../netlink/vf-info.js'
 import type { Rtnl } from '../rtnl/connection.js'
 import { changeLink, linkByIndex } from '../rtnl/link.js'
+import { applyVfSteps, type VfTarget } from './apply.js'
+import type { VfStep } from './plan.js'
 
 /** i40e and iavf apply a MAC set by the PF late: the interface is polled until it shows it. */
 const MAC_SETTLE_TIMEOUT_MS = 2_000
@@ -26,6 +28,18 @@ export const mayNotSetMac = (error: unknown): boolean => NOT_ALLOWED.has(errnoOf
  */
 export const adminMacToRelease = (original: VfSettings, couldSetOwnMac: boolean): string =>
   couldSetOwnMac && !original.trust ? ZERO_MAC : original.mac
+
+/** One step that tells the PF a MAC. */
+export const macStep = (mac: string): VfStep => ({ operation: `set mac ${mac}`, change: { mac } })
+
+/** Takes an administered MAC away, so that the VF may set its own. A driver that knows no such thing is left alone. */
+export async function freeMac(rtnl: Rtnl, target: VfTarget, log: Log): Promise<void> {
+  try {
+    await applyVfSteps(rtnl, target, [macStep(ZERO_MAC)])
+  } catch (error) {
+    log.info('the PF keeps its MAC for the VF', { error: messageOf(error) })
+  }
+}
 
 /** An interface whose MAC is to settle on one of `macs`, best first; `target` is how messages call it. */
 export interface MacTarget {

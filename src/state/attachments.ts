@@ -76,3 +76,9 @@ export function setAsideAttachment(files: FilePort, cniDir: string, key: Attachm
   files.rename(pathOf(cniDir, key), aside)
   return aside
 }
+
+/** Removes what killed calls left beside the records and marks: half-written files under temporary names. */
+export function tidyStateFolder(files: FilePort, cniDir: string): void {
+  files.removeLitter(cniDir)
+  files.removeLitter(`${cniDir}/pci`)
+}

@@ -78,6 +78,7 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
     },
     isWritable: (folder) => look(folder, () => folders.has(folder)),
     isExecutable: (path) => look(path, () => programs.has(path)),
+    removeLitter: () => undefined,
     tryLock(path) {
       return interfere(
         { kind: 'lock', what: path, isChange: false },

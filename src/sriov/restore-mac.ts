@@ -1,0 +1,70 @@
+import type { Link } from '../netlink/link.js'
+import { ZERO_MAC } from '../netlink/mac.js'
+import { changeLink } from '../rtnl/link.js'
+import { applyVfSteps } from './apply.js'
+import { freeMac, macStep, mayNotSetMac, settleMac } from './mac.js'
+import { type Release, readRecordedVf, setUp } from './releasing.js'
+
+/** Up and down: the VF's driver resets it, takes the PF's MAC, or tells the PF its own. */
+async function reset(release: Release, link: Link): Promise<void> {
+  await setUp(release, link, true)
+  await setUp(release, link, false)
+}
+
+/** Gives the interface its own MAC; a driver that lets only the PF set it gets the PF's with its next reset. */
+async function restoreOwnMac(release: Release, link: Link): Promise<void> {
+  const { host, record, hostRtnl, target } = release
+  const { netdev, vf } = record.original
+  const { driver } = record
+  if (link.mac === netdev.mac) {
+    return
+  }
+  try {
+    await changeLink(hostRtnl, link.index, { mac: netdev.mac }, { operation: `set mac ${netdev.mac}`, target, driver })
+  } catch (error) {
+    if (!mayNotSetMac(error)) {
+      throw error
+    }
+    await reset(release, link)
+    await settleMac(hostRtnl, host.clock, { index: link.index, macs: [netdev.mac, vf.mac], target, driver })
+  }
+}
+
+/** Makes the PF hold what it held: the MAC it administered, or none, so that it shows what the VF tells it. */
+async function restorePfMac(release: Release, link: Link): Promise<void> {
+  const { original, releaseAdminMac } = release.record
+  const { mac } = original.vf
+  const wasAdministered = releaseAdminMac === undefined ? mac !== original.netdev.mac : releaseAdminMac !== ZERO_MAC
+  const { target, vf } = await readRecordedVf(release)
+  if (!wasAdministered && mac !== ZERO_MAC && vf.mac !== mac) {
+    await reset(release, link)
+    if ((await readRecordedVf(release)).vf.mac === mac) {
+      return
+    }
+  }
+  if (vf.mac !== mac || wasAdministered) {
+    await applyVfSteps(release.hostRtnl, target, [macStep(mac)])
+  }
+}
+
+/**
+ * Gives a VF and its PF their MACs back. The PF's goes away first: while one is administered, an untrusted VF gets no
+ * other. `shown` is what the PF shows now; undefined where it could not be asked.
+ * @throws PluginError kind `kernel`
+ */
+export async function restoreMac(release: Release, link: Link, shown: string | undefined): Promise<void> {
+  const { original, releaseAdminMac } = release.record
+  const isUntouched = releaseAdminMac === undefined && shown === original.vf.mac
+  if (isUntouched && link.mac === original.netdev.mac) {
+    return
+  }
+  const { target, vf } = await readRecordedVf(release)
+  if (vf.mac !== ZERO_MAC) {
+    await freeMac(release.hostRtnl, target, release.host.log)
+  }
+  try {
+    await restoreOwnMac(release, link)
+  } finally {
+    await restorePfMac(release, link)
+  }
+}

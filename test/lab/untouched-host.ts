@@ -1,0 +1,41 @@
+import { afterEach, beforeEach } from 'vitest'
+import { resetHost } from './host-reset.js'
+import { removePods } from './pods.js'
+import { differences, type Snapshot, snapshot } from './snapshot.js'
+
+/** The host as a test is to leave it. */
+export interface UntouchedHost {
+  /** Changes the host on purpose: the test is to leave it like this. It is put in order afterwards. */
+  prepare(change: () => Promise<unknown>): Promise<void>
+  /** What differs now from how it is to be left. */
+  differences(): Promise<string[]>
+}
+
+/** Makes every test of a file fail there and then when it does not leave the host as it found it. */
+export function untouchedHost(): UntouchedHost {
+  let before: Snapshot
+  let isPrepared = false
+  const now = async () => differences(before, await snapshot())
+  beforeEach(async () => {
+    isPrepared = false
+    before = await snapshot()
+  })
+  afterEach(async () => {
+    const changed = await now()
+    await removePods()
+    if (changed.length > 0 || isPrepared) {
+      await resetHost()
+    }
+    if (changed.length > 0) {
+      throw new Error(`the host is not as it was (before → after):\n  ${changed.join('\n  ')}`)
+    }
+  })
+  return {
+    async prepare(change) {
+      isPrepared = true
+      await change()
+      before = await snapshot()
+    },
+    differences: now,
+  }
+}

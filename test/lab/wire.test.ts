@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { settingsOf } from './kernel-view.js'
+import { add, type Conf, del, netConf } from './plugin.js'
+import { canPing, newPod } from './pods.js'
+import { sleep, start, until } from './process.js'
+import { untouchedHost } from './untouched-host.js'
+import { OTHER_PF, vf } from './virtual-functions.js'
+
+untouchedHost()
+
+/**
+ * What tcpdump on the other card of the wire prints until it is told to stop. Not promiscuous: the emulated card then
+ * ignores the multicast groups that it has joined.
+ */
+async function listen(filter: string): Promise<{ stop(): Promise<string> }> {
+  const tcpdump = start('tcpdump', [
+    '-i',
+    OTHER_PF,
+    '-p',
+    '--immediate-mode',
+    '-l',
+    '-n',
+    '-e',
+    '-v',
+    ...filter.split(' '),
+  ])
+  await until('tcpdump listens', async () => readFileSync('/proc/net/packet', 'utf8').split('\n').length > 2)
+  return {
+    async stop() {
+      await sleep(SETTLE_MS)
+      process.kill(tcpdump.pid, 'SIGINT')
+      return (await tcpdump.done).stdout.replaceAll(/\n\s+/g, ' ')
+    },
+  }
+}
+
+/** Until a frame has gone through tcpdump. */
+const SETTLE_MS = 500
+
+const at = (address: string): Conf => ({ ipam: { type: 'static', addresses: [{ address }] } })
+
+describe('what neighbours on the wire see of an ADD', () => {
+  test.each([
+    ['10.9.6.1/24', 'arp', /02:00:00:00:06:01 > ff:ff:ff:ff:ff:ff.*ARP.*10\.9\.6\.1.*10\.9\.6\.1/],
+    [
+      'fd00:96::1/64',
+      'icmp6 and ip6[40] == 136',
+      /02:00:00:00:06:01 > 33:33:00:00:00:01.*neighbor advertisement.*fd00:96::1.*override.*02:00:00:00:06:01/,
+    ],
+  ])('%s is announced', async (address, filter, seen) => {
+    const pod = await newPod()
+    const conf = netConf(vf(0), { mac: '02:00:00:00:06:01', ...at(address) })
+    const listener = await listen(filter)
+    await add(pod, conf)
+    await del(pod, conf)
+    expect(await listener.stop()).toMatch(seen)
+  })
+})
+
+test('pods of one VLAN reach each other, and a pod of another VLAN reaches none', async () => {
+  const [left, right, stranger] = [await newPod(), await newPod(), await newPod()]
+  const confs = [
+    netConf(vf(0), { vlan: 100, ...at('10.9.7.1/24') }),
+    netConf(vf(1), { vlan: 100, ...at('10.9.7.2/24') }),
+    netConf(vf(2), { vlan: 200, ...at('10.9.7.3/24') }),
+  ] as const
+  await add(left, confs[0])
+  await add(right, confs[1])
+  await add(stranger, confs[2])
+  expect((await settingsOf(vf(2))).vlan_list).toEqual([{ vlan: 200 }])
+  expect(await canPing(left, '10.9.7.2')).toBe(true)
+  expect(await canPing(right, '10.9.7.1')).toBe(true)
+  expect(await canPing(stranger, '10.9.7.1')).toBe(false)
+  expect(await canPing(left, '10.9.7.3')).toBe(false)
+  await del(left, confs[0])
+  await del(right, confs[1])
+  await del(stranger, confs[2])
+})
