@@ -43,6 +43,19 @@ interface Expected {
   readonly wanted: WantedNetdev
 }
 
+/** What the runtime was told counts; before CNI 1.1.0 that has no MTU, which the record has. */
+function expectedResult(recorded: CniResult, told: CniResult | undefined): CniResult {
+  return told
+    ? {
+        ...told,
+        interfaces: told.interfaces.map((one) => ({
+          ...recorded.interfaces.find(({ name }) => name === one.name),
+          ...one,
+        })),
+      }
+    : recorded
+}
+
 /** Promiscuous and all-multicast mode, where the configuration asks for one or the other. */
 function flagDifferences({ isPromisc, isAllmulti }: Link, { promisc, allmulti }: WantedNetdev): string[] {
   const flags = [
@@ -101,8 +114,8 @@ export async function check(host: Host, args: CallArgs, parsed: ParsedNetConf, p
     throw new PluginError({ kind: 'mismatch', differences: [problem] })
   }
   const { record } = read
-  // What the runtime was told counts, where it tells; Multus may have removed a default route, so routes do not.
-  const result = readResult(conf.prevResult ?? record.result ?? {})
+  // Routes are not looked at: Multus may have removed a default route.
+  const result = expectedResult(readResult(record.result ?? {}), conf.prevResult && readResult(conf.prevResult))
   const differences = [
     ...(await podDifferences(host, args, { result, wanted: record.wanted.netdev }, pod)),
     ...(await vfDifferences(host, record)),
