@@ -103,6 +103,15 @@ static napi_value try_lock(napi_env env, napi_callback_info info)
 	return call.failed ? NULL : number(&call, lock_try(fd));
 }
 
+/* releaseLock(fd) -> 0 */
+static napi_value release_lock(napi_env env, napi_callback_info info)
+{
+	struct call call = begin(env, info, 1);
+	int fd = int_argument(&call, 0);
+
+	return call.failed ? NULL : number(&call, lock_release(fd));
+}
+
 /* startChild(path, argv, environment, stdin, keptFd) -> [pid, stdoutFd], or negative errno */
 static napi_value start_child(napi_env env, napi_callback_info info)
 {
@@ -172,6 +181,7 @@ static napi_value init(napi_env env, napi_value exports)
 		{ "writeFileInNetns", write_file_in_netns },
 		{ "namespaceType", get_namespace_type },
 		{ "tryLock", try_lock },
+		{ "releaseLock", release_lock },
 		{ "startChild", start_child },
 		{ "waitChild", wait_child },
 		{ "exitNow", exit_now },
@@ -182,7 +192,7 @@ static napi_value init(napi_env env, napi_value exports)
 		if (napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH,
 					 functions[i].function, NULL, &function) != napi_ok ||
 		    napi_set_named_property(env, exports, functions[i].name, function) != napi_ok) {
-			napi_throw_error(env, NULL, "the netlink addon could not be initialised");
+			napi_throw_error(env, NULL, "the addon could not be initialised");
 			return NULL;
 		}
 	}

@@ -14,3 +14,8 @@ int lock_try(int fd)
 		return 1;
 	return errno == EWOULDBLOCK ? 0 : -errno;
 }
+
+int lock_release(int fd)
+{
+	return flock(fd, LOCK_UN) < 0 ? -errno : 0;
+}

@@ -51,6 +51,9 @@ int frame_send(int netns_fd, int interface_index, const void *bytes, size_t leng
 /* flock(2) LOCK_EX without waiting: 1 taken, 0 somebody else holds it. */
 int lock_try(int fd);
 
+/* Gives a lock up for every duplicate of the descriptor, also for those that children inherited. */
+int lock_release(int fd);
+
 struct child {
 	pid_t pid;
 	int stdout_fd; /* a memfd: complete once the child has ended */
@@ -59,7 +62,7 @@ struct child {
 /*
  * Starts a program with posix_spawn(3): stdin reads the given bytes, stdout
  * goes to a memfd, stderr is ours. No pipe, so neither side can block on the
- * other, and a grandchild that lives on holds nothing of ours.
+ * other.
  *
  * kept_fd, or FD_NONE, becomes the child's descriptor 3: a flock(2) held by it
  * lasts until the child has ended, even when we are killed.

@@ -38,6 +38,8 @@ export type Fault =
       readonly message: string
       readonly code?: number
       readonly details?: string
+      /** The plugin itself said that it failed; else it was killed, or printed no result. */
+      readonly isRefusal?: boolean
     }
   | { readonly kind: 'state'; readonly path: string; readonly problem: string }
   | { readonly kind: 'duplicateAddress'; readonly address: string; readonly interfaceName: string }

@@ -1,5 +1,5 @@
 import type { Environment } from './cni/args.js'
-import { isJsonObject, parseJsonObject, valueAt } from './cni/json.js'
+import { parseJsonObject, valueAt } from './cni/json.js'
 import { type CniResult, parseResult } from './cni/result.js'
 import { messageOf, PluginError } from './errors.js'
 import type { Host, Lock } from './host/ports.js'
@@ -37,11 +37,12 @@ function failureOf(plugin: string, status: number, stdout: string): PluginError 
     document = undefined
   }
   const [message, code, details] = [valueAt(document, 'msg'), valueAt(document, 'code'), valueAt(document, 'details')]
+  const isRefusal = typeof message === 'string' && message !== ''
   return new PluginError({
     kind: 'ipam',
     plugin,
-    message:
-      isJsonObject(document) && typeof message === 'string' && message !== '' ? message : `exit status ${status}`,
+    isRefusal,
+    message: isRefusal ? message : `exit status ${status}`,
     ...(typeof code === 'number' && Number.isInteger(code) && code > 0 && { code }),
     ...(typeof details === 'string' && details !== '' && { details }),
   })

@@ -66,7 +66,7 @@ int main(int argc, char *argv[], char *environment[])
 	static char self[PATH_MAX], base[PATH_MAX], link[PATH_MAX], target[PATH_MAX];
 	static char release[PATH_MAX], loader[PATH_MAX], libraries[PATH_MAX], node[PATH_MAX];
 	static char script[PATH_MAX], snapshot[PATH_MAX];
-	char *command[10];
+	char *command[16];
 	size_t count = 0;
 
 	(void)argc;
@@ -93,10 +93,14 @@ int main(int argc, char *argv[], char *environment[])
 	/*
 	 * Rehashing the snapshot protects servers, not a process of one call;
 	 * its checksum is as good as that of the binary, which nobody computes.
-	 * scripts/install makes the snapshot with the same flags.
+	 * Nothing runs often enough to be worth compiling, and no thread has to
+	 * wait for such work. scripts/install makes the snapshot with these flags.
 	 */
 	command[count++] = "--no-rehash-snapshot";
 	command[count++] = "--no-verify-snapshot-checksum";
+	command[count++] = "--jitless";
+	command[count++] = "--no-expose-wasm";
+	command[count++] = "--v8-pool-size=0";
 	if (access(snapshot, R_OK) == 0) {
 		command[count++] = "--snapshot-blob";
 		command[count++] = snapshot;

@@ -7,8 +7,6 @@ import { existsSync, readFileSync } from 'node:fs'
 interface Assertion {
   readonly status: string
   readonly fullName: string
-  readonly failureMessages?: readonly string[]
-  readonly meta?: { readonly skipReason?: string }
 }
 
 interface Report {

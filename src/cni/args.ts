@@ -10,8 +10,6 @@ export interface CallArgs {
   readonly containerId: string
   readonly netnsPath: string
   readonly ifName: string
-  /** Folders of plugins, in the order they are searched. */
-  readonly pluginPath: readonly string[]
   /** CNI_ARGS: key to value. */
   readonly extra: Readonly<Record<string, string>>
   readonly environment: Environment
@@ -115,9 +113,6 @@ export function parseArgs({ required }: VerbRule, environment: Environment): Cal
     containerId,
     ifName,
     netnsPath: value('CNI_NETNS'),
-    pluginPath: value('CNI_PATH')
-      .split(':')
-      .filter((folder) => folder !== ''),
     extra: parseExtraArgs(value('CNI_ARGS')),
     environment,
   }

@@ -33,8 +33,9 @@ export function readKeys(
   issues: ConfigIssue[],
 ): JsonObject {
   const values: Record<string, unknown> = {}
-  for (const [key, schema] of Object.entries(schemas)) {
-    if (known.has(key)) {
+  for (const key in schemas) {
+    const schema = schemas[key]
+    if (schema && known.has(key)) {
       const value = check(schema, prefix + key, known.get(key), issues)
       if (value !== undefined) {
         values[key] = value

@@ -45,14 +45,14 @@ const VlanProto = z.pipe(
   z.enum(['802.1q', '802.1ad'], 'must be "802.1q" or "802.1ad"'),
 )
 
-const Folder = text.check(z.refine((value) => value.startsWith('/'), 'must be an absolute path'))
+const AbsolutePath = text.check(z.refine((value) => value.startsWith('/'), 'must be an absolute path'))
 
 const Attachments = z.array(object, 'must be a list of attachments')
 
 /** VLAN IDs 0 (untagged) to 4094, IEEE 802.1Q. Shared with CNI_ARGS. */
 export const Vlan = whole(0, 4094)
 
-/** Every key of the network configuration with its rule; what needs two keys is in netconf.ts. */
+/** Every key of the network configuration with its rule; what needs two keys is in netconf-rules.ts. */
 export const NET_CONF_KEYS = {
   type: text,
   deviceID: PciAddress,
@@ -79,8 +79,8 @@ export const NET_CONF_KEYS = {
   dpdk: object,
   ipam: object,
   logLevel: oneOf(['error', 'warning', 'info', 'debug']),
-  logFile: Folder,
-  cniDir: Folder,
+  logFile: AbsolutePath,
+  cniDir: AbsolutePath,
   runtimeConfig: object,
   capabilities: object,
   args: object,

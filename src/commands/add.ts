@@ -16,6 +16,7 @@ import {
   tidyStateFolder,
 } from '../state/attachments.js'
 import { withVfLock } from '../state/lock.js'
+import { withLockedAttachment } from '../state/locked-attachment.js'
 import type { AttachmentRecord } from '../state/record.js'
 
 /** Undoes what a killed ADD, or a pod that died without a DEL, left of a VF. The caller holds its lock. */
@@ -61,21 +62,15 @@ async function requireNewAttachment(host: Host, cniDir: string, args: CallArgs):
     host.log.warning('a state file that cannot be read was put aside', { problem: read.problem, aside })
     return
   }
-  const { record } = read
-  await withVfLock(host, cniDir, record.deviceId, async () => {
-    const again = loadAttachment(host.files, cniDir, args)
-    if (again?.kind !== 'record') {
-      return
-    }
-    if (again.record.phase === 'attached' && isAlive(host, again.record)) {
-      const { pf, vfIndex, deviceId } = again.record
+  await withLockedAttachment(host, cniDir, args, async (record) => {
+    if (record.phase === 'attached' && isAlive(host, record)) {
       throw new PluginError({
         kind: 'alreadyAttached',
         key: `container ${args.containerId} interface ${args.ifName}`,
-        target: `${describeVf(vfIndex, pf.name)} (${deviceId})`,
+        target: `${describeVf(record.vfIndex, record.pf.name)} (${record.deviceId})`,
       })
     }
-    await releaseLeftover(host, cniDir, again.record)
+    await releaseLeftover(host, cniDir, record)
   })
 }
 

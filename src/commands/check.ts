@@ -8,7 +8,7 @@ import { ipamCheck } from '../ipam.js'
 import { IFA_F_DADFAILED } from '../netlink/constants.js'
 import { parseCidr } from '../netlink/ip.js'
 import type { Link } from '../netlink/link.js'
-import { driverOf } from '../pci/functions.js'
+import { driverOf, uplinkOf } from '../pci/functions.js'
 import { addressesOf } from '../rtnl/address.js'
 import { openRtnl } from '../rtnl/connection.js'
 import { linkByName } from '../rtnl/link.js'
@@ -21,7 +21,7 @@ import type { AttachmentRecord } from '../state/record.js'
 async function vfDifferences(host: Host, { pf, vfIndex, wanted }: AttachmentRecord): Promise<string[]> {
   const rtnl = openRtnl(host)
   try {
-    const { vf } = await readVf(rtnl, pf.name, vfIndex)
+    const { vf } = await readVf(rtnl, uplinkOf(host.files, pf.address) ?? pf.name, vfIndex)
     const { mac, ...others } = wanted.vf
     return [
       ...planVf(others, vf).map(({ operation }) => `${operation.replace(/^set /, '')} does not hold any more`),

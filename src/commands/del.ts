@@ -1,21 +1,33 @@
 import type { CallArgs } from '../cni/args.js'
 import type { NetConf, ParsedNetConf } from '../cni/netconf.js'
-import { PluginError } from '../errors.js'
+import { messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import { ipamCall, ipamDel } from '../ipam.js'
 import { releaseAttachment } from '../sriov/release.js'
 import { loadAttachment, recordPath, setAsideAttachment, tidyStateFolder } from '../state/attachments.js'
-import { withVfLock } from '../state/lock.js'
-import type { IpamCall } from '../state/record.js'
+import { withLockedAttachment } from '../state/locked-attachment.js'
+import type { AttachmentRecord, IpamCall } from '../state/record.js'
 
 const ipamOf = ({ ipamType, text }: NetConf, { environment }: CallArgs): IpamCall | undefined =>
   ipamType === undefined ? undefined : ipamCall(ipamType, text, environment)
 
-/** Without a record of ours there is still a lease that may have to be freed. */
+/** This call's IPAM where it is the one that gave the lease; a configuration may have changed since. */
+function ipamToCall(conf: NetConf, args: CallArgs, { ipam }: AttachmentRecord): IpamCall | undefined {
+  return ipam?.type === conf.ipamType ? ipamOf(conf, args) : ipam
+}
+
+/**
+ * Without a record of ours there may still be a lease. That the IPAM plugin refuses, or is not there, is no reason to
+ * keep the pod: we know of nothing that it holds.
+ */
 async function delWithoutRecord(host: Host, conf: NetConf, args: CallArgs): Promise<void> {
   const ipam = ipamOf(conf, args)
-  if (ipam) {
-    await ipamDel(host, ipam)
+  try {
+    if (ipam) {
+      await ipamDel(host, ipam)
+    }
+  } catch (error) {
+    host.log.warning('there is no record of this attachment, and its IPAM plugin fails', { error: messageOf(error) })
   }
 }
 
@@ -30,7 +42,7 @@ export async function del(host: Host, args: CallArgs, { conf, issues }: ParsedNe
   }
   tidyStateFolder(host.files, cniDir)
   const read = loadAttachment(host.files, cniDir, args)
-  if (read?.kind === 'foreign') {
+  if (read?.kind === 'foreign' && !read.isOtherAttachment) {
     throw new PluginError({ kind: 'state', path: recordPath(cniDir, args), problem: `${read.problem}; it is kept` })
   }
   if (read?.kind === 'unreadable') {
@@ -43,10 +55,7 @@ export async function del(host: Host, args: CallArgs, { conf, issues }: ParsedNe
   if (read?.kind !== 'record') {
     return delWithoutRecord(host, conf, args)
   }
-  await withVfLock(host, cniDir, read.record.deviceId, async () => {
-    const again = loadAttachment(host.files, cniDir, args)
-    if (again?.kind === 'record') {
-      await releaseAttachment(host, cniDir, again.record, { ipam: ipamOf(conf, args) })
-    }
-  })
+  await withLockedAttachment(host, cniDir, args, (record) =>
+    releaseAttachment(host, cniDir, record, { ipam: ipamToCall(conf, args, record) }),
+  )
 }

@@ -4,8 +4,9 @@ import { messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import { isAlive } from '../sriov/ownership.js'
 import { releaseAttachment } from '../sriov/release.js'
-import { allAttachments, loadAttachment, tidyStateFolder } from '../state/attachments.js'
-import { withVfLock } from '../state/lock.js'
+import { allAttachments, tidyStateFolder } from '../state/attachments.js'
+import { withLockedAttachment } from '../state/locked-attachment.js'
+import type { AttachmentRecord } from '../state/record.js'
 
 /**
  * GC: releases the attachments of this network that the runtime does not know any more; without a list, those whose
@@ -16,21 +17,22 @@ export async function gc(host: Host, _args: CallArgs, { conf }: ParsedNetConf): 
   const { cniDir, name, validAttachments } = conf
   const problems: string[] = []
   tidyStateFolder(host.files, cniDir)
-  for (const record of allAttachments(host.files, cniDir)) {
+  const isGarbage = (record: AttachmentRecord): boolean => {
     const isKnown = validAttachments?.some(
       ({ containerId, ifName }) => containerId === record.containerId && ifName === record.ifName,
     )
-    if (record.network !== name || (isKnown ?? isAlive(host, record))) {
-      continue
-    }
+    return record.network === name && !(isKnown ?? isAlive(host, record))
+  }
+  for (const found of allAttachments(host.files, cniDir).filter(isGarbage)) {
     try {
-      await withVfLock(host, cniDir, record.deviceId, async () => {
-        if (loadAttachment(host.files, cniDir, record)?.kind === 'record') {
+      // Asked again under the lock: an ADD of the same name may have come meanwhile.
+      await withLockedAttachment(host, cniDir, found, async (record) => {
+        if (isGarbage(record)) {
           await releaseAttachment(host, cniDir, record)
         }
       })
     } catch (error) {
-      problems.push(`container ${record.containerId} interface ${record.ifName}: ${messageOf(error)}`)
+      problems.push(`container ${found.containerId} interface ${found.ifName}: ${messageOf(error)}`)
     }
   }
   if (problems.length > 0) {

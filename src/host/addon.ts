@@ -12,6 +12,7 @@ export interface Addon {
   writeFileInNetns(netnsFd: number, path: string, bytes: Buffer): number
   namespaceType(fd: number): number
   tryLock(fd: number): number
+  releaseLock(fd: number): number
   startChild(
     path: string,
     argv: readonly string[],

@@ -26,8 +26,8 @@ const FOLDER_MODE = 0o700
 /** Temporary files: PID namespace, PID, number. */
 const TEMPORARY = /^\.tmp-(\d+)-(\d+)-\d+$/
 
-/** Errors that say "it is not there": ENODEV, ENXIO and EOPNOTSUPP come from sysfs, EINVAL from reading what is no link. */
-const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'ENODEV', 'ENXIO', 'EINVAL', 'EOPNOTSUPP', 'ENOTSUP'])
+/** Errors that say "there is no such file": ENODEV, ENXIO and EOPNOTSUPP come from sysfs, EINVAL from reading what is no link. */
+const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ENODEV', 'ENXIO', 'EINVAL', 'EOPNOTSUPP', 'ENOTSUP'])
 
 function whenPresent<T>(read: () => T): T | undefined {
   try {
@@ -78,7 +78,12 @@ function removeIfPresent(path: string): void {
 }
 
 /** Process IDs count within one PID namespace only: the plugin of a container must not judge the host's. */
-const pidNamespace = (): string => readlinkSync('/proc/self/ns/pid').replace(/\D/g, '')
+let ownPidNamespace: string | undefined
+
+function pidNamespace(): string {
+  ownPidNamespace ??= readlinkSync('/proc/self/ns/pid').replace(/\D/g, '')
+  return ownPidNamespace
+}
 
 /** What writers that were killed left: temporary files whose process is gone. */
 function removeLitter(folder: string): void {
@@ -177,7 +182,13 @@ export function realFiles(addon: Addon, root = ''): FilePort {
         closeSync(fd)
         return undefined
       }
-      return { fd, release: () => closeSync(fd) }
+      return {
+        fd,
+        release() {
+          addon.releaseLock(fd)
+          closeSync(fd)
+        },
+      }
     },
   }
 }

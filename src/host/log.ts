@@ -27,8 +27,12 @@ export function lazyLog({ level, file, facts }: LogOptions, loadWriter: () => Lo
     (name: LogLevelName): Log[LogLevelName] =>
     (message, more) => {
       if (ORDER.indexOf(name) <= limit) {
-        write ??= loadWriter().openLogWriter(file)
-        write(name, message, { ...facts, ...more })
+        try {
+          write ??= loadWriter().openLogWriter(file)
+          write(name, message, { ...facts, ...more })
+        } catch {
+          // A full disk under the log must not decide what becomes of a VF.
+        }
       }
     }
   return { error: at('error'), warning: at('warning'), info: at('info'), debug: at('debug') }

@@ -39,7 +39,7 @@ export interface KernelPort {
   writeNetSysctl(netns: Netns, path: string, value: string): void
 }
 
-/** A held flock(2); closing gives it up, and so does the end of the process. */
+/** A held flock(2); releasing gives it up, and so does the end of this process and of a child that holds it too. */
 export interface Lock {
   /** The descriptor that holds it. */
   readonly fd: number

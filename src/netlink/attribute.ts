@@ -27,12 +27,15 @@ export function encodeAttributes(attributes: readonly Attribute[]): Buffer {
 }
 
 /**
- * Reads a run of attributes; known and unknown alike, in their order.
+ * Walks over a run of attributes from an offset on: the type with its flag bits, and where the payload starts and ends.
  * @throws PluginError kind `wire` when a length does not fit.
  */
-export function decodeAttributes(bytes: Buffer): Attribute[] {
-  const attributes: Attribute[] = []
-  let offset = 0
+export function visitAttributes(
+  bytes: Buffer,
+  from: number,
+  visit: (type: number, start: number, end: number) => void,
+): void {
+  let offset = from
   while (bytes.length - offset >= HEADER_BYTES) {
     const length = bytes.readUInt16LE(offset)
     if (length < HEADER_BYTES || offset + length > bytes.length) {
@@ -41,15 +44,18 @@ export function decodeAttributes(bytes: Buffer): Attribute[] {
         problem: `attribute of ${length} bytes at offset ${offset} of ${bytes.length}`,
       })
     }
-    attributes.push({
-      type: bytes.readUInt16LE(offset + 2),
-      payload: bytes.subarray(offset + HEADER_BYTES, offset + length),
-    })
+    visit(bytes.readUInt16LE(offset + 2), offset + HEADER_BYTES, offset + length)
     offset += align4(length)
   }
   if (offset < bytes.length) {
     throw new PluginError({ kind: 'wire', problem: `${bytes.length - offset} bytes behind the last attribute` })
   }
+}
+
+/** Reads a run of attributes; known and unknown alike, in their order. @throws PluginError kind `wire` */
+export function decodeAttributes(bytes: Buffer): Attribute[] {
+  const attributes: Attribute[] = []
+  visitAttributes(bytes, 0, (type, start, end) => attributes.push({ type, payload: bytes.subarray(start, end) }))
   return attributes
 }
 

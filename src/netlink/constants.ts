@@ -23,7 +23,6 @@ export const NLMSGERR_ATTR_MSG = 1
 export const NLMSGERR_ATTR_OFFS = 2
 
 export const NLA_F_NESTED = 0x8000
-export const NLA_F_NET_BYTEORDER = 0x4000
 export const NLA_TYPE_MASK = 0x3fff
 
 export const RTM_NEWLINK = 16
@@ -39,7 +38,6 @@ export const RTM_DELLINKPROP = 109
 export const IFLA_ADDRESS = 1
 export const IFLA_IFNAME = 3
 export const IFLA_MTU = 4
-export const IFLA_LINKINFO = 18
 export const IFLA_VFINFO_LIST = 22
 export const IFLA_NET_NS_FD = 28
 export const IFLA_EXT_MASK = 29

@@ -7,6 +7,7 @@ import {
   findAttribute,
   textAttribute,
   u32Attribute,
+  visitAttributes,
 } from './attribute.js'
 import {
   IFF_ALLMULTI,
@@ -25,7 +26,6 @@ import {
   NLA_TYPE_MASK,
 } from './constants.js'
 import { formatMac, parseMac } from './mac.js'
-import { decodeVfInfoList, type VfInfo } from './vf-info.js'
 
 const HEADER_BYTES = 16
 
@@ -55,7 +55,8 @@ export interface Link {
   readonly altNames: readonly string[]
   /** The PCI address behind the interface; absent on kernels before 5.14 and for virtual interfaces. */
   readonly parentDevice?: string
-  readonly vfs: readonly VfInfo[]
+  /** The IFLA_VFINFO_LIST, where it was asked for: see findVfInfo(). */
+  readonly vfList?: Buffer
 }
 
 export function encodeLinkMessage(message: LinkMessage): Buffer {
@@ -87,12 +88,13 @@ const altNamesIn = (properties: Buffer): string[] =>
     .map(({ payload }) => cString(payload))
 
 /**
- * What a link message tells about its interface. It has some sixty attributes, so one pass.
- * @throws PluginError kind `wire` when an attribute is malformed.
+ * What a link message tells about its interface: one pass over some sixty attributes, of which few are looked at.
+ * @throws PluginError kind `wire` when it is malformed.
  */
-export function linkOf({ attributes, flags, index }: LinkMessage): Link {
+export function linkOf(message: Buffer): Link {
+  const flags = atLeast(message, HEADER_BYTES, 'link message').readUInt32LE(8)
   const link: Mutable<Link> = {
-    index,
+    index: message.readInt32LE(4),
     name: '',
     mac: '',
     mtu: 0,
@@ -102,36 +104,36 @@ export function linkOf({ attributes, flags, index }: LinkMessage): Link {
     isAllmulti: (flags & IFF_ALLMULTI) !== 0,
     hasCarrier: false,
     altNames: [],
-    vfs: [],
   }
-  for (const { type, payload } of attributes) {
+  visitAttributes(message, HEADER_BYTES, (type, start, end) => {
+    const payload = () => message.subarray(start, end)
     switch (type & NLA_TYPE_MASK) {
       case IFLA_IFNAME:
-        link.name = cString(payload)
+        link.name = cString(payload())
         break
       case IFLA_ADDRESS:
-        link.mac = formatMac(payload)
+        link.mac = formatMac(payload())
         break
       case IFLA_MTU:
-        link.mtu = atLeast(payload, 4, 'MTU').readUInt32LE(0)
+        link.mtu = atLeast(payload(), 4, 'MTU').readUInt32LE(0)
         break
       case IFLA_MAX_MTU:
-        link.maxMtu = atLeast(payload, 4, 'maximum MTU').readUInt32LE(0)
+        link.maxMtu = atLeast(payload(), 4, 'maximum MTU').readUInt32LE(0)
         break
       case IFLA_CARRIER:
-        link.hasCarrier = payload[0] === 1
+        link.hasCarrier = payload()[0] === 1
         break
       case IFLA_PARENT_DEV_NAME:
-        link.parentDevice = cString(payload)
+        link.parentDevice = cString(payload())
         break
       case IFLA_PROP_LIST:
-        link.altNames = altNamesIn(payload)
+        link.altNames = altNamesIn(payload())
         break
       case IFLA_VFINFO_LIST:
-        link.vfs = decodeVfInfoList(payload)
+        link.vfList = payload()
         break
     }
-  }
+  })
   return link
 }
 

@@ -97,11 +97,28 @@ export function decodeVfInfo(payload: Buffer): VfInfo {
   }
 }
 
-/** Reads an IFLA_VFINFO_LIST. @throws PluginError kind `wire` */
-export const decodeVfInfoList = (payload: Buffer): VfInfo[] =>
-  decodeAttributes(payload)
+const vfInfosIn = (list: Buffer): Buffer[] =>
+  decodeAttributes(list)
     .filter(({ type }) => (type & NLA_TYPE_MASK) === IFLA_VF_INFO)
-    .map((attribute) => decodeVfInfo(attribute.payload))
+    .map(({ payload }) => payload)
+
+/** Reads an IFLA_VFINFO_LIST. @throws PluginError kind `wire` */
+export const decodeVfInfoList = (list: Buffer): VfInfo[] => vfInfosIn(list).map(decodeVfInfo)
+
+/** IFLA_VF_MAC comes first, and the index first in it (rtnl_fill_vfinfo): attribute header, then `vf`. */
+const quickIndex = (info: Buffer): number | undefined =>
+  info.length >= 8 && (info.readUInt16LE(2) & NLA_TYPE_MASK) === IFLA_VF_MAC ? info.readUInt32LE(4) : undefined
+
+/**
+ * The settings of one VF in an IFLA_VFINFO_LIST, without decoding those of the hundreds of others; undefined when it
+ * is not listed.
+ * @throws PluginError kind `wire`
+ */
+export function findVfInfo(list: Buffer, index: number): VfInfo | undefined {
+  const infos = vfInfosIn(list)
+  const quick = infos.find((info) => quickIndex(info) === index)
+  return quick ? decodeVfInfo(quick) : infos.map(decodeVfInfo).find((vf) => vf.index === index)
+}
 
 const words = (type: number, ...values: number[]): Attribute => {
   const payload = Buffer.alloc(values.length * 4)

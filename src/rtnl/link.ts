@@ -14,14 +14,7 @@ import {
   RTM_NEWLINKPROP,
   RTM_SETLINK,
 } from '../netlink/constants.js'
-import {
-  decodeLinkMessage,
-  encodeLinkMessage,
-  type Link,
-  type LinkChange,
-  linkChangeMessage,
-  linkOf,
-} from '../netlink/link.js'
+import { encodeLinkMessage, type Link, type LinkChange, linkChangeMessage, linkOf } from '../netlink/link.js'
 import { type VfChange, vfChangeAttribute } from '../netlink/vf-info.js'
 import type { Rtnl } from './connection.js'
 
@@ -40,11 +33,7 @@ const header = (index: number, attributes: readonly Attribute[]) =>
 
 async function getLink(rtnl: Rtnl, target: string, payload: Buffer): Promise<Link | undefined> {
   try {
-    return linkOf(
-      decodeLinkMessage(
-        (await rtnl.get({ operation: 'look up the interface', target, type: RTM_GETLINK, payload })).payload,
-      ),
-    )
+    return linkOf((await rtnl.get({ operation: 'look up the interface', target, type: RTM_GETLINK, payload })).payload)
   } catch (error) {
     if (errnoOf(error) === 'ENODEV') {
       return undefined
@@ -83,7 +72,7 @@ export async function pfWithVfs(rtnl: Rtnl, pfName: string): Promise<Link> {
     ]),
     trace: { isVfDump: true },
   })
-  return linkOf(decodeLinkMessage(answer.payload))
+  return linkOf(answer.payload)
 }
 
 /** All interfaces of the namespace. @throws PluginError kind `kernel` */
@@ -94,7 +83,7 @@ export async function allLinks(rtnl: Rtnl): Promise<Link[]> {
     type: RTM_GETLINK,
     payload: header(0, [u32Attribute(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)]),
   })
-  return messages.map(({ payload }) => linkOf(decodeLinkMessage(payload)))
+  return messages.map(({ payload }) => linkOf(payload))
 }
 
 /** Changes an interface in place, or moves it: see linkChangeMessage() for the order. @throws PluginError kind `kernel` */
@@ -104,6 +93,21 @@ export async function changeLink(rtnl: Rtnl, index: number, change: LinkChange, 
     type: RTM_NEWLINK,
     payload: encodeLinkMessage(linkChangeMessage(index, change)),
     ...(change.netnsFd !== undefined && { trace: { isMove: true } }),
+  })
+}
+
+/** Brings an interface up by its name, with the flags given. @throws PluginError kind `kernel` */
+export async function bringUpByName(
+  rtnl: Rtnl,
+  name: string,
+  flags: Pick<LinkChange, 'isPromisc' | 'isAllmulti'>,
+  blame: Blame,
+): Promise<void> {
+  // Without an index the name is not a new one: it says which interface is meant.
+  await rtnl.change({
+    ...blame,
+    type: RTM_NEWLINK,
+    payload: encodeLinkMessage(linkChangeMessage(0, { ...flags, isUp: true, name })),
   })
 }
 

@@ -1,10 +1,14 @@
 import type { ResultRoute } from '../cni/result.js'
-import { NLM_F_CREATE, NLM_F_EXCL, RTM_NEWROUTE } from '../netlink/constants.js'
+import { NLM_F_CREATE, RTM_NEWROUTE } from '../netlink/constants.js'
 import { networkOf, parseCidr, parseIp } from '../netlink/ip.js'
 import { addRouteMessage, encodeRouteMessage } from '../netlink/route.js'
 import type { RtnlRequest } from './connection.js'
 
-/** The request that adds a route of a CNI result through an interface. @throws PluginError kind `address` */
+/**
+ * The request that adds a route of a CNI result through an interface. Another route to the same place stays, behind it,
+ * as with the other CNI plugins: no NLM_F_EXCL. EEXIST is the very same route.
+ * @throws PluginError kind `address`
+ */
 export function addRouteRequest(interfaceIndex: number, interfaceName: string, route: ResultRoute): RtnlRequest {
   const { dst, gw, ...numbers } = route
   const cidr = parseCidr(dst)
@@ -12,7 +16,7 @@ export function addRouteRequest(interfaceIndex: number, interfaceName: string, r
     operation: `add the route ${dst}${gw === undefined ? '' : ` via ${gw}`}`,
     target: interfaceName,
     type: RTM_NEWROUTE,
-    flags: NLM_F_CREATE | NLM_F_EXCL,
+    flags: NLM_F_CREATE,
     payload: encodeRouteMessage(
       addRouteMessage({
         destination: networkOf(cidr),

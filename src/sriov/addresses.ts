@@ -84,7 +84,7 @@ async function addRoutes({ rtnl, link }: PodInterface, { ips, routes }: CniResul
     try {
       await rtnl.change(addRouteRequest(link.index, link.name, { ...route, ...(gw !== undefined && { gw }) }))
     } catch (error) {
-      // The kernel made the route of the address's own network by itself.
+      // The very same route: the kernel made it by itself for the address's own network.
       if (errnoOf(error) !== 'EEXIST') {
         throw error
       }

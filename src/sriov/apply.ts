@@ -1,6 +1,6 @@
 import { errnoOf, PluginError } from '../errors.js'
 import type { Link } from '../netlink/link.js'
-import type { VfInfo } from '../netlink/vf-info.js'
+import { findVfInfo, type VfInfo } from '../netlink/vf-info.js'
 import type { Rtnl } from '../rtnl/connection.js'
 import { changeVf, pfWithVfs } from '../rtnl/link.js'
 import { describeVf } from './locate.js'
@@ -26,11 +26,11 @@ export interface PfView {
  */
 export async function readVf(rtnl: Rtnl, pfName: string, vfIndex: number): Promise<PfView> {
   const pf = await pfWithVfs(rtnl, pfName)
-  const vf = pf.vfs.find(({ index }) => index === vfIndex)
+  const vf = pf.vfList && findVfInfo(pf.vfList, vfIndex)
   if (!vf) {
     throw new PluginError({
       kind: 'device',
-      message: `${pfName} reports no ${describeVf(vfIndex, pfName)}: it has ${pf.vfs.length} VFs`,
+      message: `${pfName} does not report ${describeVf(vfIndex, pfName)}`,
     })
   }
   return { pf, vf }

@@ -1,10 +1,10 @@
 import type { CniResult } from '../cni/result.js'
-import { messageOf } from '../errors.js'
+import { messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import { ipamCall, type PendingIpam, startIpamAdd } from '../ipam.js'
 import type { Link } from '../netlink/link.js'
 import { openRtnl } from '../rtnl/connection.js'
-import { changeLink, removeAltNames, requireLink } from '../rtnl/link.js'
+import { bringUpByName, changeLink, removeAltNames, requireLink } from '../rtnl/link.js'
 import { writeMark } from '../state/allocations.js'
 import { commitAttachment, commitIntent, noteAttachment } from '../state/attachments.js'
 import type { AttachmentRecord } from '../state/record.js'
@@ -30,9 +30,13 @@ const vfTarget = ({ location }: Attachment, { pf }: Findings): VfTarget => ({
 })
 
 /** Sets the MAC of an interface whose PF had administered another: that one goes first. */
-async function setRefusedMac(attachment: Attachment, findings: Findings, { index, mac, name }: Link): Promise<void> {
+async function setRefusedMac(attachment: Attachment, findings: Findings, index: number, mac: string): Promise<void> {
   const { host, hostRtnl, podRtnl } = attachment
-  const blame = { operation: `set mac ${mac}`, target: `${name} in ${podRtnl.netnsPath}`, driver: findings.driver }
+  const blame = {
+    operation: `set mac ${mac}`,
+    target: `${attachment.args.ifName} in ${podRtnl.netnsPath}`,
+    driver: findings.driver,
+  }
   await freeMac(hostRtnl, vfTarget(attachment, findings), host.log)
   try {
     await changeLink(podRtnl, index, { mac }, blame)
@@ -45,7 +49,7 @@ async function setRefusedMac(attachment: Attachment, findings: Findings, { index
 }
 
 /** Off the host and into the pod, down, under its name there. Notes what to do with the PF's MAC before it is set. */
-async function moveIn(attachment: Attachment, findings: Findings, progress: Progress): Promise<Link> {
+async function moveIn(attachment: Attachment, findings: Findings, progress: Progress): Promise<void> {
   const { netdev, vf, driver } = findings
   const { host, args, conf, pod, hostRtnl, podRtnl } = attachment
   const { mac } = conf.vf
@@ -76,28 +80,26 @@ async function moveIn(attachment: Attachment, findings: Findings, progress: Prog
     progress.record = { ...progress.record, releaseAdminMac: adminMacToRelease(vf, couldSetMac) }
     noteAttachment(host.files, conf.cniDir, progress.record)
   }
-  if (mac !== undefined && !couldSetMac) {
-    await setRefusedMac(attachment, findings, { ...link, mac })
+  if (mac !== undefined && !couldSetMac && link) {
+    await setRefusedMac(attachment, findings, link.index, mac)
   }
-  return link
 }
 
 /** Up in the pod, with the flags and the MAC that were asked for. */
-async function bringUp({ host, args, conf, podRtnl }: Attachment, { driver }: Findings, link: Link): Promise<Link> {
+async function bringUp({ host, args, conf, podRtnl }: Attachment, { driver }: Findings): Promise<Link> {
   const { promisc, allmulti } = conf.netdev
   const { mac } = conf.vf
   const target = `${args.ifName} in ${podRtnl.netnsPath}`
-  const change = {
-    isUp: true,
+  const flags = {
     ...(promisc !== undefined && { isPromisc: promisc }),
     ...(allmulti !== undefined && { isAllmulti: allmulti }),
   }
-  await changeLink(podRtnl, link.index, change, { operation: 'bring it up', target, driver })
-  if (mac !== undefined) {
-    return settleMac(podRtnl, host.clock, { index: link.index, macs: [mac], target, driver })
-  }
-  // A MAC that the PF was told before becomes the VF's when it comes up.
-  return requireLink(podRtnl, args.ifName)
+  await bringUpByName(podRtnl, args.ifName, flags, { operation: 'bring it up', target, driver })
+  // Read again now: a MAC that the PF was told before may become the VF's when it comes up.
+  const link = await requireLink(podRtnl, args.ifName)
+  return mac === undefined || link.mac === mac
+    ? link
+    : settleMac(podRtnl, host.clock, { index: link.index, macs: [mac], target, driver })
 }
 
 async function change(
@@ -107,9 +109,9 @@ async function change(
   lease?: PendingIpam,
 ): Promise<CniResult> {
   const { host, args, conf, location, pod, hostRtnl, podRtnl } = attachment
-  const moved = await moveIn(attachment, findings, progress)
+  await moveIn(attachment, findings, progress)
   await applyVfSteps(hostRtnl, vfTarget(attachment, findings), planVf(conf.vf, findings.vf))
-  const link = await bringUp(attachment, findings, moved)
+  const link = await bringUp(attachment, findings)
   const leased = await lease?.result()
   if (leased) {
     await configureAddresses(host, { netns: pod, rtnl: podRtnl, link }, leased)
@@ -122,12 +124,16 @@ async function change(
   }
 }
 
-async function hasRefused(lease: PendingIpam | undefined): Promise<boolean> {
+/**
+ * Whether there is surely no lease: no ADD was started, or the plugin said itself that it failed. One that was killed,
+ * or whose answer was no result, may have left a lease.
+ */
+async function isLeaseRefused(lease: PendingIpam | undefined): Promise<boolean> {
   try {
     await lease?.result()
-    return false
-  } catch {
-    return true
+    return lease === undefined
+  } catch (error) {
+    return error instanceof PluginError && error.fault.kind === 'ipam' && error.fault.isRefusal === true
   }
 }
 
@@ -137,9 +143,8 @@ async function undo(
   record: AttachmentRecord,
   lease?: PendingIpam,
 ): Promise<void> {
-  const isLeaseRefused = await hasRefused(lease)
   try {
-    await releaseAttachment(host, conf.cniDir, record, { ipam, isLeaseRefused })
+    await releaseAttachment(host, conf.cniDir, record, { ipam, isLeaseRefused: await isLeaseRefused(lease) })
   } catch (error) {
     host.log.error('a failed ADD could not be undone entirely; the next DEL goes on', {
       vf: describeVf(location.index, location.pf.name),

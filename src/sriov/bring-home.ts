@@ -3,7 +3,7 @@ import type { Netns } from '../host/ports.js'
 import type { Link } from '../netlink/link.js'
 import { deviceExists, driverOf, netdevsOf } from '../pci/functions.js'
 import { openRtnl, type Rtnl } from '../rtnl/connection.js'
-import { changeLink, linkByName, requireLink } from '../rtnl/link.js'
+import { changeLink, linkByName, removeAltNames } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
 import { findNetdev, moveNetdev } from './move.js'
 import { openRecordedNetns } from './ownership.js'
@@ -30,30 +30,30 @@ async function freeName({ host, record, hostRtnl }: Release): Promise<string> {
   return ANY_FREE_NAME
 }
 
-/** Moves the interface out of the pod, as quiet as it was; undefined when the pod does not have it. */
-async function moveOut(release: Release, pod: Netns): Promise<Link | undefined> {
+/** Moves the interface out of the pod, as quiet as it was; false when the pod does not have it. */
+async function moveOut(release: Release, pod: Netns): Promise<boolean> {
   const { host, record, hostRtnl, target } = release
   const { original, deviceId, ifName, driver } = record
   const podRtnl = openRtnl(host, pod)
   const hostNetns = host.kernel.ownNetns()
   try {
-    const link = await findNetdev(podRtnl, deviceId, [ifName, original.netdev.name])
+    const names = [ifName, original.netdev.name]
+    const link = await findNetdev(podRtnl, { device: deviceId, names, isDeviceShown: original.netdev.isDeviceShown })
     if (!link) {
-      return undefined
+      return false
     }
     await quieten(podRtnl, link, record, target)
-    const name = await freeName(release)
-    const { link: moved } = await moveNetdev({
+    await moveNetdev({
       link,
       from: podRtnl,
       to: hostRtnl,
       into: hostNetns,
       device: deviceId,
       driver,
-      name,
+      name: await freeName(release),
       ...(link.mtu !== original.netdev.mtu && { mtu: original.netdev.mtu }),
     })
-    return moved
+    return true
   } finally {
     hostNetns.close()
     podRtnl.close()
@@ -73,24 +73,31 @@ async function quieten(rtnl: Rtnl, link: Link, { original, driver }: AttachmentR
   }
 }
 
-/** The interface on the host, named and sized as it was. */
-async function settleOnHost(release: Release, name: string): Promise<Link> {
+/**
+ * The interface on the host, down, named and sized as it was; undefined when it has another name since sysfs was read.
+ */
+async function settleOnHost(release: Release, name: string): Promise<Link | undefined> {
   const { record, hostRtnl, target } = release
-  const { original, driver } = record
-  const link = await requireLink(hostRtnl, name)
+  const { original, driver, deviceId } = record
+  const link = await linkByName(hostRtnl, name)
+  if (!link || (link.parentDevice !== undefined && link.parentDevice !== deviceId)) {
+    return undefined
+  }
   await quieten(hostRtnl, link, record, target)
   const wantedName = link.name === original.netdev.name ? undefined : await freeName(release)
-  const isMtuOff = link.mtu !== original.netdev.mtu
-  if (isMtuOff || (wantedName !== undefined && wantedName !== ANY_FREE_NAME)) {
-    await changeLink(
+  if (wantedName !== undefined && wantedName !== ANY_FREE_NAME) {
+    await removeAltNames(
       hostRtnl,
       link.index,
-      {
-        ...(wantedName !== undefined && wantedName !== ANY_FREE_NAME && { name: wantedName }),
-        ...(isMtuOff && { mtu: original.netdev.mtu }),
-      },
-      { operation: 'restore its name and MTU', target, driver },
+      link.altNames.filter((altName) => altName === wantedName),
+      target,
     )
+    const blame = { operation: `rename it to ${wantedName}`, target, driver }
+    await changeLink(hostRtnl, link.index, { name: wantedName }, blame)
+  }
+  const { mtu } = original.netdev
+  if (link.mtu !== mtu) {
+    await changeLink(hostRtnl, link.index, { mtu }, { operation: `set mtu ${mtu}`, target, driver })
   }
   return link
 }
@@ -110,14 +117,14 @@ export async function bringHome(release: Release): Promise<Link | undefined> {
       return undefined
     }
     const [name] = netdevsOf(host.files, deviceId)
-    if (name !== undefined) {
-      return settleOnHost(release, name)
+    const settled = name === undefined ? undefined : await settleOnHost(release, name)
+    if (settled) {
+      return settled
     }
     const pod = openRecordedNetns(host, record)
     try {
-      const moved = pod && (await moveOut(release, pod))
-      if (moved) {
-        return moved
+      if (pod && (await moveOut(release, pod))) {
+        continue
       }
     } finally {
       pod?.close()
@@ -128,7 +135,7 @@ export async function bringHome(release: Release): Promise<Link | undefined> {
         message:
           driverOf(host.files, deviceId) === undefined
             ? `${target} is bound to no driver, so it has no network interface`
-            : `the interface of ${target} is neither on the host nor in ${record.netns.path}; does a process still run in a namespace that has it?`,
+            : `the interface of ${target} (driver ${driverOf(host.files, deviceId)}) is neither on the host nor in ${record.netns.path}; does a process still run in a namespace that has it?`,
       })
     }
     await host.clock.sleep(NETNS_CLEANUP_PAUSE_MS)

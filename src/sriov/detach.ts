@@ -1,8 +1,8 @@
-import { messageOf, PluginError } from '../errors.js'
+import { errnoOf, messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import type { Link } from '../netlink/link.js'
 import { openRtnl } from '../rtnl/connection.js'
-import { addAltNames } from '../rtnl/link.js'
+import { addAltNames, linkByIndex } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
 import { applyVfSteps } from './apply.js'
 import { bringHome } from './bring-home.js'
@@ -19,14 +19,27 @@ async function restoreVf(release: Release): Promise<string> {
   return vf.mac
 }
 
-/** Gives the interface its MAC, alternative names and its up or down back, after the PF's settings. */
+/** Gives the interface its alternative names back; one that another interface has by now is logged, not an error. */
+async function restoreAltNames({ host, hostRtnl, record, target }: Release, link: Link): Promise<void> {
+  const present = (await linkByIndex(hostRtnl, link.index)) ?? link
+  for (const name of record.original.netdev.altNames) {
+    if (name !== present.name && !present.altNames.includes(name)) {
+      try {
+        await addAltNames(hostRtnl, link.index, [name], target)
+      } catch (error) {
+        if (errnoOf(error) !== 'EEXIST') {
+          throw error
+        }
+        host.log.warning('an alternative name is taken by now', { device: record.deviceId, name })
+      }
+    }
+  }
+}
+
+/** Gives the interface its MAC and its up or down back, after the PF's settings. */
 async function restoreNetdev(release: Release, link: Link, shownMac: string | undefined): Promise<void> {
-  const { hostRtnl, record, target } = release
-  const { isUp, altNames } = record.original.netdev
-  const missing = altNames.filter((name) => !link.altNames.includes(name))
-  await addAltNames(hostRtnl, link.index, missing, target)
   await restoreMac(release, link, shownMac)
-  if (isUp) {
+  if (release.record.original.netdev.isUp) {
     await setUp(release, link, true)
   }
 }
@@ -72,6 +85,9 @@ export async function giveBackVf(host: Host, record: AttachmentRecord): Promise<
     const home = link
     if (home) {
       await collect(() => restoreNetdev(release, home, shownMac))
+      if (record.original.netdev.altNames.length > 0) {
+        await collect(() => restoreAltNames(release, home))
+      }
     }
   } finally {
     hostRtnl.close()

@@ -47,6 +47,9 @@ export async function inspect({ host, args, conf, location, pod, hostRtnl, podRt
     throw new PluginError({ kind: 'interfaceExists', name: args.ifName, netns: pod.path })
   }
   const netdev = await requireLink(hostRtnl, name)
+  if (netdev.parentDevice !== undefined && netdev.parentDevice !== location.address) {
+    throw new PluginError({ kind: 'device', message: `${name} is not the interface of ${location.address} any more` })
+  }
   const view = await readVf(hostRtnl, location.pf.name, location.index)
   const { mtu } = conf.netdev
   const isTooLarge = mtu !== undefined && netdev.maxMtu !== 0 && mtu > netdev.maxMtu

@@ -76,7 +76,7 @@ export async function settleMac(
       if (!mayNotSetMac(error)) {
         throw error
       }
-      await clock.sleep(MAC_SETTLE_PAUSE_MS)
     }
+    await clock.sleep(MAC_SETTLE_PAUSE_MS)
   }
 }

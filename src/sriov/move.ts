@@ -1,6 +1,6 @@
 import { errnoOf, PluginError } from '../errors.js'
 import type { Netns } from '../host/ports.js'
-import type { Link } from '../netlink/link.js'
+import type { Link, LinkChange } from '../netlink/link.js'
 import type { PciAddress } from '../pci/address.js'
 import type { Rtnl } from '../rtnl/connection.js'
 import { allLinks, changeLink, linkByIndex, linkByName } from '../rtnl/link.js'
@@ -19,30 +19,41 @@ export interface Move {
   readonly mtu?: number
 }
 
-/** How a move ended: the interface where it is now, and whether the driver let it have the MAC. */
+/** How a move ended: whether the driver let the interface have the MAC, and the interface, where it had to be looked up. */
 export interface Moved {
-  readonly link: Link
   readonly couldSetMac: boolean
+  readonly link?: Link
 }
 
-/** Whether an interface belongs to a PCI function; by its name where the kernel does not tell (before 5.14). */
-const belongsTo = (link: Link, device: PciAddress, names: readonly string[]): boolean =>
-  link.parentDevice === undefined ? names.includes(link.name) : link.parentDevice === device
+/** How the interface of a PCI function is known where it is looked for. */
+export interface Trace {
+  readonly device: PciAddress
+  /** What it may be called there: all there is to go by where the kernel does not tell the device (before 5.14). */
+  readonly names: readonly string[]
+  readonly isDeviceShown: boolean
+}
 
-/** The interface of a PCI function in a namespace; undefined when it is not there. @throws PluginError kind `kernel` */
-export async function findNetdev(rtnl: Rtnl, device: PciAddress, names: readonly string[]): Promise<Link | undefined> {
-  for (const name of names) {
+const isTraced = (link: Link, { device, names, isDeviceShown }: Trace): boolean =>
+  isDeviceShown ? link.parentDevice === device : names.includes(link.name)
+
+/**
+ * The interface of a PCI function in a namespace; undefined when it is not there. A virtual interface of the same name
+ * is none.
+ * @throws PluginError kind `kernel`
+ */
+export async function findNetdev(rtnl: Rtnl, trace: Trace): Promise<Link | undefined> {
+  for (const name of trace.names) {
     const link = await linkByName(rtnl, name)
-    if (link && belongsTo(link, device, names)) {
+    if (link && isTraced(link, trace)) {
       return link
     }
   }
-  return (await allLinks(rtnl)).find((link) => link.parentDevice === device)
+  return (await allLinks(rtnl)).find((link) => isTraced(link, trace))
 }
 
 /** What is left to do one by one after the kernel stopped in the middle of a move. */
 async function finishMove({ to, device, driver, name, mac, mtu }: Move, link: Link): Promise<Moved> {
-  const step = (operation: string, change: Parameters<typeof changeLink>[2]) =>
+  const step = (operation: string, change: LinkChange) =>
     changeLink(to, link.index, change, { operation, target: `${link.name} (${device}) in ${to.netnsPath}`, driver })
   let couldSetMac = true
   if (mac !== undefined && link.mac !== mac) {
@@ -61,10 +72,7 @@ async function finishMove({ to, device, driver, name, mac, mtu }: Move, link: Li
   if (link.name !== name) {
     await step(`rename it to ${name}`, { name })
   }
-  return {
-    link: { ...link, name, mtu: mtu ?? link.mtu, mac: couldSetMac && mac !== undefined ? mac : link.mac },
-    couldSetMac,
-  }
+  return { link, couldSetMac }
 }
 
 /**
@@ -78,20 +86,17 @@ export async function moveNetdev(move: Move): Promise<Moved> {
   const change = { netnsFd: into.fd, name, ...(mac !== undefined && { mac }), ...(mtu !== undefined && { mtu }) }
   try {
     await changeLink(from, link.index, change, blame)
+    return { couldSetMac: true }
   } catch (error) {
     if ((await linkByIndex(from, link.index))?.name === link.name) {
       const isTaken = errnoOf(error) === 'EEXIST' && (await linkByName(to, name)) !== undefined
       throw isTaken ? new PluginError({ kind: 'interfaceExists', name, netns: to.netnsPath }) : error
     }
-    const arrived = await findNetdev(to, device, [name, link.name])
+    const isDeviceShown = link.parentDevice !== undefined
+    const arrived = await findNetdev(to, { device, names: [name, link.name], isDeviceShown })
     if (!arrived) {
       throw error
     }
     return finishMove(move, arrived)
   }
-  const arrived = await findNetdev(to, device, [name])
-  if (!arrived) {
-    throw new PluginError({ kind: 'kernel', ...blame, code: 'ENODEV', text: 'it is not there after the move' })
-  }
-  return { link: arrived, couldSetMac: true }
 }

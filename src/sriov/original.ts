@@ -5,7 +5,7 @@ import type { VfSettings } from '../netlink/vf-info.js'
 import type { OriginalNetdev } from '../state/record.js'
 
 /** What of an interface is given back on release. */
-export const originalNetdev = ({ name, mac, mtu, isUp, isPromisc, isAllmulti, altNames }: Link): OriginalNetdev => ({
+export const originalNetdev = ({
   name,
   mac,
   mtu,
@@ -13,8 +13,21 @@ export const originalNetdev = ({ name, mac, mtu, isUp, isPromisc, isAllmulti, al
   isPromisc,
   isAllmulti,
   altNames,
+  parentDevice,
+}: Link): OriginalNetdev => ({
+  name,
+  mac,
+  mtu,
+  isUp,
+  isPromisc,
+  isAllmulti,
+  altNames,
+  isDeviceShown: parentDevice !== undefined,
 })
 
-/** A MAC that the PF can be told on release without asking further: it had none. */
+/**
+ * The MAC that the PF can be told on release without a trial: none when it had none; of a trusted VF, which may set its
+ * own whatever the PF administers, the one it showed.
+ */
 export const knownReleaseMac = (wanted: WantedVf, original: VfSettings): { releaseAdminMac?: string } =>
-  wanted.mac !== undefined && original.mac === ZERO_MAC ? { releaseAdminMac: ZERO_MAC } : {}
+  wanted.mac !== undefined && (original.mac === ZERO_MAC || original.trust) ? { releaseAdminMac: original.mac } : {}

@@ -11,9 +11,8 @@ export interface AttachmentKey {
 
 const nameOf = ({ containerId, ifName }: AttachmentKey): string => `${containerId}-${ifName}`
 
-const pathOf = (cniDir: string, key: AttachmentKey): string => `${cniDir}/${nameOf(key)}`
-
-export const recordPath = pathOf
+/** The state file of an attachment. */
+export const recordPath = (cniDir: string, key: AttachmentKey): string => `${cniDir}/${nameOf(key)}`
 
 const isSameKey = (left: AttachmentKey, right: AttachmentKey): boolean =>
   left.containerId === right.containerId && left.ifName === right.ifName
@@ -23,10 +22,14 @@ const isSameKey = (left: AttachmentKey, right: AttachmentKey): boolean =>
  * another attachment's record counts as foreign.
  */
 export function loadAttachment(files: FilePort, cniDir: string, key: AttachmentKey): ReadRecord | undefined {
-  const text = files.readText(pathOf(cniDir, key))
+  const text = files.readText(recordPath(cniDir, key))
   const read = text === undefined ? undefined : parseRecord(text)
   return read?.kind === 'record' && !isSameKey(read.record, key)
-    ? { kind: 'foreign', problem: `belongs to container ${read.record.containerId} interface ${read.record.ifName}` }
+    ? {
+        kind: 'foreign',
+        isOtherAttachment: true,
+        problem: `belongs to container ${read.record.containerId} interface ${read.record.ifName}`,
+      }
     : read
 }
 
@@ -51,29 +54,29 @@ export const attachmentsOfVf = (files: FilePort, cniDir: string, deviceId: PciAd
  * @throws PluginError kind `alreadyAttached` when another call was first
  */
 export function commitIntent(files: FilePort, cniDir: string, record: AttachmentRecord): void {
-  if (!files.createDurably(pathOf(cniDir, record), formatRecord(record))) {
+  if (!files.createDurably(recordPath(cniDir, record), formatRecord(record))) {
     throw new PluginError({ kind: 'alreadyAttached', key: nameOf(record), target: 'a VF' })
   }
 }
 
 /** Replaces a record, on the disk when it returns. */
 export function commitAttachment(files: FilePort, cniDir: string, record: AttachmentRecord): void {
-  files.writeDurably(pathOf(cniDir, record), formatRecord(record))
+  files.writeDurably(recordPath(cniDir, record), formatRecord(record))
 }
 
 /** Replaces a record where a kill of the process is to be survived, but not a power cut: the kernel's state dies with it. */
 export function noteAttachment(files: FilePort, cniDir: string, record: AttachmentRecord): void {
-  files.write(pathOf(cniDir, record), formatRecord(record))
+  files.write(recordPath(cniDir, record), formatRecord(record))
 }
 
 export function removeAttachment(files: FilePort, cniDir: string, key: AttachmentKey): void {
-  files.remove(pathOf(cniDir, key))
+  files.remove(recordPath(cniDir, key))
 }
 
 /** Puts a record that cannot be read out of the way, for a person to look at. Returns its new path. */
 export function setAsideAttachment(files: FilePort, cniDir: string, key: AttachmentKey): string {
-  const aside = `${cniDir}/.unreadable-${nameOf(key)}`.slice(0, cniDir.length + 1 + 255)
-  files.rename(pathOf(cniDir, key), aside)
+  const aside = `${cniDir}/.unreadable-${Buffer.from(nameOf(key)).subarray(0, 240)}`
+  files.rename(recordPath(cniDir, key), aside)
   return aside
 }
 

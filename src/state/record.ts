@@ -16,6 +16,8 @@ export interface OriginalNetdev {
   readonly isPromisc: boolean
   readonly isAllmulti: boolean
   readonly altNames: readonly string[]
+  /** Whether the kernel tells the PCI device of an interface (since 5.14): a name alone does not prove it then. */
+  readonly isDeviceShown: boolean
 }
 
 /** How the IPAM plugin was called, to call it again without the configuration at hand. */
@@ -75,6 +77,7 @@ const SHAPE = {
       isPromisc: 'boolean',
       isAllmulti: 'boolean',
       altNames: 'object',
+      isDeviceShown: 'boolean',
     },
     vf: {
       mac: 'string',
@@ -115,7 +118,8 @@ function firstMisfit(value: unknown, shape: Shape, path = ''): string | undefine
 /** What a state file turned out to be. */
 export type ReadRecord =
   | { readonly kind: 'record'; readonly record: AttachmentRecord }
-  | { readonly kind: 'foreign'; readonly problem: string }
+  /** Not ours to touch. `isOtherAttachment`: ours, but of another container and interface with the same file name. */
+  | { readonly kind: 'foreign'; readonly problem: string; readonly isOtherAttachment?: boolean }
   | { readonly kind: 'unreadable'; readonly problem: string }
 
 export const formatRecord = (record: AttachmentRecord): string => `${JSON.stringify(record)}\n`

@@ -76,11 +76,13 @@ export function setLink(
   netnsOf: (fd: number) => FakeNetns | undefined,
 ): void {
   const { index, attributes } = message
-  const link = netns.links.find((one) => one.index === index)
+  const given = textOf(attributes, IFLA_IFNAME)
+  const link = index > 0 ? netns.links.find((one) => one.index === index) : findByName(netns, given ?? '')
   if (!link) {
     throw new Refused('ENODEV')
   }
-  const name = textOf(attributes, IFLA_IFNAME)
+  // Without an index the name says which interface is meant (__rtnl_newlink).
+  const name = index > 0 ? given : undefined
   const fd = u32Of(attributes, IFLA_NET_NS_FD)
   let home = netns
   if (fd !== undefined) {

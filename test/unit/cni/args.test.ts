@@ -49,7 +49,6 @@ test('parseArgs() reads the environment', () => {
     containerId: 'a',
     netnsPath: '/n',
     ifName: 'net1',
-    pluginPath: ['/a', '/b'],
     extra: { IgnoreUnknown: '1' },
   })
 })

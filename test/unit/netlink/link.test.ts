@@ -6,6 +6,7 @@ import {
   linkChangeMessage,
   linkOf,
 } from '../../../src/netlink/link.js'
+import { decodeVfInfoList, findVfInfo } from '../../../src/netlink/vf-info.js'
 import { linkBytes } from '../../fakes/answers.js'
 import { makeLink } from '../../fakes/links.js'
 import { makeMachine, PF } from '../../fakes/machine.js'
@@ -22,7 +23,7 @@ test('decodeLinkMessage() and encodeLinkMessage() keep every attribute', () => {
 })
 
 test('linkOf() reads a PF with its VFs', () => {
-  const link = linkOf(decodeLinkMessage(PF_BYTES))
+  const link = linkOf(PF_BYTES)
   expect(link).toMatchObject({
     name: PF,
     mtu: 1500,
@@ -34,13 +35,16 @@ test('linkOf() reads a PF with its VFs', () => {
     altNames: ['a-very-long-alternative-name', 'enp1'],
     parentDevice: '0000:01:00.0',
   })
-  expect(link.vfs.map(({ index }) => index)).toEqual([3, 2, 1, 0])
+  expect(decodeVfInfoList(link.vfList ?? Buffer.alloc(0)).map(({ index }) => index)).toEqual([3, 2, 1, 0])
+  expect(findVfInfo(link.vfList ?? Buffer.alloc(0), 1)?.index).toBe(1)
+  expect(findVfInfo(link.vfList ?? Buffer.alloc(0), 9)).toBeUndefined()
 })
 
 test('linkOf() reads an interface of an old kernel', () => {
   const { parentDevice: _none, ...old } = makeLink({ name: 'eth0' })
-  expect(linkOf(decodeLinkMessage(linkBytes(old)))).toMatchObject({ altNames: [], vfs: [] })
-  expect(linkOf(decodeLinkMessage(linkBytes(old))).parentDevice).toBeUndefined()
+  expect(linkOf(linkBytes(old))).toMatchObject({ altNames: [] })
+  expect(linkOf(linkBytes(old)).vfList).toBeUndefined()
+  expect(linkOf(linkBytes(old)).parentDevice).toBeUndefined()
 })
 
 test('linkChangeMessage() writes a move with everything in the order of the kernel', () => {
@@ -74,6 +78,6 @@ test('asksForVfs() is true only for the VF bit of the mask', () => {
 })
 
 test('linkOf() throws nothing but kind wire at damaged bytes', () => {
-  const decode = (bytes: Buffer) => linkOf(decodeLinkMessage(bytes))
+  const decode = (bytes: Buffer) => linkOf(bytes)
   expect(unexpectedErrors([...prefixesOf(PF_BYTES), ...mutationsOf(PF_BYTES, 20_000)], decode)).toEqual([])
 })

@@ -1,0 +1,34 @@
+import type { Host } from '../host/ports.js'
+import { type AttachmentKey, loadAttachment } from './attachments.js'
+import { withVfLock } from './lock.js'
+import type { AttachmentRecord } from './record.js'
+
+/**
+ * Does something with the record of an attachment, as it is once the lock of its VF is held; nothing when there is none
+ * (any more). A record that names another VF by then is locked anew.
+ * @throws PluginError kind `tryAgain` when the lock is not to be had
+ */
+export async function withLockedAttachment(
+  host: Host,
+  cniDir: string,
+  key: AttachmentKey,
+  work: (record: AttachmentRecord) => Promise<void>,
+): Promise<void> {
+  for (let isDone = false; !isDone; ) {
+    const read = loadAttachment(host.files, cniDir, key)
+    if (read?.kind !== 'record') {
+      return
+    }
+    const { deviceId } = read.record
+    isDone = await withVfLock(host, cniDir, deviceId, async () => {
+      const again = loadAttachment(host.files, cniDir, key)
+      if (again?.kind === 'record' && again.record.deviceId !== deviceId) {
+        return false
+      }
+      if (again?.kind === 'record') {
+        await work(again.record)
+      }
+      return true
+    })
+  }
+}
