@@ -9,9 +9,11 @@ import { processStreams } from './host/streams.js'
 
 /** One call of the plugin, as a process of its own. `folder` holds the addon and log-writer.cjs. */
 export async function run(folder: string): Promise<void> {
-  // A start-up snapshot has a `require` for Node's own modules only.
-  const { createRequire } = require('node:module') as typeof import('node:module')
-  const loadLogWriter = () => createRequire(`${folder}/`)(join(folder, 'log-writer.cjs')) as LogWriterModule
+  const loadLogWriter = () => {
+    // A start-up snapshot has a `require` for Node's own modules only.
+    const { createRequire } = require('node:module') as typeof import('node:module')
+    return createRequire(`${folder}/`)(join(folder, 'log-writer.cjs')) as LogWriterModule
+  }
   try {
     const exitCode = await dispatch(
       process.env,

@@ -27,6 +27,7 @@ async function releaseLeftover(host: Host, cniDir: string, record: AttachmentRec
     device: record.deviceId,
   })
   await releaseAttachment(host, cniDir, record)
+  tidyStateFolder(host.files, cniDir)
 }
 
 /**
@@ -108,7 +109,6 @@ export async function add(host: Host, args: CallArgs, parsed: ParsedNetConf, pod
   const { cniDir } = conf
   const location = namedVf(host, conf)
   host.files.makeFolder(cniDir)
-  tidyStateFolder(host.files, cniDir)
   await requireNewAttachment(host, cniDir, args)
   return withVfLock(host, cniDir, location.address, async (lock) => {
     await requireFreeVf(host, cniDir, location)

@@ -1,6 +1,10 @@
 import type { ClockPort } from './ports.js'
 
 export const realClock: ClockPort = {
-  nowMs: () => performance.now(),
+  // Not performance.now(): Node.js loads that module with its first use.
+  nowMs() {
+    const [seconds, nanoseconds] = process.hrtime()
+    return seconds * 1e3 + nanoseconds / 1e6
+  },
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 }

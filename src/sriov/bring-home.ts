@@ -30,6 +30,15 @@ async function freeName({ host, record, hostRtnl }: Release): Promise<string> {
   return ANY_FREE_NAME
 }
 
+/** An alternative name that another interface of the host has by now would keep the kernel from moving this one. */
+async function dropTakenAltNames({ hostRtnl, target }: Release, podRtnl: Rtnl, link: Link): Promise<void> {
+  for (const name of link.altNames) {
+    if (await linkByName(hostRtnl, name)) {
+      await removeAltNames(podRtnl, link.index, [name], target)
+    }
+  }
+}
+
 /** Moves the interface out of the pod, as quiet as it was; false when the pod does not have it. */
 async function moveOut(release: Release, pod: Netns): Promise<boolean> {
   const { host, record, hostRtnl, target } = release
@@ -43,6 +52,7 @@ async function moveOut(release: Release, pod: Netns): Promise<boolean> {
       return false
     }
     await quieten(podRtnl, link, record, target)
+    await dropTakenAltNames(release, podRtnl, link)
     await moveNetdev({
       link,
       from: podRtnl,
