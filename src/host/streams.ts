@@ -1,4 +1,4 @@
-import { readFileSync, writeSync } from 'node:fs'
+import { readSync, writeSync } from 'node:fs'
 import type { Streams } from '../cni/dispatch.js'
 import { errnoOf } from '../errors.js'
 
@@ -6,8 +6,29 @@ const STDIN = 0
 const STDOUT = 1
 const STDERR = 2
 
-/** Waits a little without an event loop: the reader of a full non-blocking pipe needs time. */
+/** A configuration rarely has more than some kilobytes. */
+const CHUNK_BYTES = 65_536
+
+/** Waits a little without an event loop: whoever is at the other end of a non-blocking pipe needs time. */
 const pause = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+
+function readAll(fd: number): string {
+  const chunks: Buffer[] = []
+  const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
+  for (let isEnd = false; !isEnd; ) {
+    try {
+      const length = readSync(fd, chunk)
+      isEnd = length === 0
+      chunks.push(Buffer.from(chunk.subarray(0, length)))
+    } catch (error) {
+      if (errnoOf(error) !== 'EAGAIN') {
+        throw error
+      }
+      pause()
+    }
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
 
 function writeAll(fd: number, text: string): void {
   const bytes = Buffer.from(text)
@@ -25,7 +46,7 @@ function writeAll(fd: number, text: string): void {
 
 /** The standard streams of this process, synchronously: an answer is out before the process may die. */
 export const processStreams: Streams = {
-  readStdin: () => readFileSync(STDIN, 'utf8'),
+  readStdin: () => readAll(STDIN),
   writeStdout: (text) => writeAll(STDOUT, text),
   writeStderr: (text) => writeAll(STDERR, text),
 }

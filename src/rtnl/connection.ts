@@ -65,6 +65,11 @@ function refusal(request: RtnlRequest, { errno, text }: Acknowledgement): Plugin
   })
 }
 
+/** An NLMSG_DONE: a dump that failed half-way has its errno here, without the request behind it. */
+const endOfDump = ({ payload }: NetlinkMessage): Acknowledgement => ({
+  errno: payload.length >= 4 ? 0 - payload.readInt32LE(0) : 0,
+})
+
 async function retryWhileBusy<T>(clock: ClockPort, attempt: () => Promise<T>): Promise<T> {
   for (const pause of BUSY_PAUSES_MS) {
     try {
@@ -115,7 +120,7 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
         }
         if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
           open -= 1
-          const acknowledgement = message.payload.length >= 4 ? decodeAcknowledgement(message) : { errno: 0 }
+          const acknowledgement = message.type === NLMSG_ERROR ? decodeAcknowledgement(message) : endOfDump(message)
           if (acknowledgement.errno !== 0) {
             refused ??= refusal(request, acknowledgement)
           }
