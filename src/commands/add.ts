@@ -108,7 +108,6 @@ export async function add(host: Host, args: CallArgs, parsed: ParsedNetConf, pod
   const conf = requireValid(parsed)
   const { cniDir } = conf
   const location = namedVf(host, conf)
-  host.files.makeFolder(cniDir)
   await requireNewAttachment(host, cniDir, args)
   return withVfLock(host, cniDir, location.address, async (lock) => {
     await requireFreeVf(host, cniDir, location)

@@ -26,6 +26,9 @@ const MAX_DUMP_ATTEMPTS = 10
 
 /** Some PF drivers answer EBUSY or EAGAIN while their firmware works on another request. */
 const BUSY_PAUSES_MS = [5, 10, 20, 50, 100, 200, 400, 800] as const
+/** include/uapi/asm-generic/errno-base.h. Looked at before there is an error: a name that is free is the usual case. */
+const ENODEV = 19
+
 const BUSY = new Set(['EBUSY', 'EAGAIN'])
 
 /** A request: what to do, on what (both for the error message), and the bytes behind the netlink header. */
@@ -43,8 +46,8 @@ export interface RtnlRequest {
 /** An rtnetlink conversation in one network namespace. */
 export interface Rtnl {
   readonly netnsPath: string
-  /** Asks for one object. @throws PluginError kind `kernel` */
-  get(request: RtnlRequest): Promise<NetlinkMessage>
+  /** Asks for one object; undefined when there is none of that name or index (ENODEV). @throws PluginError kind `kernel` */
+  find(request: RtnlRequest): Promise<NetlinkMessage | undefined>
   /** Asks for all objects. @throws PluginError kind `kernel` */
   dump(request: RtnlRequest): Promise<NetlinkMessage[]>
   /** Makes one change; tries again while the driver is busy. @throws PluginError kind `kernel` with the driver's words */
@@ -54,7 +57,18 @@ export interface Rtnl {
   close(): void
 }
 
-function refusal(request: RtnlRequest, { errno, text }: Acknowledgement): PluginError {
+interface Refused {
+  readonly request: RtnlRequest
+  readonly acknowledgement: Acknowledgement
+}
+
+/** The answers to each request, and the first refusal. */
+interface Conversation {
+  readonly answers: NetlinkMessage[][]
+  readonly refused: Refused | undefined
+}
+
+function refusal({ request, acknowledgement: { errno, text } }: Refused): PluginError {
   return new PluginError({
     kind: 'kernel',
     operation: request.operation,
@@ -91,7 +105,7 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
   let sequence = 0
 
   /** Sends requests together and collects the answers of each until its acknowledgement or the end of its dump. */
-  async function converse(requests: readonly RtnlRequest[], flags: number): Promise<NetlinkMessage[][]> {
+  async function converse(requests: readonly RtnlRequest[], flags: number): Promise<Conversation> {
     const first = sequence + 1
     sequence += requests.length
     for (const { operation, target, type, trace } of requests) {
@@ -109,7 +123,7 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
       ),
     )
     const answers: NetlinkMessage[][] = requests.map(() => [])
-    let refused: PluginError | undefined
+    let refused: Refused | undefined
     let open = requests.length
     while (open > 0) {
       for (const message of decodeMessages(await socket.receive(ANSWER_TIMEOUT_MS))) {
@@ -122,42 +136,48 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
           open -= 1
           const acknowledgement = message.type === NLMSG_ERROR ? decodeAcknowledgement(message) : endOfDump(message)
           if (acknowledgement.errno !== 0) {
-            refused ??= refusal(request, acknowledgement)
+            refused ??= { request, acknowledgement }
           }
         } else {
           answers[i]?.push(message)
         }
       }
     }
+    return { answers, refused }
+  }
+
+  /** The same, where a refusal is an error. */
+  async function insist(requests: readonly RtnlRequest[], flags: number): Promise<NetlinkMessage[][]> {
+    const { answers, refused } = await converse(requests, flags)
     if (refused) {
-      throw refused
+      throw refusal(refused)
     }
     return answers
   }
 
   return {
     netnsPath,
-    async get(request) {
-      const [answer] = (await converse([request], NLM_F_ACK))[0] ?? []
-      if (!answer) {
-        throw refusal(request, { errno: 0, text: 'the kernel sent no answer' })
+    async find(request) {
+      const { answers, refused } = await converse([request], NLM_F_ACK)
+      if (refused && refused.acknowledgement.errno !== ENODEV) {
+        throw refusal(refused)
       }
-      return answer
+      return answers[0]?.[0]
     },
     async dump(request) {
       for (let attempt = 1; ; attempt += 1) {
-        const messages = (await converse([request], NLM_F_DUMP))[0] ?? []
+        const messages = (await insist([request], NLM_F_DUMP))[0] ?? []
         if (attempt === MAX_DUMP_ATTEMPTS || !messages.some(({ flags }) => flags & NLM_F_DUMP_INTR)) {
           return messages
         }
       }
     },
     async change(request) {
-      await retryWhileBusy(clock, () => converse([request], NLM_F_ACK))
+      await retryWhileBusy(clock, () => insist([request], NLM_F_ACK))
     },
     async changeAll(requests) {
       if (requests.length > 0) {
-        await converse(requests, NLM_F_ACK)
+        await insist(requests, NLM_F_ACK)
       }
     },
     close: () => socket.close(),

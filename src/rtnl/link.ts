@@ -1,4 +1,4 @@
-import { errnoOf, PluginError } from '../errors.js'
+import { PluginError } from '../errors.js'
 import type { Attribute } from '../netlink/attribute.js'
 import { nestedAttribute, textAttribute, u32Attribute } from '../netlink/attribute.js'
 import {
@@ -31,20 +31,14 @@ export interface Blame {
 const header = (index: number, attributes: readonly Attribute[]) =>
   encodeLinkMessage({ family: 0, linkType: 0, index, flags: 0, change: 0, attributes })
 
-async function getLink(rtnl: Rtnl, target: string, payload: Buffer): Promise<Link | undefined> {
-  try {
-    return linkOf((await rtnl.get({ operation: 'look up the interface', target, type: RTM_GETLINK, payload })).payload)
-  } catch (error) {
-    if (errnoOf(error) === 'ENODEV') {
-      return undefined
-    }
-    throw error
-  }
+async function findLink(rtnl: Rtnl, target: string, payload: Buffer): Promise<Link | undefined> {
+  const answer = await rtnl.find({ operation: 'look up the interface', target, type: RTM_GETLINK, payload })
+  return answer && linkOf(answer.payload)
 }
 
 /** The interface of that name or alternative name; undefined when there is none. @throws PluginError kind `kernel` */
 export const linkByName = (rtnl: Rtnl, name: string): Promise<Link | undefined> =>
-  getLink(
+  findLink(
     rtnl,
     name,
     header(0, [
@@ -55,14 +49,14 @@ export const linkByName = (rtnl: Rtnl, name: string): Promise<Link | undefined> 
 
 /** The interface with that index; undefined when there is none. @throws PluginError kind `kernel` */
 export const linkByIndex = (rtnl: Rtnl, index: number): Promise<Link | undefined> =>
-  getLink(rtnl, `interface ${index}`, header(index, [u32Attribute(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)]))
+  findLink(rtnl, `interface ${index}`, header(index, [u32Attribute(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)]))
 
 /**
  * A PF with the settings of all its VFs: the expensive look-up, it asks the driver about every VF under RTNL.
- * @throws PluginError kind `kernel`; ENODEV when the PF is gone
+ * @throws PluginError kind `kernel`; kind `device` when the PF is gone
  */
 export async function pfWithVfs(rtnl: Rtnl, pfName: string): Promise<Link> {
-  const answer = await rtnl.get({
+  const answer = await rtnl.find({
     operation: 'read the VF settings',
     target: pfName,
     type: RTM_GETLINK,
@@ -72,6 +66,9 @@ export async function pfWithVfs(rtnl: Rtnl, pfName: string): Promise<Link> {
     ]),
     trace: { isVfDump: true },
   })
+  if (!answer) {
+    throw new PluginError({ kind: 'device', message: `the PF ${pfName} is gone` })
+  }
   return linkOf(answer.payload)
 }
 

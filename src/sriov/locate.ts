@@ -1,7 +1,7 @@
 import { PluginError } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
 import type { PciAddress } from '../pci/address.js'
-import { deviceExists, driverOf, netdevsOf, pfOf, uplinkOf, vfIndexOf } from '../pci/functions.js'
+import { deviceExists, deviceFolder, driverOf, netdevsOf, pfOf, uplinkOf, vfIndexOf } from '../pci/functions.js'
 
 /** Drivers that hand a function to a user space program (DPDK). */
 const USERSPACE_DRIVERS = new Set(['vfio-pci', 'uio_pci_generic', 'igb_uio'])
@@ -20,18 +20,20 @@ function refuse(message: string): never {
   throw new PluginError({ kind: 'device', message })
 }
 
+function whyNoVf(files: FilePort, address: PciAddress): string {
+  if (!deviceExists(files, address)) {
+    return `deviceID: there is no PCI device ${address} on this node`
+  }
+  return files.exists(`${deviceFolder(address)}/sriov_numvfs`)
+    ? `deviceID: ${address} is a PF, not a VF`
+    : `deviceID: ${address} is not a VF with a visible PF; this is not yet supported`
+}
+
 /** Finds a VF, its index and its PF. @throws PluginError kind `device` saying what is missing */
 export function locateVf(files: FilePort, address: PciAddress): VfLocation {
-  if (!deviceExists(files, address)) {
-    refuse(`deviceID: there is no PCI device ${address} on this node`)
-  }
   const pf = pfOf(files, address)
   if (pf === undefined) {
-    refuse(
-      files.exists(`/sys/bus/pci/devices/${address}/sriov_numvfs`)
-        ? `deviceID: ${address} is a PF, not a VF`
-        : `deviceID: ${address} is not a VF with a visible PF; this is not yet supported`,
-    )
+    refuse(whyNoVf(files, address))
   }
   const index = vfIndexOf(files, pf, address)
   const name = uplinkOf(files, pf)
