@@ -4,7 +4,6 @@ import {
   cString,
   decodeAttributes,
   encodeAttributes,
-  findAttribute,
   textAttribute,
   u32Attribute,
   visitAttributes,
@@ -170,7 +169,3 @@ export function linkChangeMessage(index: number, change: LinkChange): LinkMessag
     ],
   }
 }
-
-/** Whether a link request asks for the list of VFs, the expensive part of RTM_GETLINK. */
-export const asksForVfs = (message: LinkMessage, extMaskType: number): boolean =>
-  ((findAttribute(message.attributes, extMaskType)?.payload[0] ?? 0) & 1) === 1

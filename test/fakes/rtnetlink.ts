@@ -1,7 +1,7 @@
 import { decodeAddressMessage } from '../../src/netlink/address.js'
 import { decodeAttributes, payloadOf, textOf, u32Of } from '../../src/netlink/attribute.js'
 import * as nl from '../../src/netlink/constants.js'
-import { asksForVfs, decodeLinkMessage, type LinkMessage } from '../../src/netlink/link.js'
+import { decodeLinkMessage, type LinkMessage } from '../../src/netlink/link.js'
 import type { NetlinkMessage } from '../../src/netlink/message.js'
 import { decodeRouteMessage } from '../../src/netlink/route.js'
 import { acknowledgement, addressBytes, endOfDump, linkBytes } from './answers.js'
@@ -69,6 +69,10 @@ function addRoute({ netns }: Conversation, payload: Buffer): void {
   link.routes.push({ key, hasGateway: payloadOf(attributes, nl.RTA_GATEWAY) !== undefined })
 }
 
+/** RTEXT_FILTER_VF: the expensive part of RTM_GETLINK. */
+const asksForVfs = ({ attributes }: LinkMessage): boolean =>
+  ((u32Of(attributes, nl.IFLA_EXT_MASK) ?? 0) & nl.RTEXT_FILTER_VF) !== 0
+
 /** Carries out one request; returns the payloads of its answer. */
 function carryOut(conversation: Conversation, { type, flags, payload }: NetlinkMessage): Buffer[] {
   const { world, netns, netnsOf } = conversation
@@ -77,8 +81,7 @@ function carryOut(conversation: Conversation, { type, flags, payload }: NetlinkM
     case nl.RTM_GETLINK: {
       const message = decodeLinkMessage(payload)
       const links = isDump ? netns.links : [lookUp(conversation, message)]
-      const card = (link: FakeLink) =>
-        asksForVfs(message, nl.IFLA_EXT_MASK) ? world.cardOf(link.parentDevice) : undefined
+      const card = (link: FakeLink) => (asksForVfs(message) ? world.cardOf(link.parentDevice) : undefined)
       return links.map((link) => linkBytes(link, card(link)))
     }
     case nl.RTM_NEWLINK:

@@ -1,11 +1,5 @@
 import { expect, test } from 'vitest'
-import {
-  asksForVfs,
-  decodeLinkMessage,
-  encodeLinkMessage,
-  linkChangeMessage,
-  linkOf,
-} from '../../../src/netlink/link.js'
+import { decodeLinkMessage, encodeLinkMessage, linkChangeMessage, linkOf } from '../../../src/netlink/link.js'
 import { decodeVfInfoList, findVfInfo } from '../../../src/netlink/vf-info.js'
 import { linkBytes } from '../../fakes/answers.js'
 import { makeLink } from '../../fakes/links.js'
@@ -69,15 +63,6 @@ test('linkChangeMessage() names the flags that are to change and no others', () 
   expect(flags(linkChangeMessage(1, {}))).toEqual([0, 0])
 })
 
-test('asksForVfs() is true only for the VF bit of the mask', () => {
-  const message = (mask: number) => ({
-    ...linkChangeMessage(1, {}),
-    attributes: [{ type: 29, payload: Buffer.from([mask, 0, 0, 0]) }],
-  })
-  expect([1, 9, 8, 0].map((mask) => asksForVfs(message(mask), 29))).toEqual([true, true, false, false])
-})
-
 test('linkOf() throws nothing but kind wire at damaged bytes', () => {
-  const decode = (bytes: Buffer) => linkOf(bytes)
-  expect(unexpectedErrors([...prefixesOf(PF_BYTES), ...mutationsOf(PF_BYTES, 20_000)], decode)).toEqual([])
+  expect(unexpectedErrors([...prefixesOf(PF_BYTES), ...mutationsOf(PF_BYTES, 20_000)], linkOf)).toEqual([])
 })
