@@ -7,6 +7,8 @@ import { existsSync, readFileSync } from 'node:fs'
 interface Assertion {
   readonly status: string
   readonly fullName: string
+  /** What the test tried in numbers: see test/counts.ts. */
+  readonly meta?: { readonly counts?: Readonly<Record<string, number>> }
 }
 
 interface Report {
@@ -26,6 +28,15 @@ const pairs = process.argv.slice(2).map((word) => {
 const failedChecks = pairs.filter(({ key }) => key === 'failed').map(({ value }) => value)
 const total = { passed: 0, failed: 0, skipped: 0 }
 const missing: string[] = []
+/** What was tried, and how much of it in tests that passed. */
+const tried = new Map<string, { found: number; passed: number }>()
+
+function addCounts({ status, meta }: Assertion): void {
+  for (const [what, times] of Object.entries(meta?.counts ?? {})) {
+    const { found, passed } = tried.get(what) ?? { found: 0, passed: 0 }
+    tried.set(what, { found: found + times, passed: passed + (status === 'passed' ? times : 0) })
+  }
+}
 
 for (const { key: tier, value: path } of pairs.filter(({ key }) => key !== 'failed')) {
   if (!existsSync(path)) {
@@ -35,6 +46,7 @@ for (const { key: tier, value: path } of pairs.filter(({ key }) => key !== 'fail
   }
   const { testResults } = JSON.parse(readFileSync(path, 'utf8')) as Report
   const tests = testResults.flatMap(({ assertionResults }) => assertionResults)
+  tests.forEach(addCounts)
   const broken = testResults.filter(
     ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
   )
@@ -62,5 +74,8 @@ for (const check of failedChecks) {
 }
 const stepFailures = missing.length + (total.failed === 0 ? failedChecks.length : 0)
 say('')
+for (const [what, { found, passed }] of tried) {
+  say(`${what}: ${found} tried, ${passed} passed`)
+}
 say(`Tests: ${total.passed} passed, ${total.failed + stepFailures} failed, ${total.skipped} skipped`)
 process.exitCode = total.failed + stepFailures + failedChecks.length === 0 ? 0 : 1

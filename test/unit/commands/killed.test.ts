@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { count } from '../../counts.js'
 import { call, codeOf, netConf } from '../../fakes/call.js'
 import { type Effect, everyChange, killAt, recordEffects } from '../../fakes/interference.js'
 import { POD_A, POD_B } from '../../fakes/machine.js'
@@ -24,6 +25,7 @@ const momentsOf = (effects: readonly Effect[]) =>
 
 /** Folders that were made and a lease of a call that died do no harm; what counts is what DEL is asked for. */
 async function killAddAt({ make, conf }: Scenario, at: number, when: 'before' | 'after') {
+  count('kill points')
   const world = make()
   const before = snapshot(world)
   await call(world, 'ADD', netConf(conf), { interfere: killAt(everyChange, at, when) })
@@ -74,6 +76,7 @@ describe.each(CASES)('ADD with $name, killed', ({ scenario, add }) => {
 
 describe.each(CASES)('DEL with $name, killed', ({ scenario, del }) => {
   test.each(del)('$when $at $what: the next DEL goes on', async ({ at, when }) => {
+    count('kill points')
     const { make, conf } = scenario
     const world = make()
     const before = snapshot(world)

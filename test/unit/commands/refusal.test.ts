@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { count } from '../../counts.js'
 import { call, codeOf, netConf } from '../../fakes/call.js'
 import { type Effect, everyRequest, recordEffects, refuseAt } from '../../fakes/interference.js'
 import { SCENARIOS, type Scenario } from '../../fakes/scenarios.js'
@@ -29,6 +30,7 @@ describe.each(CASES)('ADD with $name and one refusal', ({ scenario: { make, conf
   const cases = effects.flatMap(({ what }, at) => ERRNOS.map((errno) => ({ at, what, errno })))
 
   test.each(cases)('$at $what, $errno: succeeds or is undone', async ({ at, errno }) => {
+    count('injected faults')
     const world = make()
     const before = snapshot(world)
     const answer = await call(world, 'ADD', netConf(conf), { interfere: refuseAt(everyRequest, at, errno) })
@@ -42,6 +44,7 @@ describe.each(CASES)('ADD with $name and one refusal', ({ scenario: { make, conf
 
 describe.each(CASES)('ADD with $name and refusals from one request on', ({ scenario: { make, conf }, effects }) => {
   test.each(effects.map(({ what }, at) => ({ at, what })))('$at $what: a later DEL brings all back', async ({ at }) => {
+    count('injected faults')
     const world = make()
     const before = snapshot(world)
     const interfere = refuseAt(everyRequest, at, 'EIO', Number.POSITIVE_INFINITY)
@@ -57,6 +60,7 @@ describe.each(CASES)('DEL with $name and one refusal', ({ scenario: { make, conf
   const cases = delEffects.flatMap(({ what }, at) => ERRNOS.map((errno) => ({ at, what, errno })))
 
   test.each(cases)('$at $what, $errno: succeeds or is finished by the next DEL', async ({ at, errno }) => {
+    count('injected faults')
     const world = make()
     const before = snapshot(world)
     await call(world, 'ADD', netConf(conf))
