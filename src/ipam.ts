@@ -48,7 +48,7 @@ function failureOf(plugin: string, status: number, stdout: string): PluginError 
   })
 }
 
-function start(host: Host, call: IpamCall, command: 'ADD' | 'DEL' | 'CHECK', held?: Lock) {
+function start(host: Host, call: IpamCall, command: 'ADD' | 'DEL' | 'CHECK' | 'GC', held?: Lock) {
   const path = findIpamPlugin(host, call)
   host.log.debug('IPAM', { plugin: path, command })
   const child = host.processes.start(path, { ...call.environment, CNI_COMMAND: command }, call.stdin, held)
@@ -103,6 +103,9 @@ export function startIpamAdd(host: Host, call: IpamCall, held?: Lock): PendingIp
 /** CNI code: the plugin does not speak the version of the configuration. */
 const INCOMPATIBLE_VERSION = 1
 
+/** CNI codes of IPAM plugins that do not know GC: version, unknown container, unknown command (golden answers of skel). */
+const NO_GC: ReadonlySet<number | undefined> = new Set([INCOMPATIBLE_VERSION, 3, 4])
+
 /** Gives the lease back. A plugin that refuses the configuration's version cannot have given one. @throws PluginError kind `ipam` */
 export async function ipamDel(host: Host, call: IpamCall): Promise<void> {
   try {
@@ -122,5 +125,21 @@ export async function ipamCheck(host: Host, call: IpamCall): Promise<void> {
   const stdout = await start(host, call, 'CHECK')()
   if (stdout.trim() !== '') {
     parseJsonObject(stdout, `IPAM plugin ${call.type}`)
+  }
+}
+
+/**
+ * Tells the IPAM plugin which attachments are valid, as the configuration on stdin has them: it frees the other leases.
+ * One that does not know GC is left alone.
+ * @throws PluginError kind `ipam`
+ */
+export async function ipamGc(host: Host, call: IpamCall): Promise<void> {
+  try {
+    await start(host, call, 'GC')()
+  } catch (error) {
+    if (!(error instanceof PluginError && error.fault.kind === 'ipam' && NO_GC.has(error.fault.code))) {
+      throw error
+    }
+    host.log.info('the IPAM plugin has no GC', { plugin: call.type })
   }
 }

@@ -5,21 +5,16 @@ import { messageOf, PluginError } from '../errors.js'
 import type { Host, Netns } from '../host/ports.js'
 import { attachVf } from '../sriov/attach.js'
 import { describeVf, locateVf, type VfLocation } from '../sriov/locate.js'
-import { holderOf, isAlive, isNetns } from '../sriov/ownership.js'
+import { holderOf, holdersOfVf, isInUse } from '../sriov/ownership.js'
+import { isNetns } from '../sriov/pod-netns.js'
 import { releaseAttachment } from '../sriov/release.js'
 import { readMark } from '../state/allocations.js'
-import {
-  attachmentsOfVf,
-  loadAttachment,
-  recordPath,
-  setAsideAttachment,
-  tidyStateFolder,
-} from '../state/attachments.js'
+import { loadAttachment, recordPath, setAsideAttachment, tidyStateFolder } from '../state/attachments.js'
 import { withVfLock } from '../state/lock.js'
 import { withLockedAttachment } from '../state/locked-attachment.js'
 import type { AttachmentRecord } from '../state/record.js'
 
-/** Undoes what a killed ADD, or a pod that died without a DEL, left of a VF. The caller holds its lock. */
+/** Undoes what a killed call, or a pod that died without a DEL, left of a VF. The caller holds its lock. */
 async function releaseLeftover(host: Host, cniDir: string, record: AttachmentRecord): Promise<void> {
   host.log.info('undoing an unfinished attachment', {
     phase: record.phase,
@@ -64,7 +59,7 @@ async function requireNewAttachment(host: Host, cniDir: string, args: CallArgs):
     return
   }
   await withLockedAttachment(host, cniDir, args, async (record) => {
-    if (record.phase === 'attached' && isAlive(host, record)) {
+    if (await isInUse(host, cniDir, record)) {
       throw new PluginError({
         kind: 'alreadyAttached',
         key: `container ${args.containerId} interface ${args.ifName}`,
@@ -81,8 +76,8 @@ async function requireNewAttachment(host: Host, cniDir: string, args: CallArgs):
  */
 async function requireFreeVf(host: Host, cniDir: string, { address, index, pf }: VfLocation): Promise<void> {
   const target = `${describeVf(index, pf.name)} (${address})`
-  for (const record of attachmentsOfVf(host.files, cniDir, address)) {
-    if (record.phase === 'attached' && isAlive(host, record)) {
+  for (const record of holdersOfVf(host, cniDir, address)) {
+    if (await isInUse(host, cniDir, record)) {
       throw new PluginError({ kind: 'vfInUse', target, holder: holderOf(record) })
     }
     if (record.phase !== 'released') {

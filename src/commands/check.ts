@@ -2,12 +2,13 @@ import type { CallArgs } from '../cni/args.js'
 import { type ParsedNetConf, requireValid } from '../cni/netconf.js'
 import { type CniResult, readResult } from '../cni/result.js'
 import type { WantedNetdev } from '../cni/wanted.js'
-import { PluginError } from '../errors.js'
+import { messageOf, PluginError } from '../errors.js'
 import type { Host, Netns } from '../host/ports.js'
 import { ipamCheck } from '../ipam.js'
 import { IFA_F_DADFAILED } from '../netlink/constants.js'
 import { parseCidr } from '../netlink/ip.js'
 import type { Link } from '../netlink/link.js'
+import type { PciAddress } from '../pci/address.js'
 import { driverOf, uplinkOf } from '../pci/functions.js'
 import { addressesOf } from '../rtnl/address.js'
 import { openRtnl } from '../rtnl/connection.js'
@@ -15,7 +16,7 @@ import { linkByName } from '../rtnl/link.js'
 import { readVf } from '../sriov/apply.js'
 import { planVf } from '../sriov/plan.js'
 import { loadAttachment } from '../state/attachments.js'
-import type { AttachmentRecord } from '../state/record.js'
+import type { AttachmentRecord, Phase } from '../state/record.js'
 
 /** What of the PF's settings is not as it was set. */
 async function vfDifferences(host: Host, { pf, vfIndex, wanted }: AttachmentRecord): Promise<string[]> {
@@ -27,6 +28,8 @@ async function vfDifferences(host: Host, { pf, vfIndex, wanted }: AttachmentReco
       ...planVf(others, vf).map(({ operation }) => `${operation.replace(/^set /, '')} does not hold any more`),
       ...(mac !== undefined && mac !== vf.mac ? [`the PF has MAC ${vf.mac} for it, not ${mac}`] : []),
     ]
+  } catch (error) {
+    return [messageOf(error)]
   } finally {
     rtnl.close()
   }
@@ -39,6 +42,7 @@ function driverDifferences({ files }: Host, { deviceId, driver }: AttachmentReco
 
 /** What the pod's interface should be: as the result has it, and as the configuration asked. */
 interface Expected {
+  readonly deviceId: PciAddress
   readonly result: CniResult
   readonly wanted: WantedNetdev
 }
@@ -68,12 +72,20 @@ function flagDifferences({ isPromisc, isAllmulti }: Link, { promisc, allmulti }:
 }
 
 /** What of the interface in the pod is not as the result of its ADD says. */
-async function podDifferences(host: Host, args: CallArgs, { result, wanted }: Expected, pod: Netns): Promise<string[]> {
+async function podDifferences(
+  host: Host,
+  args: CallArgs,
+  { deviceId, result, wanted }: Expected,
+  pod: Netns,
+): Promise<string[]> {
   const rtnl = openRtnl(host, pod)
   try {
     const link = await linkByName(rtnl, args.ifName)
     if (!link) {
       return [`there is no interface ${args.ifName} in ${pod.path}`]
+    }
+    if (link.parentDevice !== undefined && link.parentDevice !== deviceId) {
+      return [`${args.ifName} in ${pod.path} is not the VF ${deviceId} any more`]
     }
     const expected = result.interfaces.find(({ name }) => name === args.ifName)
     const addresses = await addressesOf(rtnl, link.index)
@@ -101,6 +113,14 @@ async function podDifferences(host: Host, args: CallArgs, { result, wanted }: Ex
   }
 }
 
+/** Why an attachment that is recorded is none to check. */
+const UNFINISHED: Readonly<Record<Phase, string>> = {
+  intent: 'its ADD did not finish',
+  attached: '',
+  releasing: 'it is being given back',
+  released: 'its VF was given back; only its lease is left',
+}
+
 /**
  * CHECK: compares the kernel with what the ADD set up.
  * @throws PluginError kind `mismatch` with every difference; kind `state` without a record
@@ -110,14 +130,14 @@ export async function check(host: Host, args: CallArgs, parsed: ParsedNetConf, p
   const read = loadAttachment(host.files, conf.cniDir, args)
   if (read?.kind !== 'record' || read.record.phase !== 'attached') {
     const problem =
-      read?.kind === 'record' ? 'its ADD did not finish' : (read?.problem ?? 'there is no record of an ADD')
+      read?.kind === 'record' ? UNFINISHED[read.record.phase] : (read?.problem ?? 'there is no record of an ADD')
     throw new PluginError({ kind: 'mismatch', differences: [problem] })
   }
   const { record } = read
   // Routes are not looked at: Multus may have removed a default route.
   const result = expectedResult(readResult(record.result ?? {}), conf.prevResult && readResult(conf.prevResult))
   const differences = [
-    ...(await podDifferences(host, args, { result, wanted: record.wanted.netdev }, pod)),
+    ...(await podDifferences(host, args, { deviceId: record.deviceId, result, wanted: record.wanted.netdev }, pod)),
     ...(await vfDifferences(host, record)),
     ...driverDifferences(host, record),
   ]

@@ -3,10 +3,12 @@ import type { NetConf, ParsedNetConf } from '../cni/netconf.js'
 import { messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import { ipamCall, ipamDel } from '../ipam.js'
-import { releaseAttachment } from '../sriov/release.js'
-import { loadAttachment, recordPath, setAsideAttachment, tidyStateFolder } from '../state/attachments.js'
+import { type ReleaseOptions, releaseAttachment } from '../sriov/release.js'
+import { loadAttachment, recordOfClaim, recordPath, setAsideAttachment, tidyStateFolder } from '../state/attachments.js'
+import { claimsOf, readClaim } from '../state/claims.js'
+import { withVfLock } from '../state/lock.js'
 import { withLockedAttachment } from '../state/locked-attachment.js'
-import type { AttachmentRecord, IpamCall } from '../state/record.js'
+import { type AttachmentRecord, type IpamCall, isSameKey } from '../state/record.js'
 
 const ipamOf = ({ ipamType, text }: NetConf, { environment }: CallArgs): IpamCall | undefined =>
   ipamType === undefined ? undefined : ipamCall(ipamType, text, environment)
@@ -31,11 +33,38 @@ async function delWithoutRecord(host: Host, conf: NetConf, args: CallArgs): Prom
   }
 }
 
+/** Releases what this attachment has by its claims: its record is lost or damaged. Returns how many there were. */
+async function releaseClaims(
+  host: Host,
+  cniDir: string,
+  args: CallArgs,
+  optionsFor: (record: AttachmentRecord) => ReleaseOptions,
+): Promise<number> {
+  const claims = claimsOf(host.files, cniDir, args)
+  for (const { deviceId } of claims) {
+    await withVfLock(host, cniDir, deviceId, async () => {
+      const claim = readClaim(host.files, cniDir, deviceId)
+      if (claim && isSameKey(claim, args)) {
+        host.log.warning('the record of this attachment is lost; its VF is given back by its claim', { deviceId })
+        const record = recordOfClaim(host.files, cniDir, claim) ?? claim
+        await releaseAttachment(host, cniDir, record, optionsFor(record))
+      }
+    })
+  }
+  return claims.length
+}
+
+function putAside(host: Host, cniDir: string, args: CallArgs, problem: string): void {
+  const aside = setAsideAttachment(host.files, cniDir, args)
+  host.log.error('a state file that cannot be read was put aside; its VF is not known', { problem, aside })
+}
+
 /**
- * DEL: takes the VF back and gives it to the host as it was. Succeeds when there is nothing to do.
+ * DEL: takes the VF back and gives it to the host as it was. Succeeds when there is nothing to do; false when nothing
+ * was known of the attachment.
  * @throws PluginError kinds `release`, `ipam`, `state`, `tryAgain`; what is left is recorded for the next DEL
  */
-export async function del(host: Host, args: CallArgs, { conf, issues }: ParsedNetConf): Promise<void> {
+export async function del(host: Host, args: CallArgs, { conf, issues }: ParsedNetConf): Promise<boolean> {
   const { cniDir } = conf
   if (issues.length > 0) {
     host.log.warning('DEL goes on despite an invalid configuration', { issues })
@@ -45,17 +74,22 @@ export async function del(host: Host, args: CallArgs, { conf, issues }: ParsedNe
   if (read?.kind === 'foreign' && !read.isOtherAttachment) {
     throw new PluginError({ kind: 'state', path: recordPath(cniDir, args), problem: `${read.problem}; it is kept` })
   }
+  const optionsFor = (record: AttachmentRecord): ReleaseOptions => ({
+    ipam: ipamToCall(conf, args, record),
+    netnsPaths: args.netnsPath === '' ? [] : [args.netnsPath],
+  })
+  if (read?.kind === 'record') {
+    await withLockedAttachment(host, cniDir, args, (record) =>
+      releaseAttachment(host, cniDir, record, optionsFor(record)),
+    )
+    return true
+  }
+  if ((await releaseClaims(host, cniDir, args, optionsFor)) > 0) {
+    return true
+  }
   if (read?.kind === 'unreadable') {
-    const aside = setAsideAttachment(host.files, cniDir, args)
-    host.log.error('a state file that cannot be read was put aside; its VF is not known', {
-      problem: read.problem,
-      aside,
-    })
+    putAside(host, cniDir, args, read.problem)
   }
-  if (read?.kind !== 'record') {
-    return delWithoutRecord(host, conf, args)
-  }
-  await withLockedAttachment(host, cniDir, args, (record) =>
-    releaseAttachment(host, cniDir, record, { ipam: ipamToCall(conf, args, record) }),
-  )
+  await delWithoutRecord(host, conf, args)
+  return false
 }

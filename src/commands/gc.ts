@@ -1,40 +1,80 @@
 import type { CallArgs } from '../cni/args.js'
-import type { ParsedNetConf } from '../cni/netconf.js'
+import type { NetConf, ParsedNetConf } from '../cni/netconf.js'
 import { messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
-import { isAlive } from '../sriov/ownership.js'
+import { ipamCall, ipamGc } from '../ipam.js'
+import { holderOf, isAlive } from '../sriov/ownership.js'
 import { releaseAttachment } from '../sriov/release.js'
+import { isUnfinished, repairClaim, repairMark } from '../sriov/repair.js'
+import { markedVfs } from '../state/allocations.js'
 import { allAttachments, tidyStateFolder } from '../state/attachments.js'
-import { withLockedAttachment } from '../state/locked-attachment.js'
-import type { AttachmentRecord } from '../state/record.js'
+import { allClaims } from '../state/claims.js'
+import { withFreeAttachment, withLockedAttachment } from '../state/locked-attachment.js'
+import { type AttachmentRecord, isSameKey } from '../state/record.js'
+
+/** Whether the runtime says that an attachment is valid; undefined when it says nothing about it. */
+function isValid({ name, validAttachments }: NetConf, record: AttachmentRecord): boolean | undefined {
+  return record.network === name ? validAttachments?.some((known) => isSameKey(known, record)) : undefined
+}
+
+async function collectAttachment(host: Host, conf: NetConf, found: AttachmentRecord): Promise<void> {
+  const { cniDir, name } = conf
+  if (isUnfinished(host, found)) {
+    // While the VF is locked the call is not dead: it is at work.
+    return withFreeAttachment(host, cniDir, found, async (record) => {
+      if (isUnfinished(host, record)) {
+        await releaseAttachment(host, cniDir, record)
+      }
+    })
+  }
+  const isGarbage = async (record: AttachmentRecord): Promise<boolean> =>
+    record.network === name && !(isValid(conf, record) ?? (await isAlive(host, record)))
+  if (await isGarbage(found)) {
+    // Asked again under the lock: an ADD of the same name may have come meanwhile.
+    await withLockedAttachment(host, cniDir, found, async (record) => {
+      if (await isGarbage(record)) {
+        await releaseAttachment(host, cniDir, record)
+      }
+    })
+  }
+}
+
+/** The IPAM plugin's own GC. Without a list it would take every lease for garbage. */
+async function collectLeases(host: Host, { environment }: CallArgs, conf: NetConf): Promise<void> {
+  const { ipamType, text, validAttachments } = conf
+  if (ipamType !== undefined && validAttachments) {
+    await ipamGc(host, ipamCall(ipamType, text, environment))
+  }
+}
 
 /**
  * GC: releases the attachments of this network that the runtime does not know any more; without a list, those whose
- * pod is provably dead.
+ * pod is provably dead. Repairs, whatever the network: what calls that died and another boot have left, VFs whose
+ * record is lost, marks of nobody.
  * @throws PluginError kind `release` naming what could not be given back, after trying all
  */
-export async function gc(host: Host, _args: CallArgs, { conf }: ParsedNetConf): Promise<void> {
-  const { cniDir, name, validAttachments } = conf
+export async function gc(host: Host, args: CallArgs, { conf }: ParsedNetConf): Promise<void> {
+  const { files } = host
+  const { cniDir, name } = conf
   const problems: string[] = []
-  tidyStateFolder(host.files, cniDir)
-  const isGarbage = (record: AttachmentRecord): boolean => {
-    const isKnown = validAttachments?.some(
-      ({ containerId, ifName }) => containerId === record.containerId && ifName === record.ifName,
-    )
-    return record.network === name && !(isKnown ?? isAlive(host, record))
-  }
-  for (const found of allAttachments(host.files, cniDir).filter(isGarbage)) {
+  const attempt = async (what: string, work: () => Promise<void>) => {
     try {
-      // Asked again under the lock: an ADD of the same name may have come meanwhile.
-      await withLockedAttachment(host, cniDir, found, async (record) => {
-        if (isGarbage(record)) {
-          await releaseAttachment(host, cniDir, record)
-        }
-      })
+      await work()
     } catch (error) {
-      problems.push(`container ${found.containerId} interface ${found.ifName}: ${messageOf(error)}`)
+      problems.push(`${what}: ${messageOf(error)}`)
     }
   }
+  tidyStateFolder(files, cniDir)
+  for (const found of allAttachments(files, cniDir)) {
+    await attempt(holderOf(found), () => collectAttachment(host, conf, found))
+  }
+  for (const claim of allClaims(files, cniDir)) {
+    await attempt(holderOf(claim), () => repairClaim(host, cniDir, claim, isValid(conf, claim) ?? true))
+  }
+  for (const deviceId of markedVfs(files, cniDir)) {
+    await attempt(`the mark of VF ${deviceId}`, () => repairMark(host, cniDir, deviceId))
+  }
+  await attempt('IPAM', () => collectLeases(host, args, conf))
   if (problems.length > 0) {
     throw new PluginError({ kind: 'release', target: `network ${name}`, problems })
   }

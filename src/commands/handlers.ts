@@ -14,20 +14,23 @@ import { status } from './status.js'
 /** The world of one call: its log goes where its configuration says. */
 export type HostOf = (verb: Verb, args: CallArgs, conf: NetConf) => Host
 
+/** A container runtime's path to the namespace of a process; after its end another process may have its number. */
+const OF_A_PROCESS = /^\/proc\/\d+\//
+
 const isTrue = (text: string | undefined): boolean => ['1', 't', 'true'].includes((text ?? '').toLowerCase())
 
-/** @throws PluginError kind `netns` when a namespace is our own, unless CNI_NETNS_OVERRIDE allows it */
-function requireOther({ kernel }: Host, { environment }: CallArgs, netns: Netns): void {
+/** What is wrong with a namespace that is our own, unless CNI_NETNS_OVERRIDE allows it. */
+function ownNetnsProblem({ kernel }: Host, { environment }: CallArgs, netns: Netns): PluginError | undefined {
   const own = kernel.ownNetns()
   const isOwn = own.id.device === netns.id.device && own.id.inode === netns.id.inode
   own.close()
-  if (isOwn && !isTrue(environment.CNI_NETNS_OVERRIDE)) {
-    throw new PluginError({
-      kind: 'netns',
-      path: netns.path,
-      problem: "plugin's netns and netns from CNI_NETNS should not be the same",
-    })
-  }
+  return isOwn && !isTrue(environment.CNI_NETNS_OVERRIDE)
+    ? new PluginError({
+        kind: 'netns',
+        path: netns.path,
+        problem: "plugin's netns and netns from CNI_NETNS should not be the same",
+      })
+    : undefined
 }
 
 async function withNetns<T>(host: Host, { netnsPath }: CallArgs, work: (netns: Netns) => Promise<T>): Promise<T> {
@@ -39,17 +42,20 @@ async function withNetns<T>(host: Host, { netnsPath }: CallArgs, work: (netns: N
   }
 }
 
-/** DEL does without a namespace; one that is our own is a mistake of the caller all the same. */
-function requireOtherIfAny(host: Host, args: CallArgs): void {
+/** DEL does without a namespace; what is wrong with one that is our own. */
+function netnsProblemOfDel(host: Host, args: CallArgs): PluginError | undefined {
+  if (args.netnsPath === '') {
+    return undefined
+  }
   let netns: Netns
   try {
     netns = host.kernel.openNetns(args.netnsPath)
   } catch (error) {
     host.log.debug('DEL without a namespace', { problem: messageOf(error) })
-    return
+    return undefined
   }
   try {
-    requireOther(host, args, netns)
+    return ownNetnsProblem(host, args, netns)
   } finally {
     netns.close()
   }
@@ -75,15 +81,19 @@ export function handlers(hostOf: HostOf): Readonly<Record<Verb, Handler>> {
   return {
     ADD: on((host, { args, parsed }) =>
       withNetns(host, args, async (netns) => {
-        requireOther(host, args, netns)
+        const problem = ownNetnsProblem(host, args, netns)
+        if (problem) {
+          throw problem
+        }
         return resultDocument(await add(host, args, parsed, netns), parsed.conf.cniVersion)
       }),
     ),
     DEL: on(async (host, { args, parsed }) => {
-      if (args.netnsPath !== '') {
-        requireOtherIfAny(host, args)
+      const problem = netnsProblemOfDel(host, args)
+      const wasKnown = await del(host, args, parsed)
+      if (problem && !wasKnown && !OF_A_PROCESS.test(args.netnsPath)) {
+        throw problem
       }
-      await del(host, args, parsed)
       return undefined
     }),
     CHECK: on((host, { args, parsed }) =>

@@ -58,6 +58,8 @@ function named<T>(path: string, what: string, work: () => T): T {
   }
 }
 
+const look = <T>(path: string, read: () => T): T | undefined => named(path, 'be read', () => whenPresent(read))
+
 /** mkdir -p. Not Node's: on a read-only file system that says ENOENT. */
 function makeFolders(path: string): void {
   try {
@@ -88,7 +90,7 @@ function pidNamespace(): string {
 /** What writers that were killed left: temporary files whose process is gone. */
 function removeLitter(folder: string): void {
   const own = pidNamespace()
-  for (const name of whenPresent(() => readdirSync(folder)) ?? []) {
+  for (const name of look(folder, () => readdirSync(folder)) ?? []) {
     const [, namespace, pid] = TEMPORARY.exec(name) ?? []
     if (namespace === own && !existsSync(`/proc/${pid}`)) {
       removeIfPresent(join(folder, name))
@@ -98,11 +100,14 @@ function removeLitter(folder: string): void {
 
 let temporaryFiles = 0
 
+/** What of a written file is on the disk for sure: nothing, its text, or its place in the folder, too. */
+type Durability = 'none' | 'file' | 'folder'
+
 /**
  * Writes a whole file beside the target and lets `place` put it there. The name of the temporary file begins with a
  * dot: a kill leaves no half record behind, only litter that is nobody's record.
  */
-function writeBeside<T>(path: string, text: string, isDurable: boolean, place: (temporary: string) => T): T {
+function writeBeside<T>(path: string, text: string, durability: Durability, place: (temporary: string) => T): T {
   const folder = dirname(path)
   temporaryFiles += 1
   const temporary = `${folder}/.tmp-${pidNamespace()}-${process.pid}-${temporaryFiles}`
@@ -113,14 +118,14 @@ function writeBeside<T>(path: string, text: string, isDurable: boolean, place: (
       for (let written = 0; written < bytes.length; ) {
         written += writeSync(fd, bytes, written)
       }
-      if (isDurable) {
+      if (durability !== 'none') {
         fsyncSync(fd)
       }
     } finally {
       closeSync(fd)
     }
     const placed = place(temporary)
-    if (isDurable) {
+    if (durability === 'folder') {
       syncPath(folder)
     }
     return placed
@@ -130,42 +135,54 @@ function writeBeside<T>(path: string, text: string, isDurable: boolean, place: (
   }
 }
 
-function linkUnlessPresent(temporary: string, path: string): boolean {
+const replace = (path: string, text: string, durability: Durability): void =>
+  named(path, 'be written', () => writeBeside(path, text, durability, (temporary) => renameSync(temporary, path)))
+
+function linkUnlessPresent(from: string, to: string): boolean {
   try {
-    linkSync(temporary, path)
+    linkSync(from, to)
     return true
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') {
       return false
     }
     throw error
+  }
+}
+
+/** One file under two names, the twin first: whoever sees the file sees the twin. */
+function linkTwice(temporary: string, path: string, twin: string): boolean {
+  if (!linkUnlessPresent(temporary, twin)) {
+    unlinkSync(twin)
+    linkSync(temporary, twin)
+  }
+  let isNew = false
+  try {
+    isNew = linkUnlessPresent(temporary, path)
   } finally {
+    if (!isNew) {
+      removeIfPresent(twin)
+    }
     removeIfPresent(temporary)
   }
+  return isNew
 }
 
 /** The files below `root`, "" for the machine's own: a folder of a test stands for the whole machine. */
 export function realFiles(addon: Addon, root = ''): FilePort {
   const at = (path: string) => root + path
   return {
-    readText: (path) => whenPresent(() => readFileSync(at(path), 'utf8')),
-    readLink: (path) => whenPresent(() => readlinkSync(at(path))),
-    list: (folder) => whenPresent(() => readdirSync(at(folder))) ?? [],
+    readText: (path) => look(at(path), () => readFileSync(at(path), 'utf8')),
+    readLink: (path) => look(at(path), () => readlinkSync(at(path))),
+    list: (folder) => look(at(folder), () => readdirSync(at(folder))) ?? [],
     exists: (path) => existsSync(at(path)),
     makeFolder: (path) => named(at(path), 'be made', () => makeFolders(at(path))),
-    write(path, text) {
+    write: (path, text) => replace(at(path), text, 'none'),
+    writeWhole: (path, text) => replace(at(path), text, 'file'),
+    writeDurably: (path, text) => replace(at(path), text, 'folder'),
+    createDurably: (path, text, twin) =>
       named(at(path), 'be written', () =>
-        writeBeside(at(path), text, false, (temporary) => renameSync(temporary, at(path))),
-      )
-    },
-    writeDurably(path, text) {
-      named(at(path), 'be written', () =>
-        writeBeside(at(path), text, true, (temporary) => renameSync(temporary, at(path))),
-      )
-    },
-    createDurably: (path, text) =>
-      named(at(path), 'be written', () =>
-        writeBeside(at(path), text, true, (temporary) => linkUnlessPresent(temporary, at(path))),
+        writeBeside(at(path), text, 'folder', (temporary) => linkTwice(temporary, at(path), at(twin))),
       ),
     remove: (path) => named(at(path), 'be removed', () => removeIfPresent(at(path))),
     rename: (from, to) => named(at(from), `be renamed to ${at(to)}`, () => renameSync(at(from), at(to))),

@@ -47,8 +47,8 @@ export interface Lock {
 }
 
 /**
- * Files by absolute path. Absence is undefined or an empty list. What cannot be changed throws a PluginError of kind
- * `state` that names the path; what cannot be read throws the error of Node.js.
+ * Files by absolute path. Absence is undefined or an empty list. What cannot be read or changed throws a PluginError of
+ * kind `state` that names the path.
  */
 export interface FilePort {
   readText(path: string): string | undefined
@@ -59,10 +59,15 @@ export interface FilePort {
   makeFolder(path: string): void
   /** Replaces a file at once: temporary file, rename. Survives a kill of this process, not a power cut. */
   write(path: string, text: string): void
+  /** The same, and after a power cut the file is the old one or the new one, never half: fsync of the file. */
+  writeWhole(path: string, text: string): void
   /** The same, and on the disk when it returns: fsync of the file and of its folder. */
   writeDurably(path: string, text: string): void
-  /** Makes a file that must not exist yet, durably and whole; false when it exists. Of two callers one wins. */
-  createDurably(path: string, text: string): boolean
+  /**
+   * Makes a file that must not exist yet, durably and whole; false when it exists. Of two callers one wins. `twin`, in
+   * the same folder, is made before it with the same text, over what was there.
+   */
+  createDurably(path: string, text: string, twin: string): boolean
   remove(path: string): void
   /** Removes the temporary files that killed writers left in a folder. */
   removeLitter(folder: string): void

@@ -24,12 +24,15 @@ const ANSWER_TIMEOUT_MS = 30_000
 /** A dump that changed under way is asked for again (NLM_F_DUMP_INTR). */
 const MAX_DUMP_ATTEMPTS = 10
 
-/** Some PF drivers answer EBUSY or EAGAIN while their firmware works on another request. */
+/** Some PF drivers answer EBUSY or EAGAIN while their firmware works on another request; a socket may be short of memory. */
 const BUSY_PAUSES_MS = [5, 10, 20, 50, 100, 200, 400, 800] as const
+const BUSY = new Set(['EBUSY', 'EAGAIN', 'EINTR', 'ENOBUFS'])
+
 /** include/uapi/asm-generic/errno-base.h. Looked at before there is an error: a name that is free is the usual case. */
 const ENODEV = 19
 
-const BUSY = new Set(['EBUSY', 'EAGAIN'])
+/** Whether the kernel said that another try may do. */
+export const isBusy = (error: unknown): boolean => BUSY.has(errnoOf(error) ?? '')
 
 /** A request: what to do, on what (both for the error message), and the bytes behind the netlink header. */
 export interface RtnlRequest {
@@ -43,16 +46,16 @@ export interface RtnlRequest {
   readonly trace?: Readonly<Record<string, unknown>>
 }
 
-/** An rtnetlink conversation in one network namespace. */
+/** An rtnetlink conversation in one network namespace. Whatever is asked, it is asked again for 1.6 s while the kernel is busy. */
 export interface Rtnl {
   readonly netnsPath: string
   /** Asks for one object; undefined when there is none of that name or index (ENODEV). @throws PluginError kind `kernel` */
   find(request: RtnlRequest): Promise<NetlinkMessage | undefined>
-  /** Asks for all objects. @throws PluginError kind `kernel` */
+  /** Asks for all objects; again when they changed under way. @throws PluginError kind `kernel` */
   dump(request: RtnlRequest): Promise<NetlinkMessage[]>
-  /** Makes one change; tries again while the driver is busy. @throws PluginError kind `kernel` with the driver's words */
+  /** Makes one change. @throws PluginError kind `kernel` with the driver's words */
   change(request: RtnlRequest): Promise<void>
-  /** Makes changes in order, sent in one datagram. @throws PluginError kind `kernel` for the first one refused */
+  /** Makes changes, sent in one datagram and carried out in order. @throws PluginError kind `kernel` for the first one refused */
   changeAll(requests: readonly RtnlRequest[]): Promise<void>
   close(): void
 }
@@ -62,10 +65,10 @@ interface Refused {
   readonly acknowledgement: Acknowledgement
 }
 
-/** The answers to each request, and the first refusal. */
+/** The answers to each request, and what was refused, in order. */
 interface Conversation {
   readonly answers: NetlinkMessage[][]
-  readonly refused: Refused | undefined
+  readonly refused: readonly Refused[]
 }
 
 function refusal({ request, acknowledgement: { errno, text } }: Refused): PluginError {
@@ -89,7 +92,7 @@ async function retryWhileBusy<T>(clock: ClockPort, attempt: () => Promise<T>): P
     try {
       return await attempt()
     } catch (error) {
-      if (!BUSY.has(errnoOf(error) ?? '')) {
+      if (!isBusy(error)) {
         throw error
       }
     }
@@ -123,7 +126,7 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
       ),
     )
     const answers: NetlinkMessage[][] = requests.map(() => [])
-    let refused: Refused | undefined
+    const refused: Refused[] = []
     let open = requests.length
     while (open > 0) {
       for (const message of decodeMessages(await socket.receive(ANSWER_TIMEOUT_MS))) {
@@ -136,7 +139,7 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
           open -= 1
           const acknowledgement = message.type === NLMSG_ERROR ? decodeAcknowledgement(message) : endOfDump(message)
           if (acknowledgement.errno !== 0) {
-            refused ??= { request, acknowledgement }
+            refused.push({ request, acknowledgement })
           }
         } else {
           answers[i]?.push(message)
@@ -146,39 +149,54 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
     return { answers, refused }
   }
 
-  /** The same, where a refusal is an error. */
-  async function insist(requests: readonly RtnlRequest[], flags: number): Promise<NetlinkMessage[][]> {
-    const { answers, refused } = await converse(requests, flags)
-    if (refused) {
-      throw refusal(refused)
-    }
-    return answers
-  }
+  /** The same with one request, where a refusal is an error, but for the errno that is `allowed`. */
+  const insist = (request: RtnlRequest, flags: number, allowed?: number): Promise<NetlinkMessage[]> =>
+    retryWhileBusy(clock, async () => {
+      const { answers, refused } = await converse([request], flags)
+      const [first] = refused
+      if (first && first.acknowledgement.errno !== allowed) {
+        throw refusal(first)
+      }
+      return answers[0] ?? []
+    })
 
   return {
     netnsPath,
     async find(request) {
-      const { answers, refused } = await converse([request], NLM_F_ACK)
-      if (refused && refused.acknowledgement.errno !== ENODEV) {
-        throw refusal(refused)
-      }
-      return answers[0]?.[0]
+      return (await insist(request, NLM_F_ACK, ENODEV))[0]
     },
     async dump(request) {
       for (let attempt = 1; ; attempt += 1) {
-        const messages = (await insist([request], NLM_F_DUMP))[0] ?? []
+        const messages = await insist(request, NLM_F_DUMP)
         if (attempt === MAX_DUMP_ATTEMPTS || !messages.some(({ flags }) => flags & NLM_F_DUMP_INTR)) {
           return messages
         }
       }
     },
     async change(request) {
-      await retryWhileBusy(clock, () => insist([request], NLM_F_ACK))
+      await insist(request, NLM_F_ACK)
     },
     async changeAll(requests) {
-      if (requests.length > 0) {
-        await insist(requests, NLM_F_ACK)
-      }
+      let left = requests
+      /** An answer was lost: what exists now may be our own work. */
+      let isUnsure = false
+      await retryWhileBusy(clock, async () => {
+        if (left.length === 0) {
+          return
+        }
+        const wasUnsure = isUnsure
+        isUnsure = true
+        const { refused } = await converse(left, NLM_F_ACK)
+        isUnsure = wasUnsure
+        const failures = refused
+          .map((one) => ({ request: one.request, error: refusal(one) }))
+          .filter(({ error }) => !(wasUnsure && errnoOf(error) === 'EEXIST'))
+        left = failures.map(({ request }) => request)
+        const worst = failures.find(({ error }) => !isBusy(error)) ?? failures[0]
+        if (worst) {
+          throw worst.error
+        }
+      })
     },
     close: () => socket.close(),
   }

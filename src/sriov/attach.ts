@@ -9,7 +9,7 @@ import { writeMark } from '../state/allocations.js'
 import { commitAttachment, commitIntent, noteAttachment } from '../state/attachments.js'
 import type { AttachmentRecord } from '../state/record.js'
 import { configureAddresses } from './addresses.js'
-import { applyVfSteps, type VfTarget } from './apply.js'
+import { applyVfSteps, type PfWriter, type VfTarget } from './apply.js'
 import { type Attachment, type AttachRequest, type Findings, inspect, intentOf } from './inspect.js'
 import { describeVf } from './locate.js'
 import { adminMacToRelease, freeMac, mayNotSetMac, settleMac } from './mac.js'
@@ -24,20 +24,23 @@ interface Progress {
 
 const vfTarget = ({ location }: Attachment, { pf }: Findings): VfTarget => ({
   pfName: location.pf.name,
+  pfAddress: location.pf.address,
   pfIndex: pf.index,
   vfIndex: location.index,
   driver: location.pf.driver,
 })
 
+const pfWriter = ({ host, conf, hostRtnl }: Attachment): PfWriter => ({ host, cniDir: conf.cniDir, rtnl: hostRtnl })
+
 /** Sets the MAC of an interface whose PF had administered another: that one goes first. */
 async function setRefusedMac(attachment: Attachment, findings: Findings, index: number, mac: string): Promise<void> {
-  const { host, hostRtnl, podRtnl } = attachment
+  const { podRtnl } = attachment
   const blame = {
     operation: `set mac ${mac}`,
     target: `${attachment.args.ifName} in ${podRtnl.netnsPath}`,
     driver: findings.driver,
   }
-  await freeMac(hostRtnl, vfTarget(attachment, findings), host.log)
+  await freeMac(pfWriter(attachment), vfTarget(attachment, findings))
   try {
     await changeLink(podRtnl, index, { mac }, blame)
   } catch (error) {
@@ -108,9 +111,9 @@ async function change(
   progress: Progress,
   lease?: PendingIpam,
 ): Promise<CniResult> {
-  const { host, args, conf, location, pod, hostRtnl, podRtnl } = attachment
+  const { host, args, conf, location, pod, podRtnl } = attachment
   await moveIn(attachment, findings, progress)
-  await applyVfSteps(hostRtnl, vfTarget(attachment, findings), planVf(conf.vf, findings.vf))
+  await applyVfSteps(pfWriter(attachment), vfTarget(attachment, findings), planVf(conf.vf, findings.vf))
   const link = await bringUp(attachment, findings)
   const leased = await lease?.result()
   if (leased) {
@@ -139,12 +142,17 @@ async function isLeaseRefused(lease: PendingIpam | undefined): Promise<boolean> 
 
 /** Undoes an ADD that failed. What cannot be undone is logged, and its record stays for the next DEL or GC. */
 async function undo(
-  { host, conf, location, ipam }: Attachment,
+  { host, conf, location, pod, ipam }: Attachment,
   record: AttachmentRecord,
   lease?: PendingIpam,
 ): Promise<void> {
   try {
-    await releaseAttachment(host, conf.cniDir, record, { ipam, isLeaseRefused: await isLeaseRefused(lease) })
+    await releaseAttachment(host, conf.cniDir, record, {
+      ipam,
+      isLeaseRefused: await isLeaseRefused(lease),
+      // Open since the ADD began: a path may have gone meanwhile.
+      netnsPaths: [`/proc/self/fd/${pod.fd}`],
+    })
   } catch (error) {
     host.log.error('a failed ADD could not be undone entirely; the next DEL goes on', {
       vf: describeVf(location.index, location.pf.name),

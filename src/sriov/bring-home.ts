@@ -5,8 +5,8 @@ import { deviceExists, driverOf, netdevsOf } from '../pci/functions.js'
 import { openRtnl, type Rtnl } from '../rtnl/connection.js'
 import { changeLink, linkByName, removeAltNames } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
-import { findNetdev, moveNetdev } from './move.js'
-import { openRecordedNetns } from './ownership.js'
+import { findNetdev, moveNetdev, traceOf } from './move.js'
+import { openRecordedNetns, searchRecordedNetns } from './pod-netns.js'
 import type { Release } from './releasing.js'
 
 /** The kernel takes a dead namespace apart in the background; its interfaces return within milliseconds. */
@@ -42,12 +42,11 @@ async function dropTakenAltNames({ hostRtnl, target }: Release, podRtnl: Rtnl, l
 /** Moves the interface out of the pod, as quiet as it was; false when the pod does not have it. */
 async function moveOut(release: Release, pod: Netns): Promise<boolean> {
   const { host, record, hostRtnl, target } = release
-  const { original, deviceId, ifName, driver } = record
+  const { original, deviceId, driver } = record
   const podRtnl = openRtnl(host, pod)
   const hostNetns = host.kernel.ownNetns()
   try {
-    const names = [ifName, original.netdev.name]
-    const link = await findNetdev(podRtnl, { device: deviceId, names, isDeviceShown: original.netdev.isDeviceShown })
+    const link = await findNetdev(podRtnl, traceOf(record))
     if (!link) {
       return false
     }
@@ -112,16 +111,33 @@ async function settleOnHost(release: Release, name: string): Promise<Link | unde
   return link
 }
 
+/** Moves the interface out of a namespace when there is one; false when it is not in there. */
+async function moveOutOf(release: Release, pod: Netns | undefined): Promise<boolean> {
+  try {
+    return pod !== undefined && (await moveOut(release, pod))
+  } finally {
+    pod?.close()
+  }
+}
+
+/** Why the interface of a VF that exists cannot be found. */
+function lostMessage({ host, record, target }: Release): string {
+  const driver = driverOf(host.files, record.deviceId)
+  return driver === undefined
+    ? `${target} is bound to no driver, so it has no network interface`
+    : `the interface of ${target} (driver ${driver}) is neither on the host nor in ${record.netns.path}; does a process still hold a namespace that has it?`
+}
+
 /**
  * Brings the interface of a VF back to the host wherever it is, down, with its old name and MTU; undefined when the
  * device itself is gone.
  * @throws PluginError kinds `device`, `kernel`
  */
 export async function bringHome(release: Release): Promise<Link | undefined> {
-  const { host, record, target } = release
+  const { host, record, netnsPaths } = release
   const { deviceId } = record
   const deadline = host.clock.nowMs() + NETNS_CLEANUP_TIMEOUT_MS
-  for (;;) {
+  for (let isFirst = true; ; isFirst = false) {
     if (!deviceExists(host.files, deviceId)) {
       host.log.warning('the VF does not exist any more; nothing to give back', { device: deviceId })
       return undefined
@@ -131,22 +147,18 @@ export async function bringHome(release: Release): Promise<Link | undefined> {
     if (settled) {
       return settled
     }
-    const pod = openRecordedNetns(host, record)
-    try {
-      if (pod && (await moveOut(release, pod))) {
+    if (await moveOutOf(release, openRecordedNetns(host, record, netnsPaths))) {
+      continue
+    }
+    const isLast = host.clock.nowMs() >= deadline
+    // A search through all of /proc, so not every time; by names alone it could find another pod's interface.
+    if ((isFirst || isLast) && record.original.netdev.isDeviceShown) {
+      if (await moveOutOf(release, searchRecordedNetns(host, record))) {
         continue
       }
-    } finally {
-      pod?.close()
     }
-    if (host.clock.nowMs() >= deadline) {
-      throw new PluginError({
-        kind: 'device',
-        message:
-          driverOf(host.files, deviceId) === undefined
-            ? `${target} is bound to no driver, so it has no network interface`
-            : `the interface of ${target} (driver ${driverOf(host.files, deviceId)}) is neither on the host nor in ${record.netns.path}; does a process still run in a namespace that has it?`,
-      })
+    if (isLast) {
+      throw new PluginError({ kind: 'device', message: lostMessage(release) })
     }
     await host.clock.sleep(NETNS_CLEANUP_PAUSE_MS)
   }

@@ -2,27 +2,34 @@ import { errnoOf, messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import type { Link } from '../netlink/link.js'
 import { openRtnl } from '../rtnl/connection.js'
-import { addAltNames, linkByIndex } from '../rtnl/link.js'
+import { addAltNames, linkByIndex, removeAltNames } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
 import { applyVfSteps } from './apply.js'
 import { bringHome } from './bring-home.js'
 import { describeVf } from './locate.js'
-import { bootIdOf } from './ownership.js'
+import { isOfThisBoot } from './ownership.js'
 import { planVfRestore } from './plan.js'
-import { type Release, readRecordedVf, setUp } from './releasing.js'
+import { pfWriter, type Release, readRecordedVf, setUp } from './releasing.js'
 import { restoreMac } from './restore-mac.js'
 
 /** Gives the PF's settings of the VF back, its MAC apart; returns the MAC that the PF shows. */
 async function restoreVf(release: Release): Promise<string> {
   const { target, vf } = await readRecordedVf(release)
-  await applyVfSteps(release.hostRtnl, target, planVfRestore(release.record.original.vf, vf))
+  await applyVfSteps(pfWriter(release), target, planVfRestore(release.record.original.vf, vf))
   return vf.mac
 }
 
-/** Gives the interface its alternative names back; one that another interface has by now is logged, not an error. */
+/**
+ * Gives the interface its alternative names back, and takes away what the pod gave it; one that another interface has
+ * by now is logged, not an error.
+ */
 async function restoreAltNames({ host, hostRtnl, record, target }: Release, link: Link): Promise<void> {
   const present = (await linkByIndex(hostRtnl, link.index)) ?? link
-  for (const name of record.original.netdev.altNames) {
+  const { altNames } = record.original.netdev
+  for (const name of present.altNames.filter((one) => !altNames.includes(one))) {
+    await removeAltNames(hostRtnl, link.index, [name], target)
+  }
+  for (const name of altNames) {
     if (name !== present.name && !present.altNames.includes(name)) {
       try {
         await addAltNames(hostRtnl, link.index, [name], target)
@@ -47,10 +54,16 @@ async function restoreNetdev(release: Release, link: Link, shownMac: string | un
 /**
  * Gives a VF back exactly as its record has it, whatever state it is in: on the host under any name, in the pod under
  * any name, half configured. What holds already is not written again, so it may be called any number of times.
+ * `netnsPaths`: where the pod's namespace may be found beside the path in the record.
  * @throws PluginError with the first thing that could not be given back
  */
-export async function giveBackVf(host: Host, record: AttachmentRecord): Promise<void> {
-  if (record.bootId !== bootIdOf(host)) {
+export async function giveBackVf(
+  host: Host,
+  cniDir: string,
+  record: AttachmentRecord,
+  netnsPaths: readonly string[],
+): Promise<void> {
+  if (!isOfThisBoot(host, record)) {
     host.log.info('the machine has booted since: the kernel holds nothing of this attachment', {
       device: record.deviceId,
     })
@@ -59,7 +72,9 @@ export async function giveBackVf(host: Host, record: AttachmentRecord): Promise<
   const hostRtnl = openRtnl(host)
   const release: Release = {
     host,
+    cniDir,
     record,
+    netnsPaths,
     hostRtnl,
     target: `${describeVf(record.vfIndex, record.pf.name)} (${record.deviceId})`,
   }
@@ -85,9 +100,7 @@ export async function giveBackVf(host: Host, record: AttachmentRecord): Promise<
     const home = link
     if (home) {
       await collect(() => restoreNetdev(release, home, shownMac))
-      if (record.original.netdev.altNames.length > 0) {
-        await collect(() => restoreAltNames(release, home))
-      }
+      await collect(() => restoreAltNames(release, home))
     }
   } finally {
     hostRtnl.close()

@@ -4,13 +4,13 @@
  * another (EADDRNOTAVAIL) and takes the administered one at its next reset, which for igbvf is going down.
  */
 import { errnoOf, messageOf, PluginError } from '../errors.js'
-import type { ClockPort, Log } from '../host/ports.js'
+import type { ClockPort } from '../host/ports.js'
 import type { Link } from '../netlink/link.js'
 import { ZERO_MAC } from '../netlink/mac.js'
 import type { VfSettings } from '../netlink/vf-info.js'
 import type { Rtnl } from '../rtnl/connection.js'
 import { changeLink, linkByIndex } from '../rtnl/link.js'
-import { applyVfSteps, type VfTarget } from './apply.js'
+import { applyVfSteps, type PfWriter, type VfTarget } from './apply.js'
 import type { VfStep } from './plan.js'
 
 /** i40e and iavf apply a MAC set by the PF late: the interface is polled until it shows it. */
@@ -33,11 +33,11 @@ export const adminMacToRelease = (original: VfSettings, couldSetOwnMac: boolean)
 export const macStep = (mac: string): VfStep => ({ operation: `set mac ${mac}`, change: { mac } })
 
 /** Takes an administered MAC away, so that the VF may set its own. A driver that knows no such thing is left alone. */
-export async function freeMac(rtnl: Rtnl, target: VfTarget, log: Log): Promise<void> {
+export async function freeMac(pf: PfWriter, target: VfTarget): Promise<void> {
   try {
-    await applyVfSteps(rtnl, target, [macStep(ZERO_MAC)])
+    await applyVfSteps(pf, target, [macStep(ZERO_MAC)])
   } catch (error) {
-    log.info('the PF keeps its MAC for the VF', { error: messageOf(error) })
+    pf.host.log.info('the PF keeps its MAC for the VF', { error: messageOf(error) })
   }
 }
 

@@ -4,6 +4,7 @@ import type { Link, LinkChange } from '../netlink/link.js'
 import type { PciAddress } from '../pci/address.js'
 import type { Rtnl } from '../rtnl/connection.js'
 import { allLinks, changeLink, linkByIndex, linkByName } from '../rtnl/link.js'
+import type { AttachmentRecord } from '../state/record.js'
 import { mayNotSetMac } from './mac.js'
 
 /** A move of an interface from one namespace into another, and what it is to be there. MTU in bytes. */
@@ -32,6 +33,13 @@ export interface Trace {
   readonly names: readonly string[]
   readonly isDeviceShown: boolean
 }
+
+/** What an attachment's interface is known by in its pod. */
+export const traceOf = ({ deviceId, ifName, original }: AttachmentRecord): Trace => ({
+  device: deviceId,
+  names: [ifName, original.netdev.name],
+  isDeviceShown: original.netdev.isDeviceShown,
+})
 
 const isTraced = (link: Link, { device, names, isDeviceShown }: Trace): boolean =>
   isDeviceShown ? link.parentDevice === device : names.includes(link.name)

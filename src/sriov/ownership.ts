@@ -1,62 +1,91 @@
-import { PluginError } from '../errors.js'
-import type { Host, Netns, NetnsId } from '../host/ports.js'
+import type { Host } from '../host/ports.js'
+import { netdevsOf } from '../pci/functions.js'
+import { openRtnl } from '../rtnl/connection.js'
 import { readMark } from '../state/allocations.js'
-import { attachmentsOfVf } from '../state/attachments.js'
-import type { AttachmentRecord } from '../state/record.js'
+import { attachmentsOfVf, recordOfClaim } from '../state/attachments.js'
+import { readClaim } from '../state/claims.js'
+import { type AttachmentRecord, isSameKey } from '../state/record.js'
+import { findNetdev, traceOf } from './move.js'
+import { openRecordedNetns, searchRecordedNetns } from './pod-netns.js'
 
 const BOOT_ID_PATH = '/proc/sys/kernel/random/boot_id'
 
 /** Which boot of the machine this is (random(4)). */
 export const bootIdOf = ({ files }: Pick<Host, 'files'>): string => files.readText(BOOT_ID_PATH)?.trim() ?? ''
 
-const isSameNetns = (left: NetnsId, right: NetnsId): boolean =>
-  left.device === right.device && left.inode === right.inode
+/** Whether the record is of this boot: what the kernel held of it is gone after another. */
+export const isOfThisBoot = (host: Pick<Host, 'files'>, record: AttachmentRecord): boolean =>
+  record.bootId === bootIdOf(host)
 
-/** Opens the namespace of a record; undefined when its path leads nowhere, or to another namespace by now. */
-export function openRecordedNetns({ kernel }: Pick<Host, 'kernel'>, { netns }: AttachmentRecord): Netns | undefined {
-  let open: Netns
-  try {
-    open = kernel.openNetns(netns.path)
-  } catch (error) {
-    if (error instanceof PluginError && error.fault.kind === 'netns') {
-      return undefined
-    }
-    throw error
-  }
-  if (isSameNetns(open.id, netns)) {
-    return open
-  }
-  open.close()
-  return undefined
-}
-
-/** Whether the pod of a record is still there: same boot, same namespace behind its path. */
-export function isAlive(host: Pick<Host, 'kernel' | 'files'>, record: AttachmentRecord): boolean {
-  const netns = record.bootId === bootIdOf(host) ? openRecordedNetns(host, record) : undefined
-  netns?.close()
-  return netns !== undefined
-}
-
-/** Whether a path leads to a network namespace: what a mark of the Go sriov-cni counts by. */
-export function isNetns({ kernel }: Pick<Host, 'kernel'>, path: string): boolean {
-  try {
-    kernel.openNetns(path).close()
-    return true
-  } catch {
+/** Whether the namespace of a record, its path having gone, still has the VF: a process lives on in it. */
+async function isHeldWithoutPath(host: Host, record: AttachmentRecord): Promise<boolean> {
+  if (!record.original.netdev.isDeviceShown || netdevsOf(host.files, record.deviceId).length > 0) {
     return false
   }
+  const netns = searchRecordedNetns(host, record)
+  if (!netns) {
+    return false
+  }
+  try {
+    const rtnl = openRtnl(host, netns)
+    try {
+      return (await findNetdev(rtnl, traceOf(record))) !== undefined
+    } finally {
+      rtnl.close()
+    }
+  } finally {
+    netns.close()
+  }
+}
+
+/** Whether the pod of a record is still there: same boot, and its namespace stands. */
+export async function isAlive(host: Host, record: AttachmentRecord): Promise<boolean> {
+  if (!isOfThisBoot(host, record)) {
+    return false
+  }
+  const netns = openRecordedNetns(host, record)
+  netns?.close()
+  return netns !== undefined || isHeldWithoutPath(host, record)
+}
+
+/**
+ * Whether an attachment is in use: its ADD came to its end, nobody has begun to give it back, and its pod is alive. Of
+ * one whose record is lost nobody knows how far it came: it is in use while its pod is alive and has the VF.
+ */
+export async function isInUse(host: Host, cniDir: string, record: AttachmentRecord): Promise<boolean> {
+  const isComplete =
+    record.phase === 'attached' ||
+    (record.phase === 'intent' &&
+      !recordOfClaim(host.files, cniDir, record) &&
+      netdevsOf(host.files, record.deviceId).length === 0)
+  return isComplete && (await isAlive(host, record))
+}
+
+/**
+ * The attachments that have a VF, or had it last: the one that claims it. A mark without a claim is of another plugin,
+ * or of an attachment whose claim was lost: all records are read then.
+ */
+export function holdersOfVf({ files }: Host, cniDir: string, deviceId: string): readonly AttachmentRecord[] {
+  const claim = readClaim(files, cniDir, deviceId)
+  if (!claim) {
+    return readMark(files, cniDir, deviceId) === undefined ? [] : attachmentsOfVf(files, cniDir, deviceId)
+  }
+  return [recordOfClaim(files, cniDir, claim) ?? claim]
 }
 
 /** Whether a VF serves another attachment than this record's by now: it must be left alone then. */
-export function belongsToAnother({ files }: Pick<Host, 'files'>, cniDir: string, record: AttachmentRecord): boolean {
+export function belongsToAnother(host: Host, cniDir: string, record: AttachmentRecord): boolean {
+  const { files } = host
   const mark = readMark(files, cniDir, record.deviceId)
-  return (
-    (mark !== undefined && mark !== record.netns.path) ||
-    attachmentsOfVf(files, cniDir, record.deviceId).some(
-      ({ containerId, ifName, phase }) =>
-        phase === 'attached' && (containerId !== record.containerId || ifName !== record.ifName),
-    )
-  )
+  if (mark !== undefined && mark !== record.netns.path) {
+    return true
+  }
+  const claim = readClaim(files, cniDir, record.deviceId)
+  return claim
+    ? !isSameKey(claim, record)
+    : attachmentsOfVf(files, cniDir, record.deviceId).some(
+        (other) => other.phase === 'attached' && !isSameKey(other, record),
+      )
 }
 
 /** Who holds a VF, for an error message. */

@@ -73,6 +73,14 @@ export function planVfRestore(original: VfSettings, current: VfInfo): VfStep[] {
   )
 }
 
+/** Whether a VF already is as a step would make it. */
+export function holds({ change }: VfStep, { unreported, ...current }: VfInfo): boolean {
+  const { rate, vlan, ...single } = change
+  return Object.entries({ ...single, ...rate, ...vlan }).every(
+    ([key, value]) => current[key as keyof VfSettings] === value && !unreported.includes(key as keyof VfSettings),
+  )
+}
+
 /** One change out of several, for one message. */
 export const mergeSteps = (steps: readonly VfStep[]): VfChange =>
   Object.assign({}, ...steps.map(({ change }) => change))

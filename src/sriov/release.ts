@@ -2,7 +2,8 @@ import { messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import { ipamDel } from '../ipam.js'
 import { removeMark } from '../state/allocations.js'
-import { commitAttachment, removeAttachment } from '../state/attachments.js'
+import { commitAttachment, noteAttachment, removeAttachment } from '../state/attachments.js'
+import { removeClaim } from '../state/claims.js'
 import type { AttachmentRecord, IpamCall } from '../state/record.js'
 import { giveBackVf } from './detach.js'
 import { describeVf } from './locate.js'
@@ -14,10 +15,29 @@ export interface ReleaseOptions {
   readonly ipam?: IpamCall | undefined
   /** The IPAM plugin has refused to give a lease: that it refuses to free one, too, keeps nothing. */
   readonly isLeaseRefused?: boolean
+  /** Where the pod's namespace may be found beside the path in the record. */
+  readonly netnsPaths?: readonly string[]
+}
+
+/** From now on the VF is nobody's. A disk that is full must not keep it from going back: the record is complete as it is. */
+function noteReleasing({ files, log }: Host, cniDir: string, record: AttachmentRecord): void {
+  if (record.phase !== 'attached') {
+    return
+  }
+  try {
+    noteAttachment(files, cniDir, { ...record, phase: 'releasing' })
+  } catch (error) {
+    log.warning('cannot note that the VF is being given back', { error: messageOf(error) })
+  }
 }
 
 /** Gives the VF back unless it serves another by now; returns what could not be given back. */
-async function releaseVf(host: Host, cniDir: string, record: AttachmentRecord): Promise<readonly string[]> {
+async function releaseVf(
+  host: Host,
+  cniDir: string,
+  record: AttachmentRecord,
+  netnsPaths: readonly string[],
+): Promise<readonly string[]> {
   if (record.phase === 'released') {
     return []
   }
@@ -26,7 +46,9 @@ async function releaseVf(host: Host, cniDir: string, record: AttachmentRecord): 
     return []
   }
   try {
-    await giveBackVf(host, record)
+    noteReleasing(host, cniDir, record)
+    await giveBackVf(host, cniDir, record, netnsPaths)
+    removeClaim(host.files, cniDir, record)
     removeMark(host.files, cniDir, record.deviceId, record.netns.path)
     return []
   } catch (error) {
@@ -62,20 +84,25 @@ export async function releaseAttachment(
   host: Host,
   cniDir: string,
   record: AttachmentRecord,
-  { ipam = record.ipam, isLeaseRefused = false }: ReleaseOptions = {},
+  { ipam = record.ipam, isLeaseRefused = false, netnsPaths = [] }: ReleaseOptions = {},
 ): Promise<void> {
-  const vfProblems = await releaseVf(host, cniDir, record)
+  const vfProblems = await releaseVf(host, cniDir, record, netnsPaths)
   const leaseProblems = await releaseLease(host, ipam, isLeaseRefused)
   if (vfProblems.length === 0 && leaseProblems.length === 0) {
     removeAttachment(host.files, cniDir, record)
     return
   }
+  const problems = [...vfProblems, ...leaseProblems]
   if (vfProblems.length === 0 && record.phase !== 'released') {
-    commitAttachment(host.files, cniDir, { ...record, phase: 'released' })
+    try {
+      commitAttachment(host.files, cniDir, { ...record, phase: 'released' })
+    } catch (error) {
+      problems.push(messageOf(error))
+    }
   }
   throw new PluginError({
     kind: 'release',
     target: `${describeVf(record.vfIndex, record.pf.name)} (${record.deviceId})`,
-    problems: [...vfProblems, ...leaseProblems],
+    problems,
   })
 }

@@ -6,12 +6,15 @@ import { driverOf, uplinkOf } from '../pci/functions.js'
 import type { Rtnl } from '../rtnl/connection.js'
 import { changeLink } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
-import { readVf, type VfTarget } from './apply.js'
+import { type PfWriter, readVf, type VfTarget } from './apply.js'
 
 /** A VF on its way back: `target` is how error messages call it. */
 export interface Release {
   readonly host: Host
+  readonly cniDir: string
   readonly record: AttachmentRecord
+  /** Where the pod's namespace may be found beside the path in the record. */
+  readonly netnsPaths: readonly string[]
   readonly hostRtnl: Rtnl
   readonly target: string
 }
@@ -35,8 +38,11 @@ export async function readRecordedVf(release: Release): Promise<{ target: VfTarg
   const pfName = pfNameOf(release)
   const { pf, vf } = await readVf(hostRtnl, pfName, record.vfIndex)
   const driver = driverOf(host.files, record.pf.address) ?? 'none'
-  return { target: { pfName, pfIndex: pf.index, vfIndex: record.vfIndex, driver }, vf }
+  return { target: { pfName, pfAddress: record.pf.address, pfIndex: pf.index, vfIndex: record.vfIndex, driver }, vf }
 }
+
+/** How to write to the PF. */
+export const pfWriter = ({ host, cniDir, hostRtnl }: Release): PfWriter => ({ host, cniDir, rtnl: hostRtnl })
 
 /** Takes the interface up or down, on the host. @throws PluginError kind `kernel` */
 export const setUp = ({ hostRtnl, record, target }: Release, link: Link, isUp: boolean): Promise<void> =>

@@ -3,7 +3,7 @@ import { ZERO_MAC } from '../netlink/mac.js'
 import { changeLink } from '../rtnl/link.js'
 import { applyVfSteps } from './apply.js'
 import { freeMac, macStep, mayNotSetMac, settleMac } from './mac.js'
-import { type Release, readRecordedVf, setUp } from './releasing.js'
+import { pfWriter, type Release, readRecordedVf, setUp } from './releasing.js'
 
 /** Up and down: the VF's driver resets it, takes the PF's MAC, or tells the PF its own. */
 async function reset(release: Release, link: Link): Promise<void> {
@@ -43,7 +43,7 @@ async function restorePfMac(release: Release, link: Link): Promise<void> {
     }
   }
   if (vf.mac !== mac || wasAdministered) {
-    await applyVfSteps(release.hostRtnl, target, [macStep(mac)])
+    await applyVfSteps(pfWriter(release), target, [macStep(mac)])
   }
 }
 
@@ -60,7 +60,7 @@ export async function restoreMac(release: Release, link: Link, shown: string | u
   }
   const { target, vf } = await readRecordedVf(release)
   if (vf.mac !== ZERO_MAC) {
-    await freeMac(release.hostRtnl, target, release.host.log)
+    await freeMac(pfWriter(release), target)
   }
   try {
     await restoreOwnMac(release, link)

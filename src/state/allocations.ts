@@ -1,5 +1,5 @@
 import type { FilePort } from '../host/ports.js'
-import type { PciAddress } from '../pci/address.js'
+import { type PciAddress, parsePciAddress } from '../pci/address.js'
 
 const markPath = (cniDir: string, deviceId: PciAddress): string => `${cniDir}/pci/${deviceId}`
 
@@ -8,6 +8,10 @@ export function readMark(files: FilePort, cniDir: string, deviceId: PciAddress):
   const path = files.readText(markPath(cniDir, deviceId))?.trim()
   return path === '' ? undefined : path
 }
+
+/** The VFs that are marked. */
+export const markedVfs = (files: FilePort, cniDir: string): readonly PciAddress[] =>
+  files.list(`${cniDir}/pci`).filter((name) => parsePciAddress(name) === name)
 
 export function writeMark(files: FilePort, cniDir: string, deviceId: PciAddress, netnsPath: string): void {
   files.makeFolder(`${cniDir}/pci`)

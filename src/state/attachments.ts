@@ -1,21 +1,20 @@
 import { PluginError } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
 import type { PciAddress } from '../pci/address.js'
-import { type AttachmentRecord, formatRecord, parseRecord, type ReadRecord } from './record.js'
-
-/** Which attachment: the file name of its record. */
-export interface AttachmentKey {
-  readonly containerId: string
-  readonly ifName: string
-}
+import { claimPath, readClaim, removeClaim } from './claims.js'
+import {
+  type AttachmentKey,
+  type AttachmentRecord,
+  formatRecord,
+  isSameKey,
+  parseRecord,
+  type ReadRecord,
+} from './record.js'
 
 const nameOf = ({ containerId, ifName }: AttachmentKey): string => `${containerId}-${ifName}`
 
 /** The state file of an attachment. */
 export const recordPath = (cniDir: string, key: AttachmentKey): string => `${cniDir}/${nameOf(key)}`
-
-const isSameKey = (left: AttachmentKey, right: AttachmentKey): boolean =>
-  left.containerId === right.containerId && left.ifName === right.ifName
 
 /**
  * The record of an attachment; undefined when there is none. `a-b` with `c` and `a` with `b-c` share a file name:
@@ -33,28 +32,69 @@ export function loadAttachment(files: FilePort, cniDir: string, key: AttachmentK
     : read
 }
 
-function readAll(files: FilePort, cniDir: string, isWorthReading: (text: string) => boolean): AttachmentRecord[] {
-  return files.list(cniDir).flatMap((name) => {
+/** The texts of all state files under the names of attachments, whichever plugin wrote them. */
+const recordTexts = (files: FilePort, cniDir: string): string[] =>
+  files.list(cniDir).flatMap((name) => {
     const text = name.startsWith('.') || name === 'pci' ? undefined : files.readText(`${cniDir}/${name}`)
-    const read = text !== undefined && isWorthReading(text) ? parseRecord(text) : undefined
-    return read?.kind === 'record' ? [read.record] : []
+    return text === undefined ? [] : [text]
+  })
+
+function recordsIn(texts: readonly string[]): AttachmentRecord[] {
+  return texts.flatMap((text) => {
+    const read = parseRecord(text)
+    return read.kind === 'record' ? [read.record] : []
   })
 }
 
 /** Every record of ours in the state folder; what cannot be read is left out. */
 export const allAttachments = (files: FilePort, cniDir: string): AttachmentRecord[] =>
-  readAll(files, cniDir, () => true)
+  recordsIn(recordTexts(files, cniDir))
 
-/** Every record of ours that names a VF, whoever holds it now. */
+const textsAbout = (files: FilePort, cniDir: string, deviceId: PciAddress): string[] =>
+  recordTexts(files, cniDir).filter((text) => text.includes(deviceId))
+
+/** Every record of ours that names a VF, whoever holds it now: reads all records. */
 export const attachmentsOfVf = (files: FilePort, cniDir: string, deviceId: PciAddress): AttachmentRecord[] =>
-  readAll(files, cniDir, (text) => text.includes(deviceId)).filter((record) => record.deviceId === deviceId)
+  recordsIn(textsAbout(files, cniDir, deviceId)).filter((record) => record.deviceId === deviceId)
+
+/** Whether any state file, of another plugin even, speaks of a VF: reads all of them. */
+export const isMentioned = (files: FilePort, cniDir: string, deviceId: PciAddress): boolean =>
+  textsAbout(files, cniDir, deviceId).length > 0
+
+/** The record that belongs to a claim; undefined when it is lost, or names another VF by now. */
+export function recordOfClaim(files: FilePort, cniDir: string, claim: AttachmentRecord): AttachmentRecord | undefined {
+  const read = loadAttachment(files, cniDir, claim)
+  return read?.kind === 'record' && read.record.deviceId === claim.deviceId ? read.record : undefined
+}
+
+/** Takes back what a commitIntent() that failed may have written; what is left even so, the next call undoes. */
+function withdrawIntent(files: FilePort, cniDir: string, record: AttachmentRecord): void {
+  try {
+    if (recordOfClaim(files, cniDir, record)) {
+      removeAttachment(files, cniDir, record)
+    }
+    const claim = readClaim(files, cniDir, record.deviceId)
+    if (claim && isSameKey(claim, record)) {
+      removeClaim(files, cniDir, record)
+    }
+  } catch {
+    // The disk refuses this too: the first refusal is the one to tell.
+  }
+}
 
 /**
- * Writes an intent, on the disk when it returns.
+ * Writes an intent and its claim on the VF, on the disk when it returns. The caller holds the lock of the VF.
  * @throws PluginError kind `alreadyAttached` when another call was first
  */
 export function commitIntent(files: FilePort, cniDir: string, record: AttachmentRecord): void {
-  if (!files.createDurably(recordPath(cniDir, record), formatRecord(record))) {
+  let isNew: boolean
+  try {
+    isNew = files.createDurably(recordPath(cniDir, record), formatRecord(record), claimPath(cniDir, record.deviceId))
+  } catch (error) {
+    withdrawIntent(files, cniDir, record)
+    throw error
+  }
+  if (!isNew) {
     throw new PluginError({ kind: 'alreadyAttached', key: nameOf(record), target: 'a VF' })
   }
 }
@@ -64,13 +104,16 @@ export function commitAttachment(files: FilePort, cniDir: string, record: Attach
   files.writeDurably(recordPath(cniDir, record), formatRecord(record))
 }
 
-/** Replaces a record where a kill of the process is to be survived, but not a power cut: the kernel's state dies with it. */
+/** Replaces a record; after a power cut it is the old one or this one. */
 export function noteAttachment(files: FilePort, cniDir: string, record: AttachmentRecord): void {
-  files.write(recordPath(cniDir, record), formatRecord(record))
+  files.writeWhole(recordPath(cniDir, record), formatRecord(record))
 }
 
+/** Removes the record of an attachment, readable or not; that of another one of the same file name stays. */
 export function removeAttachment(files: FilePort, cniDir: string, key: AttachmentKey): void {
-  files.remove(recordPath(cniDir, key))
+  if (loadAttachment(files, cniDir, key)?.kind !== 'foreign') {
+    files.remove(recordPath(cniDir, key))
+  }
 }
 
 /** Puts a record that cannot be read out of the way, for a person to look at. Returns its new path. */

@@ -1,23 +1,33 @@
 import { PluginError } from '../errors.js'
 import type { Host, Lock } from '../host/ports.js'
 import type { PciAddress } from '../pci/address.js'
-import { readMark } from './allocations.js'
+import { lockHolders } from './lock-holders.js'
 
 const LOCK_TIMEOUT_MS = 60_000
 const FIRST_PAUSE_MS = 1
 const LONGEST_PAUSE_MS = 50
 
-/**
- * Holds the lock of a VF while `work` runs: one call at a time touches a VF, the Go sriov-cni's included.
- * @throws PluginError kind `tryAgain` after 60 s
- */
-export async function withVfLock<T>(
-  host: Host,
-  cniDir: string,
-  deviceId: PciAddress,
-  work: (lock: Lock) => Promise<T>,
-): Promise<T> {
-  const lock = await takeVfLock(host, cniDir, deviceId)
+const vfLockPath = (cniDir: string, deviceId: PciAddress): string => `${cniDir}/pci/vf_lock/${deviceId}.lock`
+
+async function take({ files, clock }: Host, path: string, what: string): Promise<Lock> {
+  files.makeFolder(path.slice(0, path.lastIndexOf('/')))
+  const deadline = clock.nowMs() + LOCK_TIMEOUT_MS
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    const lock = files.tryLock(path)
+    if (lock) {
+      return lock
+    }
+    if (clock.nowMs() >= deadline) {
+      throw new PluginError({
+        kind: 'tryAgain',
+        message: `${what} has been locked for ${LOCK_TIMEOUT_MS / 1000} s by ${lockHolders(files, path)}; try again`,
+      })
+    }
+    await clock.sleep(pause)
+  }
+}
+
+async function using<T>(lock: Lock, work: (lock: Lock) => Promise<T>): Promise<T> {
   try {
     return await work(lock)
   } finally {
@@ -25,22 +35,39 @@ export async function withVfLock<T>(
   }
 }
 
-async function takeVfLock({ files, clock }: Host, cniDir: string, deviceId: PciAddress): Promise<Lock> {
-  const folder = `${cniDir}/pci/vf_lock`
-  files.makeFolder(folder)
-  const deadline = clock.nowMs() + LOCK_TIMEOUT_MS
-  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
-    const lock = files.tryLock(`${folder}/${deviceId}.lock`)
-    if (lock) {
-      return lock
-    }
-    if (clock.nowMs() >= deadline) {
-      const holder = readMark(files, cniDir, deviceId)
-      throw new PluginError({
-        kind: 'tryAgain',
-        message: `VF ${deviceId} has been locked by another call for ${LOCK_TIMEOUT_MS / 1000} s${holder === undefined ? '' : ` (it is marked as used by ${holder})`}`,
-      })
-    }
-    await clock.sleep(pause)
+/**
+ * Holds the lock of a VF while `work` runs: one call at a time touches a VF, the Go sriov-cni's included.
+ * @throws PluginError kind `tryAgain` after 60 s, naming the process that has it
+ */
+export const withVfLock = async <T>(
+  host: Host,
+  cniDir: string,
+  deviceId: PciAddress,
+  work: (lock: Lock) => Promise<T>,
+): Promise<T> => using(await take(host, vfLockPath(cniDir, deviceId), `VF ${deviceId}`), work)
+
+/** The same without waiting: nothing is done while another call has the VF, which is then at work on it. */
+export async function withFreeVfLock(
+  host: Host,
+  cniDir: string,
+  deviceId: PciAddress,
+  work: () => Promise<void>,
+): Promise<void> {
+  host.files.makeFolder(`${cniDir}/pci/vf_lock`)
+  const lock = host.files.tryLock(vfLockPath(cniDir, deviceId))
+  if (lock) {
+    await using(lock, work)
   }
 }
+
+/**
+ * Holds the lock of a PF while its driver is told something about one of its VFs: some drivers cannot take that from
+ * two at once. Never held while another program is waited for, and always taken after a VF's.
+ * @throws PluginError kind `tryAgain` after 60 s, naming the process that has it
+ */
+export const withPfLock = async <T>(
+  host: Host,
+  cniDir: string,
+  pfAddress: PciAddress,
+  work: () => Promise<T>,
+): Promise<T> => using(await take(host, `${cniDir}/pci/pf_lock/${pfAddress}.lock`, `PF ${pfAddress}`), work)

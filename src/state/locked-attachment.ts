@@ -1,7 +1,7 @@
 import type { Host } from '../host/ports.js'
-import { type AttachmentKey, loadAttachment } from './attachments.js'
-import { withVfLock } from './lock.js'
-import type { AttachmentRecord } from './record.js'
+import { loadAttachment } from './attachments.js'
+import { withFreeVfLock, withVfLock } from './lock.js'
+import type { AttachmentKey, AttachmentRecord } from './record.js'
 
 /**
  * Does something with the record of an attachment, as it is once the lock of its VF is held; nothing when there is none
@@ -32,3 +32,17 @@ export async function withLockedAttachment(
     })
   }
 }
+
+/** The same without waiting: nothing is done while another call has the VF, nor when the record names another VF by then. */
+export const withFreeAttachment = (
+  host: Host,
+  cniDir: string,
+  found: AttachmentRecord,
+  work: (record: AttachmentRecord) => Promise<void>,
+): Promise<void> =>
+  withFreeVfLock(host, cniDir, found.deviceId, async () => {
+    const again = loadAttachment(host.files, cniDir, found)
+    if (again?.kind === 'record' && again.record.deviceId === found.deviceId) {
+      await work(again.record)
+    }
+  })

@@ -28,17 +28,25 @@ export interface IpamCall {
 }
 
 /**
- * `intent` until the ADD is through, then `attached`. `released`: the VF is back and may serve others; only the lease
- * is left to be freed.
+ * `intent` until the ADD is through, then `attached`; `releasing` as soon as it is being given back. `released`: the VF
+ * is back and may serve others; only the lease is left to be freed. An `intent` or a `releasing` whose VF is not locked
+ * is of a call that died: whoever meets it finishes the job (docs/reliability.md).
  */
-export type Phase = 'intent' | 'attached' | 'released'
+export type Phase = 'intent' | 'attached' | 'releasing' | 'released'
 
-/** All that is known of one attachment: written before the first change, complete enough to give everything back. */
-export interface AttachmentRecord {
-  readonly schema: typeof RECORD_SCHEMA
-  readonly phase: Phase
+/** Which attachment: what the runtime tells it by, and what its record is called. */
+export interface AttachmentKey {
   readonly containerId: string
   readonly ifName: string
+}
+
+export const isSameKey = (left: AttachmentKey, right: AttachmentKey): boolean =>
+  left.containerId === right.containerId && left.ifName === right.ifName
+
+/** All that is known of one attachment: written before the first change, complete enough to give everything back. */
+export interface AttachmentRecord extends AttachmentKey {
+  readonly schema: typeof RECORD_SCHEMA
+  readonly phase: Phase
   /** Name of the network, "" for Multus 1. */
   readonly network: string
   readonly netns: NetnsId & { readonly path: string }
@@ -76,7 +84,7 @@ const SHAPE = {
       isUp: 'boolean',
       isPromisc: 'boolean',
       isAllmulti: 'boolean',
-      altNames: 'object',
+      altNames: 'strings',
       isDeviceShown: 'boolean',
     },
     vf: {
@@ -94,7 +102,19 @@ const SHAPE = {
   wanted: { vf: {}, netdev: {} },
 } as const
 
+/** The types of fields that may be absent. */
+const OPTIONAL_SHAPE = {
+  releaseAdminMac: 'string',
+  ipam: { type: 'string', stdin: 'string', environment: {} },
+  result: {},
+} as const
+
+const PHASES: readonly unknown[] = ['intent', 'attached', 'releasing', 'released'] satisfies Phase[]
+
 type Shape = { readonly [key: string]: string | Shape }
+
+const isOfType = (value: unknown, type: string): boolean =>
+  type === 'strings' ? Array.isArray(value) && value.every((one) => typeof one === 'string') : typeof value === type
 
 /**
  * The first field that is not of its type; undefined when all are. Not zod: this is read on every DEL, and zod takes
@@ -107,12 +127,19 @@ function firstMisfit(value: unknown, shape: Shape, path = ''): string | undefine
   for (const [key, type] of Object.entries(shape)) {
     const at = path === '' ? key : `${path}.${key}`
     const misfit =
-      typeof type === 'object' ? firstMisfit(value[key], type, at) : typeof value[key] === type ? undefined : at
+      typeof type === 'object' ? firstMisfit(value[key], type, at) : isOfType(value[key], type) ? undefined : at
     if (misfit !== undefined) {
       return misfit
     }
   }
   return undefined
+}
+
+function misfitOf(value: JsonObject): string | undefined {
+  const present = Object.fromEntries(Object.entries(OPTIONAL_SHAPE).filter(([key]) => value[key] !== undefined))
+  return (
+    firstMisfit(value, SHAPE) ?? firstMisfit(value, present) ?? (PHASES.includes(value.phase) ? undefined : 'phase')
+  )
 }
 
 /** What a state file turned out to be. */
@@ -142,7 +169,7 @@ export function parseRecord(fileText: string): ReadRecord {
   if (typeof schema === 'number' && schema > RECORD_SCHEMA) {
     return { kind: 'foreign', problem: `has schema ${schema}, written by a newer version of this plugin` }
   }
-  const misfit = schema === RECORD_SCHEMA ? firstMisfit(value, SHAPE) : 'schema'
+  const misfit = schema === RECORD_SCHEMA ? misfitOf(value) : 'schema'
   if (misfit !== undefined) {
     return { kind: 'unreadable', problem: `${misfit} is missing or of a wrong type` }
   }

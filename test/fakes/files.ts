@@ -1,17 +1,17 @@
 import { dirname } from 'node:path'
+import { PluginError } from '../../src/errors.js'
 import type { FilePort } from '../../src/host/ports.js'
-import type { Interference } from './interference.js'
+import { type Interference, Killed } from './interference.js'
 import { isSysfs, sysfsExists, sysfsLink, sysfsList } from './sysfs.js'
 import type { FakeWorld } from './world.js'
 
-/** An error as Node.js throws it. */
-export function fileError(code: string, path: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`${code}: refused, '${path}'`), { code })
-}
+/** An error as the real files throw it. */
+const fileError = (code: string, path: string): PluginError =>
+  new PluginError({ kind: 'state', path, problem: `cannot be used: ${code}` })
 
 /** The files of a fake world: sysfs follows the fake kernel, the rest is kept by path. */
 export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
-  const { files, folders, locks, programs } = world
+  const { files, folders, symlinks, locks, programs } = world
   const throwAt =
     (path: string) =>
     (errno: string): never => {
@@ -32,12 +32,12 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
   }
   const namesIn = (folder: string): string[] => {
     const prefix = `${folder}/`
-    const inside = [...files.keys(), ...folders].filter((path) => path.startsWith(prefix))
+    const inside = [...files.keys(), ...symlinks.keys(), ...folders].filter((path) => path.startsWith(prefix))
     return [...new Set(inside.map((path) => path.slice(prefix.length).split('/')[0] ?? ''))].sort()
   }
   return {
     readText: (path) => look(path, () => (isSysfs(path) ? undefined : files.get(path))),
-    readLink: (path) => look(path, () => (isSysfs(path) ? sysfsLink(world, path) : undefined)),
+    readLink: (path) => look(path, () => (isSysfs(path) ? sysfsLink(world, path) : symlinks.get(path))),
     list: (folder) => look(folder, () => (isSysfs(folder) ? sysfsList(world, folder) : namesIn(folder))),
     exists: (path) =>
       look(path, () => (isSysfs(path) ? sysfsExists(world, path) : files.has(path) || folders.has(path))),
@@ -54,15 +54,31 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
       }
     },
     write: (path, text) => change('write', path, () => place(path, text)),
+    writeWhole: (path, text) => change('write whole', path, () => place(path, text)),
     writeDurably: (path, text) => change('write durably', path, () => place(path, text)),
-    createDurably: (path, text) =>
-      change('create', path, () => {
-        const isNew = !files.has(path)
-        if (isNew) {
-          place(path, text)
+    createDurably(path, text, twin) {
+      change('create', twin, () => place(twin, text))
+      const undoing = (isNew: boolean) => {
+        if (!isNew) {
+          files.delete(twin)
         }
         return isNew
-      }),
+      }
+      try {
+        return change('create', path, () => {
+          const isNew = !files.has(path)
+          if (isNew) {
+            place(path, text)
+          }
+          return undoing(isNew)
+        })
+      } catch (error) {
+        if (!(error instanceof Killed)) {
+          undoing(false)
+        }
+        throw error
+      }
+    },
     remove(path) {
       change('remove', path, () => files.delete(path))
     },

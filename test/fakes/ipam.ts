@@ -11,7 +11,12 @@ export const IPAM_RESULT = {
   dns: { nameservers: ['10.56.0.1'] },
 }
 
-/** An IPAM plugin with a table of leases: a second ADD of one attachment is refused, DEL always succeeds. */
+interface GcConf {
+  readonly name: string
+  readonly 'cni.dev/valid-attachments': readonly { readonly containerID: string; readonly ifname: string }[]
+}
+
+/** An IPAM plugin with a table of leases: a second ADD of one attachment is refused, DEL and GC always succeed. */
 export function leaseProgram(result: object = IPAM_RESULT): Program {
   return ({ environment, stdin }, { leases }) => {
     const key = `${environment.CNI_CONTAINERID} ${environment.CNI_IFNAME}`
@@ -26,6 +31,16 @@ export function leaseProgram(result: object = IPAM_RESULT): Program {
       case 'DEL':
         leases.delete(key)
         return { status: 0, stdout: '' }
+      case 'GC': {
+        const { name, 'cni.dev/valid-attachments': valid } = JSON.parse(stdin) as GcConf
+        const known = valid.map(({ containerID, ifname }) => `${containerID} ${ifname}`)
+        for (const [lease, given] of leases) {
+          if (!known.includes(lease) && JSON.parse(given || '{}').name === name) {
+            leases.delete(lease)
+          }
+        }
+        return { status: 0, stdout: '' }
+      }
       default:
         return leases.has(key)
           ? { status: 0, stdout: '' }

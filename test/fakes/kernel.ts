@@ -26,6 +26,8 @@ const effectOf = ({ type, payload }: NetlinkMessage): Effect => ({
 const refusal = (operation: string, target: string, code: string) =>
   new PluginError({ kind: 'kernel', operation, target, code })
 
+const OPEN_FD = /^\/proc\/self\/fd\/(\d+)$/
+
 /** The kernel of a fake world: speaks netlink bytes; every request passes the interference. */
 export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPort {
   const open = new Map<number, FakeNetns>()
@@ -36,7 +38,8 @@ export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPor
       throw new PluginError({ kind: 'netns', path, problem })
     }
     interfere({ kind: 'netns', what: path, isChange: false }, () => undefined, refuse)
-    const netns = world.namespaces.get(path)
+    const fdOpened = OPEN_FD.exec(path)?.[1]
+    const netns = fdOpened === undefined ? world.namespaces.get(path) : open.get(Number(fdOpened))
     if (!netns) {
       return refuse(world.files.has(path) ? 'is not a network namespace' : 'does not exist')
     }

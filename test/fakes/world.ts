@@ -19,6 +19,8 @@ export class FakeWorld {
   readonly namespaces = new Map<string, FakeNetns>()
   readonly cards: FakeCard[] = []
   readonly files = new Map<string, string>([[BOOT_ID_PATH, 'boot-1\n']])
+  /** Symbolic links outside sysfs: path to target. */
+  readonly symlinks = new Map<string, string>()
   readonly folders = new Set<string>(['/', '/var/lib/cni'])
   readonly locks = new Set<string>()
   readonly programs = new Map<string, Program>()
@@ -51,6 +53,15 @@ export class FakeWorld {
     const netns: FakeNetns = { inode: this.#lastInode, links: [] }
     this.namespaces.set(path, netns)
     return netns
+  }
+
+  /** The path goes, but a process lives on in the namespace. */
+  unmountNetns(path: string, pid: number): void {
+    const netns = this.netns(path)
+    const alive = `/proc/${pid}/ns/net`
+    this.namespaces.delete(path)
+    this.namespaces.set(alive, netns)
+    this.symlinks.set(alive, `net:[${netns.inode}]`)
   }
 
   /** The path goes at once; the interfaces return to the host when the kernel has taken the namespace apart. */

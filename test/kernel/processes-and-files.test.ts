@@ -109,11 +109,13 @@ describe('realFiles()', () => {
     expect(statSync(join(folder, 'state')).mode & 0o777).toBe(0o700)
   })
 
-  test('createDurably() makes a file once', () => {
+  test('createDurably() makes a file and its twin once', () => {
     files.makeFolder('/create')
-    expect([files.createDurably('/create/a', 'one'), files.createDurably('/create/a', 'two')]).toEqual([true, false])
+    const create = (text: string, twin: string) => files.createDurably('/create/a', text, `/create/${twin}`)
+    expect([create('one', 't1'), create('two', 't2')]).toEqual([true, false])
     expect(readFileSync(join(folder, 'create/a'), 'utf8')).toBe('one')
-    expect(files.list('/create')).toEqual(['a'])
+    expect(readFileSync(join(folder, 'create/t1'), 'utf8')).toBe('one')
+    expect(files.list('/create')).toEqual(['a', 't1'])
   })
 
   test('what is absent is undefined or empty, what is refused throws', () => {

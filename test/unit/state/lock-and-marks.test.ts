@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readMark, removeMark, writeMark } from '../../../src/state/allocations.js'
-import { withVfLock } from '../../../src/state/lock.js'
+import { withFreeVfLock, withVfLock } from '../../../src/state/lock.js'
 import { hostOf } from '../../fakes/call.js'
 import { makeMachine, VF_ADDRESS } from '../../fakes/machine.js'
 
@@ -27,14 +27,37 @@ describe('withVfLock()', () => {
     expect(world.clock.nowMs()).toBeLessThan(30_100)
   })
 
-  test('gives up after 60 s, naming the VF and who is marked as its user', async () => {
+  test('gives up after 60 s, naming the VF and the process that has it', async () => {
     const world = makeMachine()
     world.locks.add(LOCK)
-    world.files.set(`${CNI_DIR}/pci/${VF_ADDRESS}`, '/run/netns/other')
+    world.symlinks.set('/proc/4711/fd/7', LOCK)
+    world.files.set('/proc/4711/fdinfo/7', 'pos:\t0\nlock:\t1: FLOCK  ADVISORY  WRITE 4700 00:2d:99 0 EOF\n')
+    world.files.set('/proc/4711/comm', 'dhcp\n')
+    world.symlinks.set('/proc/4712/fd/7', LOCK)
+    world.files.set('/proc/4712/fdinfo/7', 'pos:\t0\n')
     const waiting = withVfLock(hostOf(world), CNI_DIR, VF_ADDRESS, async () => undefined)
     await expect(waiting).rejects.toMatchObject({ fault: { kind: 'tryAgain' } })
-    await expect(waiting).rejects.toThrow(/0000:01:10\.4.*\/run\/netns\/other/)
+    await expect(waiting).rejects.toThrow(/VF 0000:01:10\.4 .* 60 s by process 4711 \(dhcp\);/)
     expect(world.clock.nowMs()).toBeLessThan(60_100)
+  })
+
+  test('says so when it cannot see the holder', async () => {
+    const world = makeMachine()
+    world.locks.add(LOCK)
+    const waiting = withVfLock(hostOf(world), CNI_DIR, VF_ADDRESS, async () => undefined)
+    await expect(waiting).rejects.toThrow('a process that cannot be seen from here')
+  })
+})
+
+describe('withFreeVfLock()', () => {
+  test('does nothing while somebody has the VF', async () => {
+    const world = makeMachine()
+    world.locks.add(LOCK)
+    let isDone = false
+    await withFreeVfLock(hostOf(world), CNI_DIR, VF_ADDRESS, async () => {
+      isDone = true
+    })
+    expect(isDone).toBe(false)
   })
 })
 

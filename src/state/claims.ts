@@ -1,0 +1,37 @@
+/**
+ * A claim is the intent of an attachment a second time, filed by VF: `.vf-<BDF>` beside the records. It answers who
+ * uses a VF without reading every record, and gives the VF back when the record is lost or damaged.
+ */
+import type { FilePort } from '../host/ports.js'
+import type { PciAddress } from '../pci/address.js'
+import { type AttachmentKey, type AttachmentRecord, isSameKey, parseRecord } from './record.js'
+
+const PREFIX = '.vf-'
+
+export const claimPath = (cniDir: string, deviceId: PciAddress): string => `${cniDir}/${PREFIX}${deviceId}`
+
+/** The claim on a VF; undefined when there is none, or none that can be read. */
+export function readClaim(files: FilePort, cniDir: string, deviceId: PciAddress): AttachmentRecord | undefined {
+  const text = files.readText(claimPath(cniDir, deviceId))
+  const read = text === undefined ? undefined : parseRecord(text)
+  return read?.kind === 'record' && read.record.deviceId === deviceId ? read.record : undefined
+}
+
+/** Every claim in the state folder that can be read. */
+export const allClaims = (files: FilePort, cniDir: string): AttachmentRecord[] =>
+  files.list(cniDir).flatMap((name) => {
+    const claim = name.startsWith(PREFIX) ? readClaim(files, cniDir, name.slice(PREFIX.length)) : undefined
+    return claim ? [claim] : []
+  })
+
+/** The claims of one attachment: one, unless a record was lost and the runtime tried again with another VF. */
+export const claimsOf = (files: FilePort, cniDir: string, key: AttachmentKey): AttachmentRecord[] =>
+  allClaims(files, cniDir).filter((claim) => isSameKey(claim, key))
+
+/** Takes the claim of an attachment away, unless the VF is another's by now. */
+export function removeClaim(files: FilePort, cniDir: string, record: AttachmentRecord): void {
+  const claim = readClaim(files, cniDir, record.deviceId)
+  if (!claim || isSameKey(claim, record)) {
+    files.remove(claimPath(cniDir, record.deviceId))
+  }
+}
