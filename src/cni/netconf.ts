@@ -29,6 +29,8 @@ export interface NetConf {
   /** Stdin as it came: IPAM plugins read the same bytes. */
   readonly text: string
   readonly deviceId?: PciAddress
+  /** The PF whose VFs serve this network, by the name of its interface. */
+  readonly pfName?: string
   readonly vf: WantedVf
   readonly netdev: WantedNetdev
   readonly ipamType?: string
@@ -103,6 +105,7 @@ export function parseNetConf({ cniVersion, name, text, object }: NetConfHeader, 
     logLevel: values.logLevel ?? DEFAULT_LOG_LEVEL,
     ...present({
       deviceId,
+      pfName: values.master ?? values.if0,
       ipamType: readIpamType(values, issues),
       logFile: values.logFile,
       dns: values.dns,

@@ -24,7 +24,7 @@ const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
 
 /** Temporary files: PID namespace, PID, number. */
-const TEMPORARY = /^\.tmp-(\d+)-(\d+)-\d+$/
+const TEMPORARY = /^\.tmp-(\d+)-(\d+)-\d+(-2)?$/
 
 /** Errors that say "there is no such file": ENODEV, ENXIO and EOPNOTSUPP come from sysfs, EINVAL from reading what is no link. */
 const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ENODEV', 'ENXIO', 'EINVAL', 'EOPNOTSUPP', 'ENOTSUP'])
@@ -150,12 +150,18 @@ function linkUnlessPresent(from: string, to: string): boolean {
   }
 }
 
+/** Gives a file a second name, which it takes from another file at once where that has it. */
+function linkOver(from: string, to: string): void {
+  if (!linkUnlessPresent(from, to)) {
+    const second = `${from}-2`
+    linkSync(from, second)
+    renameSync(second, to)
+  }
+}
+
 /** One file under two names, the twin first: whoever sees the file sees the twin. */
 function linkTwice(temporary: string, path: string, twin: string): boolean {
-  if (!linkUnlessPresent(temporary, twin)) {
-    unlinkSync(twin)
-    linkSync(temporary, twin)
-  }
+  linkOver(temporary, twin)
   let isNew = false
   try {
     isNew = linkUnlessPresent(temporary, path)
@@ -178,7 +184,13 @@ export function realFiles(addon: Addon, root = ''): FilePort {
     exists: (path) => existsSync(at(path)),
     makeFolder: (path) => named(at(path), 'be made', () => makeFolders(at(path))),
     write: (path, text) => replace(at(path), text, 'none'),
-    writeWhole: (path, text) => replace(at(path), text, 'file'),
+    writeWhole: (path, text, twin) =>
+      named(at(path), 'be written', () =>
+        writeBeside(at(path), text, 'file', (temporary) => {
+          linkOver(temporary, at(twin))
+          renameSync(temporary, at(path))
+        }),
+      ),
     writeDurably: (path, text) => replace(at(path), text, 'folder'),
     createDurably: (path, text, twin) =>
       named(at(path), 'be written', () =>

@@ -59,8 +59,11 @@ export interface FilePort {
   makeFolder(path: string): void
   /** Replaces a file at once: temporary file, rename. Survives a kill of this process, not a power cut. */
   write(path: string, text: string): void
-  /** The same, and after a power cut the file is the old one or the new one, never half: fsync of the file. */
-  writeWhole(path: string, text: string): void
+  /**
+   * The same, and after a power cut the file is the old one or the new one, never half: fsync of the file. `twin`, in
+   * the same folder, is replaced before it with the same text.
+   */
+  writeWhole(path: string, text: string, twin: string): void
   /** The same, and on the disk when it returns: fsync of the file and of its folder. */
   writeDurably(path: string, text: string): void
   /**

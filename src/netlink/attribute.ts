@@ -26,6 +26,11 @@ export function encodeAttributes(attributes: readonly Attribute[]): Buffer {
   return bytes
 }
 
+/** Where an attribute really ends whose 16-bit length may have overflowed; undefined for any other. */
+export type RealEnd = (type: number, start: number) => number | undefined
+
+const noneOverflows: RealEnd = () => undefined
+
 /**
  * Walks over a run of attributes from an offset on: the type with its flag bits, and where the payload starts and ends.
  * @throws PluginError kind `wire` when a length does not fit.
@@ -34,18 +39,21 @@ export function visitAttributes(
   bytes: Buffer,
   from: number,
   visit: (type: number, start: number, end: number) => void,
+  realEnd: RealEnd = noneOverflows,
 ): void {
   let offset = from
   while (bytes.length - offset >= HEADER_BYTES) {
-    const length = bytes.readUInt16LE(offset)
-    if (length < HEADER_BYTES || offset + length > bytes.length) {
+    const type = bytes.readUInt16LE(offset + 2)
+    const start = offset + HEADER_BYTES
+    const end = realEnd(type, start) ?? offset + bytes.readUInt16LE(offset)
+    if (end < start || end > bytes.length) {
       throw new PluginError({
         kind: 'wire',
-        problem: `attribute of ${length} bytes at offset ${offset} of ${bytes.length}`,
+        problem: `attribute of ${end - offset} bytes at offset ${offset} of ${bytes.length}`,
       })
     }
-    visit(bytes.readUInt16LE(offset + 2), offset + HEADER_BYTES, offset + length)
-    offset += align4(length)
+    visit(type, start, end)
+    offset = from + align4(end - from)
   }
   if (offset < bytes.length) {
     throw new PluginError({ kind: 'wire', problem: `${bytes.length - offset} bytes behind the last attribute` })

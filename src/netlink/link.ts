@@ -25,6 +25,7 @@ import {
   NLA_TYPE_MASK,
 } from './constants.js'
 import { formatMac, parseMac } from './mac.js'
+import { endOfVfList } from './vf-info.js'
 
 const HEADER_BYTES = 16
 
@@ -104,7 +105,7 @@ export function linkOf(message: Buffer): Link {
     hasCarrier: false,
     altNames: [],
   }
-  visitAttributes(message, HEADER_BYTES, (type, start, end) => {
+  const visit = (type: number, start: number, end: number) => {
     const payload = () => message.subarray(start, end)
     switch (type & NLA_TYPE_MASK) {
       case IFLA_IFNAME:
@@ -132,7 +133,10 @@ export function linkOf(message: Buffer): Link {
         link.vfList = payload()
         break
     }
-  })
+  }
+  visitAttributes(message, HEADER_BYTES, visit, (type, start) =>
+    (type & NLA_TYPE_MASK) === IFLA_VFINFO_LIST ? endOfVfList(message, start) : undefined,
+  )
   return link
 }
 

@@ -1,4 +1,4 @@
-import { type Attribute, atLeast, decodeAttributes, encodeAttributes, nestedAttribute } from './attribute.js'
+import { type Attribute, align4, atLeast, decodeAttributes, encodeAttributes, nestedAttribute } from './attribute.js'
 import {
   ETH_P_8021AD,
   ETH_P_8021Q,
@@ -95,6 +95,29 @@ export function decodeVfInfo(payload: Buffer): VfInfo {
       ...(linkState === undefined ? (['linkState'] as const) : []),
     ],
   }
+}
+
+const ATTRIBUTE_HEADER_BYTES = 4
+
+/**
+ * Where an IFLA_VFINFO_LIST ends that starts at an offset of a link message: behind the last IFLA_VF_INFO. Its own
+ * 16-bit length is of no use: with some three hundred VFs the kernel lets it overflow (nla_nest_end in
+ * include/net/netlink.h). An IFLA_VF_INFO is told from a link's IFLA_ADDRESS, which has the same number, by what is in it.
+ */
+export function endOfVfList(message: Buffer, start: number): number {
+  let end = start
+  while (message.length - end >= 2 * ATTRIBUTE_HEADER_BYTES) {
+    const length = message.readUInt16LE(end)
+    const type = message.readUInt16LE(end + 2) & NLA_TYPE_MASK
+    const firstLength = message.readUInt16LE(end + ATTRIBUTE_HEADER_BYTES)
+    const firstType = message.readUInt16LE(end + ATTRIBUTE_HEADER_BYTES + 2) & NLA_TYPE_MASK
+    const isInfo = type === IFLA_VF_INFO && firstType === IFLA_VF_MAC && firstLength + ATTRIBUTE_HEADER_BYTES <= length
+    if (!isInfo || end + length > message.length) {
+      break
+    }
+    end += align4(length)
+  }
+  return end
 }
 
 const vfInfosIn = (list: Buffer): Buffer[] =>

@@ -12,6 +12,9 @@ export const deviceFolder = (address: PciAddress): string => `${DEVICES}/${addre
 
 export const deviceExists = (files: FilePort, address: PciAddress): boolean => files.exists(deviceFolder(address))
 
+/** Whether a network interface lives in this process's view of /sys. */
+export const interfaceExists = (files: FilePort, name: string): boolean => files.exists(`/sys/class/net/${name}`)
+
 function linkTarget(files: FilePort, path: string): string | undefined {
   const target = files.readLink(path)
   return target === undefined ? undefined : basename(target)

@@ -40,18 +40,17 @@ async function dropTakenAltNames({ hostRtnl, target }: Release, podRtnl: Rtnl, l
 }
 
 /** Moves the interface out of the pod, as quiet as it was; false when the pod does not have it. */
-async function moveOut(release: Release, pod: Netns): Promise<boolean> {
+async function moveOut(release: Release, podRtnl: Rtnl): Promise<boolean> {
   const { host, record, hostRtnl, target } = release
   const { original, deviceId, driver } = record
-  const podRtnl = openRtnl(host, pod)
+  const link = await findNetdev(podRtnl, traceOf(record))
+  if (!link) {
+    return false
+  }
+  await quieten(podRtnl, link, record, target)
+  await dropTakenAltNames(release, podRtnl, link)
   const hostNetns = host.kernel.ownNetns()
   try {
-    const link = await findNetdev(podRtnl, traceOf(record))
-    if (!link) {
-      return false
-    }
-    await quieten(podRtnl, link, record, target)
-    await dropTakenAltNames(release, podRtnl, link)
     await moveNetdev({
       link,
       from: podRtnl,
@@ -65,7 +64,23 @@ async function moveOut(release: Release, pod: Netns): Promise<boolean> {
     return true
   } finally {
     hostNetns.close()
-    podRtnl.close()
+  }
+}
+
+/** The same with a namespace, which is closed then, where there is one. */
+async function moveOutOf(release: Release, pod: Netns | undefined): Promise<boolean> {
+  if (!pod) {
+    return false
+  }
+  try {
+    const podRtnl = openRtnl(release.host, pod)
+    try {
+      return await moveOut(release, podRtnl)
+    } finally {
+      podRtnl.close()
+    }
+  } finally {
+    pod.close()
   }
 }
 
@@ -109,15 +124,6 @@ async function settleOnHost(release: Release, name: string): Promise<Link | unde
     await changeLink(hostRtnl, link.index, { mtu }, { operation: `set mtu ${mtu}`, target, driver })
   }
   return link
-}
-
-/** Moves the interface out of a namespace when there is one; false when it is not in there. */
-async function moveOutOf(release: Release, pod: Netns | undefined): Promise<boolean> {
-  try {
-    return pod !== undefined && (await moveOut(release, pod))
-  } finally {
-    pod?.close()
-  }
 }
 
 /** Why the interface of a VF that exists cannot be found. */

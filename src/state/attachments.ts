@@ -104,9 +104,9 @@ export function commitAttachment(files: FilePort, cniDir: string, record: Attach
   files.writeDurably(recordPath(cniDir, record), formatRecord(record))
 }
 
-/** Replaces a record; after a power cut it is the old one or this one. */
+/** Replaces a record and its claim; after a power cut each is the old one or this one. */
 export function noteAttachment(files: FilePort, cniDir: string, record: AttachmentRecord): void {
-  files.writeWhole(recordPath(cniDir, record), formatRecord(record))
+  files.writeWhole(recordPath(cniDir, record), formatRecord(record), claimPath(cniDir, record.deviceId))
 }
 
 /** Removes the record of an attachment, readable or not; that of another one of the same file name stays. */

@@ -54,7 +54,10 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
       }
     },
     write: (path, text) => change('write', path, () => place(path, text)),
-    writeWhole: (path, text) => change('write whole', path, () => place(path, text)),
+    writeWhole(path, text, twin) {
+      change('write whole', twin, () => place(twin, text))
+      change('write whole', path, () => place(path, text))
+    },
     writeDurably: (path, text) => change('write durably', path, () => place(path, text)),
     createDurably(path, text, twin) {
       change('create', twin, () => place(twin, text))

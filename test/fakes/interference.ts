@@ -21,6 +21,9 @@ export const everyChange: Choice = ({ isChange }) => isChange
 
 export const everyRequest: Choice = ({ isChange, kind }) => isChange || kind === 'netlink'
 
+/** What a call only looks at: files, locks, namespaces, the end of programs. */
+export const everyLook: Choice = (effect) => !everyRequest(effect)
+
 export const noInterference: Interference = (_effect, work) => work()
 
 /** Remembers the chosen effects of a call. */

@@ -2,7 +2,9 @@ import type { FakeWorld } from './world.js'
 
 const DEVICES = '/sys/bus/pci/devices/'
 
-export const isSysfs = (path: string): boolean => path.startsWith(DEVICES)
+const INTERFACES = '/sys/class/net/'
+
+export const isSysfs = (path: string): boolean => path.startsWith(DEVICES) || path.startsWith(INTERFACES)
 
 const driverOf = (world: FakeWorld, address: string): string | undefined =>
   world.cardOf(address)?.driver.name ?? world.vfAt(address)?.vf.driver
@@ -45,6 +47,9 @@ export function sysfsList(world: FakeWorld, folder: string): readonly string[] {
 }
 
 export function sysfsExists(world: FakeWorld, path: string): boolean {
+  if (path.startsWith(INTERFACES)) {
+    return world.host.links.some(({ name }) => name === path.slice(INTERFACES.length))
+  }
   const [address = '', name, netdev] = partsOf(path)
   const entries = entriesOf(world, address)
   if (!entries || name === undefined) {

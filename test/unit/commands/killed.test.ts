@@ -7,13 +7,17 @@ import { SCENARIOS, type Scenario } from '../../fakes/scenarios.js'
 import { snapshot } from '../../fakes/snapshot.js'
 import type { FakeWorld } from '../../fakes/world.js'
 
-async function effectsOf({ make, conf }: Scenario, verb: 'ADD' | 'DEL'): Promise<Effect[]> {
+const EVERYTHING_IS_GARBAGE = { 'cni.dev/valid-attachments': [] }
+
+async function effectsOf({ make, conf }: Scenario, verb: 'ADD' | 'DEL' | 'GC'): Promise<Effect[]> {
   const effects: Effect[] = []
   const world = make()
-  if (verb === 'DEL') {
+  if (verb !== 'ADD') {
     await call(world, 'ADD', netConf(conf))
   }
-  await call(world, verb, netConf(conf), { interfere: recordEffects(everyChange, effects) })
+  await call(world, verb, netConf({ ...conf, ...EVERYTHING_IS_GARBAGE }), {
+    interfere: recordEffects(everyChange, effects),
+  })
   return effects
 }
 
@@ -44,6 +48,7 @@ const CASES = await Promise.all(
     name: scenario.name,
     add: momentsOf(await effectsOf(scenario, 'ADD')),
     del: momentsOf(await effectsOf(scenario, 'DEL')),
+    gc: momentsOf(await effectsOf(scenario, 'GC')),
   })),
 )
 
@@ -74,15 +79,59 @@ describe.each(CASES)('ADD with $name, killed', ({ scenario, add }) => {
   })
 })
 
-describe.each(CASES)('DEL with $name, killed', ({ scenario, del }) => {
-  test.each(del)('$when $at $what: the next DEL goes on', async ({ at, when }) => {
-    count('kill points')
-    const { make, conf } = scenario
-    const world = make()
-    const before = snapshot(world)
-    await call(world, 'ADD', netConf(conf))
-    await call(world, 'DEL', netConf(conf), { interfere: killAt(everyChange, at, when) })
+/** The effect of a release that writes down that it has begun: behind its claim, the record. */
+const NOTED_AT = 1
+
+/** An attachment whose release was killed. */
+async function killReleaseAt(verb: 'DEL' | 'GC', { make, conf }: Scenario, at: number, when: 'before' | 'after') {
+  count('kill points')
+  const world = make()
+  const before = snapshot(world)
+  await call(world, 'ADD', netConf(conf))
+  const interfere = killAt(everyChange, at, when)
+  await call(world, verb, netConf({ ...conf, ...EVERYTHING_IS_GARBAGE }), { interfere })
+  return { world, before }
+}
+
+describe.each(CASES)('a release with $name, killed', ({ scenario, del, gc }) => {
+  const { conf } = scenario
+  const moments = [
+    ...del.map((moment) => ({ verb: 'DEL' as const, ...moment })),
+    ...gc.map((moment) => ({ verb: 'GC' as const, ...moment })),
+  ]
+
+  test.each(moments)('$verb $when $at $what: the next DEL goes on', async ({ verb, at, when }) => {
+    const { world, before } = await killReleaseAt(verb, scenario, at, when)
     expect(codeOf(await call(world, 'DEL', netConf(conf)))).toBeUndefined()
     expect(snapshot(world)).toEqual(before)
+  })
+
+  test.each(moments)('$verb $when $at $what: GC finishes it', async ({ verb, at, when }) => {
+    const { world, before } = await killReleaseAt(verb, scenario, at, when)
+    const answer = await call(world, 'GC', netConf({ ...conf, ...EVERYTHING_IS_GARBAGE }))
+    expect(codeOf(answer)).toBeUndefined()
+    expect(snapshot(world)).toEqual(before)
+  })
+
+  // Before that was written down the pod still has the VF: that the release was called for nobody can know.
+  test.each(moments.filter(({ at, when }) => at > NOTED_AT || (at === NOTED_AT && when === 'after')))(
+    '$verb $when $at $what: ADD of another pod works while the first is alive',
+    async ({ verb, at, when }) => {
+      const { world, before } = await killReleaseAt(verb, scenario, at, when)
+      await addAndDel(world, conf)
+      await call(world, 'DEL', netConf(conf))
+      expect(snapshot(world)).toEqual(before)
+    },
+  )
+})
+
+describe.each(CASES)('ADD with $name, killed and collected', ({ scenario: { conf, ...scenario }, add }) => {
+  test.each(add)('$when $at $what: GC undoes it, valid or not', async ({ at, when }) => {
+    const { world, before } = await killAddAt({ ...scenario, conf }, at, when)
+    const isThrough = at === add.length / 2 - 1 && when === 'after'
+    const valid = isThrough ? [] : [{ containerID: 'pod-a', ifname: 'net1' }]
+    const answer = await call(world, 'GC', netConf({ ...conf, 'cni.dev/valid-attachments': valid }))
+    expect(codeOf(answer)).toBeUndefined()
+    expect({ ...snapshot(world), leases: {} }).toEqual(before)
   })
 })
