@@ -69,6 +69,8 @@ interface Refused {
 interface Conversation {
   readonly answers: NetlinkMessage[][]
   readonly refused: readonly Refused[]
+  /** What was listed changed under way (NLM_F_DUMP_INTR). */
+  readonly wasInterrupted: boolean
 }
 
 function refusal({ request, acknowledgement: { errno, text } }: Refused): PluginError {
@@ -127,6 +129,7 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
     )
     const answers: NetlinkMessage[][] = requests.map(() => [])
     const refused: Refused[] = []
+    let wasInterrupted = false
     let open = requests.length
     while (open > 0) {
       for (const message of decodeMessages(await socket.receive(ANSWER_TIMEOUT_MS))) {
@@ -135,6 +138,7 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
         if (!request || message.type === NLMSG_NOOP) {
           continue
         }
+        wasInterrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0 && message.type !== NLMSG_ERROR
         if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
           open -= 1
           const acknowledgement = message.type === NLMSG_ERROR ? decodeAcknowledgement(message) : endOfDump(message)
@@ -146,30 +150,30 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
         }
       }
     }
-    return { answers, refused }
+    return { answers, refused, wasInterrupted }
   }
 
   /** The same with one request, where a refusal is an error, but for the errno that is `allowed`. */
-  const insist = (request: RtnlRequest, flags: number, allowed?: number): Promise<NetlinkMessage[]> =>
+  const insist = (request: RtnlRequest, flags: number, allowed?: number) =>
     retryWhileBusy(clock, async () => {
-      const { answers, refused } = await converse([request], flags)
+      const { answers, refused, wasInterrupted } = await converse([request], flags)
       const [first] = refused
       if (first && first.acknowledgement.errno !== allowed) {
         throw refusal(first)
       }
-      return answers[0] ?? []
+      return { found: answers[0] ?? [], wasInterrupted }
     })
 
   return {
     netnsPath,
     async find(request) {
-      return (await insist(request, NLM_F_ACK, ENODEV))[0]
+      return (await insist(request, NLM_F_ACK, ENODEV)).found[0]
     },
     async dump(request) {
       for (let attempt = 1; ; attempt += 1) {
-        const messages = await insist(request, NLM_F_DUMP)
-        if (attempt === MAX_DUMP_ATTEMPTS || !messages.some(({ flags }) => flags & NLM_F_DUMP_INTR)) {
-          return messages
+        const { found, wasInterrupted } = await insist(request, NLM_F_DUMP)
+        if (attempt === MAX_DUMP_ATTEMPTS || !wasInterrupted) {
+          return found
         }
       }
     },

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
 import { failingAt } from '../../fakes/ipam.js'
+import { makeLink } from '../../fakes/links.js'
 import { IPAM_PATH, makeMachine, OTHER_VF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine.js'
 import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
 import { snapshot } from '../../fakes/snapshot.js'
@@ -87,6 +88,20 @@ describe('STATUS', () => {
   })
 })
 
+describe('STATUS of a configuration that names', () => {
+  test.each([
+    [{ deviceID: '0000:99:00.0' }, '0000:99:00.0'],
+    [{ deviceID: undefined, master: 'ens9f0' }, 'ens9f0'],
+  ])('%j says that it is not there', async (keys, words) => {
+    const answer = await call(makeMachine(), 'STATUS', netConf(keys))
+    expect([codeOf(answer), messageOf(answer)]).toEqual([50, expect.stringContaining(words)])
+  })
+
+  test.each([{ deviceID: undefined, master: 'ens1f0' }, { deviceID: undefined }])('%j succeeds', async (keys) => {
+    expect(codeOf(await call(makeMachine(), 'STATUS', netConf(keys)))).toBeUndefined()
+  })
+})
+
 describe('CHECK', () => {
   const change = (what: string, spoil: (world: ReturnType<typeof makeMachine>) => void, words: string) =>
     [what, spoil, words] as const
@@ -97,6 +112,15 @@ describe('CHECK', () => {
     change('MTU', (world) => Object.assign(link(world), { mtu: 1300 }), 'MTU is 1300'),
     change('MAC', (world) => Object.assign(link(world), { mac: '02:00:00:00:00:01' }), 'MAC is 02:00:00:00:00:01'),
     change('addresses', (world) => link(world).addresses.pop(), '2001:db8::5/64'),
+    change(
+      'device',
+      (world) => {
+        link(world).name = 'x'
+        world.netns(POD_A).links.push(makeLink({ name: 'net1', parentDevice: OTHER_VF_ADDRESS }))
+      },
+      `not the VF ${VF_ADDRESS}`,
+    ),
+    change('PF', (world) => void world.cards.splice(0), 'ens1f0'),
     change('name', (world) => Object.assign(link(world), { name: 'x' }), 'no interface net1'),
     change('vlan', (world) => Object.assign(world.vf(VF_ADDRESS).settings, { vlan: 9 }), 'vlan 100'),
     change('trust', (world) => Object.assign(world.vf(VF_ADDRESS).settings, { trust: false }), 'trust on'),

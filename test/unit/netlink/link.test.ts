@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import { encodeAttributes, textAttribute } from '../../../src/netlink/attribute.js'
+import { IFLA_PARENT_DEV_NAME, IFLA_VFINFO_LIST } from '../../../src/netlink/constants.js'
 import { decodeLinkMessage, encodeLinkMessage, linkChangeMessage, linkOf } from '../../../src/netlink/link.js'
-import { decodeVfInfoList, findVfInfo } from '../../../src/netlink/vf-info.js'
+import { decodeVfInfoList, encodeVfInfo, findVfInfo } from '../../../src/netlink/vf-info.js'
 import { linkBytes } from '../../fakes/answers.js'
 import { makeLink } from '../../fakes/links.js'
 import { makeMachine, PF } from '../../fakes/machine.js'
@@ -32,6 +34,31 @@ test('linkOf() reads a PF with its VFs', () => {
   expect(decodeVfInfoList(link.vfList ?? Buffer.alloc(0)).map(({ index }) => index)).toEqual([3, 2, 1, 0])
   expect(findVfInfo(link.vfList ?? Buffer.alloc(0), 1)?.index).toBe(1)
   expect(findVfInfo(link.vfList ?? Buffer.alloc(0), 9)).toBeUndefined()
+})
+
+test('linkOf() reads the VFs of a list whose 16-bit length has overflowed', () => {
+  const [card] = makeMachine().cards
+  const [vf] = card?.vfs ?? []
+  if (!card || !vf) {
+    throw new Error('no card')
+  }
+  const vfs = Array.from({ length: 512 }, (_, index) => ({ ...vf, index, settings: { ...vf.settings, vlan: index } }))
+  const listOnly = encodeAttributes(
+    vfs.map((one) => ({ type: 1, payload: encodeVfInfo({ ...one.settings, index: one.index, unreported: [] }) })),
+  )
+  expect(listOnly.length).toBeGreaterThan(65_536)
+  const header = Buffer.alloc(4)
+  header.writeUInt16LE((listOnly.length + 4) & 0xffff, 0)
+  header.writeUInt16LE(IFLA_VFINFO_LIST, 2)
+  const bytes = Buffer.concat([
+    linkBytes(world.link(world.host, PF)),
+    header,
+    listOnly,
+    encodeAttributes([textAttribute(IFLA_PARENT_DEV_NAME, '0000:09:00.0')]),
+  ])
+  const read = linkOf(bytes)
+  expect(read).toMatchObject({ name: PF, parentDevice: '0000:09:00.0' })
+  expect([0, 255, 511].map((index) => findVfInfo(read.vfList ?? Buffer.alloc(0), index)?.vlan)).toEqual([0, 255, 511])
 })
 
 test('linkOf() reads an interface of an old kernel', () => {

@@ -1,0 +1,32 @@
+import { closeSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { realFiles } from '../../src/host/files.js'
+import { realProcesses } from '../../src/host/processes.js'
+import { lockHolders } from '../../src/state/lock-holders.js'
+import { addon } from './netns.js'
+
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'sriov-holders-')))
+const files = realFiles(addon())
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+test('lockHolders() names this process while it has the lock, and nobody who only waits', () => {
+  const path = join(folder, 'lock')
+  const lock = files.tryLock(path)
+  expect(lockHolders(files, path)).toMatch(new RegExp(`^process ${process.pid} \\(.+\\)$`))
+  lock?.release()
+  expect(lockHolders(files, path)).toBe('a process that cannot be seen from here')
+})
+
+test('lockHolders() names a program that has inherited the lock of a process that is gone', async () => {
+  const path = join(folder, 'inherited')
+  const program = join(folder, 'slow-ipam')
+  writeFileSync(program, '#!/bin/sh\nexec sleep 5\n', { mode: 0o755 })
+  const lock = files.tryLock(path)
+  const child = realProcesses(addon()).start(program, { PATH: '/bin:/usr/bin' }, '', lock)
+  closeSync(lock?.fd ?? -1)
+  await expect.poll(() => lockHolders(files, path)).toMatch(/^process \d+ \(sleep\)$/)
+  await child.wait(1)
+})
