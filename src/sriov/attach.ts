@@ -102,7 +102,7 @@ async function bringUp({ host, args, conf, podRtnl }: Attachment, { driver }: Fi
   const link = await requireLink(podRtnl, args.ifName)
   return mac === undefined || link.mac === mac
     ? link
-    : settleMac(podRtnl, host.clock, { index: link.index, macs: [mac], target, driver })
+    : settleMac(podRtnl, host.clock, { index: link.index, mac, target, driver })
 }
 
 async function change(

@@ -41,29 +41,28 @@ export async function freeMac(pf: PfWriter, target: VfTarget): Promise<void> {
   }
 }
 
-/** An interface whose MAC is to settle on one of `macs`, best first; `target` is how messages call it. */
+/** An interface and the MAC it is to have; `target` is how messages call it. */
 export interface MacTarget {
   readonly index: number
-  readonly macs: readonly [string, ...string[]]
+  readonly mac: string
   readonly target: string
   readonly driver: string
 }
 
 /**
- * Waits until an interface shows one of the MACs, setting the best once more where the driver lets it.
+ * Waits until an interface shows its MAC, setting it once more where the driver lets it.
  * @throws PluginError kind `kernel` after 2 s
  */
 export async function settleMac(
   rtnl: Rtnl,
   clock: ClockPort,
-  { index, macs, target, driver }: MacTarget,
+  { index, mac, target, driver }: MacTarget,
 ): Promise<Link> {
-  const [mac] = macs
   const operation = `set mac ${mac}`
   const deadline = clock.nowMs() + MAC_SETTLE_TIMEOUT_MS
   for (;;) {
     const link = await linkByIndex(rtnl, index)
-    if (link && macs.includes(link.mac)) {
+    if (link && link.mac === mac) {
       return link
     }
     if (clock.nowMs() >= deadline) {

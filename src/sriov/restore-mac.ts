@@ -1,7 +1,7 @@
 import type { Link } from '../netlink/link.js'
 import { ZERO_MAC } from '../netlink/mac.js'
 import { changeLink } from '../rtnl/link.js'
-import { applyVfSteps } from './apply.js'
+import { applyVfSteps, type VfTarget } from './apply.js'
 import { freeMac, macStep, mayNotSetMac, settleMac } from './mac.js'
 import { pfWriter, type Release, readRecordedVf, setUp } from './releasing.js'
 
@@ -11,31 +11,42 @@ async function reset(release: Release, link: Link): Promise<void> {
   await setUp(release, link, false)
 }
 
-/** Gives the interface its own MAC; a driver that lets only the PF set it gets the PF's with its next reset. */
-async function restoreOwnMac(release: Release, link: Link): Promise<void> {
+/**
+ * Gives the interface its own MAC. Where the driver lets only the PF set it, the PF administers that MAC: the VF takes
+ * it over with its next reset, or later by itself. Returns whether the PF does.
+ */
+async function restoreOwnMac(release: Release, link: Link, pf: VfTarget): Promise<boolean> {
   const { host, record, hostRtnl, target } = release
-  const { netdev, vf } = record.original
+  const { netdev } = record.original
   const { driver } = record
   if (link.mac === netdev.mac) {
-    return
+    return false
   }
   try {
     await changeLink(hostRtnl, link.index, { mac: netdev.mac }, { operation: `set mac ${netdev.mac}`, target, driver })
+    return false
   } catch (error) {
     if (!mayNotSetMac(error)) {
       throw error
     }
+    await applyVfSteps(pfWriter(release), pf, [macStep(netdev.mac)])
     await reset(release, link)
-    await settleMac(hostRtnl, host.clock, { index: link.index, macs: [netdev.mac, vf.mac], target, driver })
+    await settleMac(hostRtnl, host.clock, { index: link.index, mac: netdev.mac, target, driver })
+    return true
   }
 }
 
 /** Makes the PF hold what it held: the MAC it administered, or none, so that it shows what the VF tells it. */
-async function restorePfMac(release: Release, link: Link): Promise<void> {
+async function restorePfMac(release: Release, link: Link, isAdministered: boolean): Promise<void> {
   const { original, releaseAdminMac } = release.record
   const { mac } = original.vf
   const wasAdministered = releaseAdminMac === undefined ? mac !== original.netdev.mac : releaseAdminMac !== ZERO_MAC
-  const { target, vf } = await readRecordedVf(release)
+  const { target, vf: shown } = await readRecordedVf(release)
+  let vf = shown
+  if (isAdministered && !wasAdministered) {
+    await freeMac(pfWriter(release), target)
+    vf = (await readRecordedVf(release)).vf
+  }
   if (!wasAdministered && mac !== ZERO_MAC && vf.mac !== mac) {
     await reset(release, link)
     if ((await readRecordedVf(release)).vf.mac === mac) {
@@ -62,9 +73,11 @@ export async function restoreMac(release: Release, link: Link, shown: string | u
   if (vf.mac !== ZERO_MAC) {
     await freeMac(pfWriter(release), target)
   }
+  // As if it were: where the interface's MAC is refused half-way, the PF may administer one.
+  let isAdministered = true
   try {
-    await restoreOwnMac(release, link)
+    isAdministered = await restoreOwnMac(release, link, target)
   } finally {
-    await restorePfMac(release, link)
+    await restorePfMac(release, link, isAdministered)
   }
 }

@@ -20,6 +20,8 @@ export interface PfDriver {
   readonly refuse: (change: VfChange) => string | undefined
   /** igb shows the MAC that the VF told it as long as none is administered. */
   readonly showsVfMac: boolean
+  /** Only the PF sets MACs, and the VF's driver takes one over so many milliseconds later (i40e and iavf). */
+  readonly lateMacMs?: number
 }
 
 export interface FakeCard {
@@ -43,6 +45,8 @@ export const igbDriver: PfDriver = {
     return rate && rate.minTxRateMbps !== 0 ? 'EINVAL' : undefined
   },
 }
+
+export const lateDriver: PfDriver = { name: 'late', refuse: () => undefined, showsVfMac: false, lateMacMs: 300 }
 
 export const freshSettings = (): Mutable<VfSettings> => ({
   mac: ZERO_MAC,
@@ -78,6 +82,9 @@ export function applyVfSetting({ driver }: FakeCard, vf: FakeVf, change: VfChang
 
 /** What the VF's own driver asks of its PF when it sets its MAC. */
 export function tellPfOwnMac({ driver }: FakeCard, vf: FakeVf, mac: string): void {
+  if (driver.lateMacMs !== undefined) {
+    throw new Refused('EPERM')
+  }
   if (vf.hasAdminMac && !vf.settings.trust && mac !== vf.settings.mac) {
     throw new Refused('EADDRNOTAVAIL')
   }
@@ -88,6 +95,9 @@ export function tellPfOwnMac({ driver }: FakeCard, vf: FakeVf, mac: string): voi
 
 /** A VF that comes up resets itself; returns the MAC it has then. */
 export function resetVf({ driver }: FakeCard, vf: FakeVf, ownMac: string): string {
+  if (driver.lateMacMs !== undefined) {
+    return ownMac
+  }
   if (vf.hasAdminMac) {
     return vf.settings.mac
   }

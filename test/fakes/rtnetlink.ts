@@ -89,7 +89,7 @@ function carryOut(conversation: Conversation, { type, flags, payload }: NetlinkM
       return []
     case nl.RTM_SETLINK: {
       const message = decodeLinkMessage(payload)
-      setVfs(world.cardOf(lookUp(conversation, message).parentDevice), message.attributes)
+      setVfs(world, world.cardOf(lookUp(conversation, message).parentDevice), message.attributes)
       return []
     }
     case nl.RTM_NEWLINKPROP:

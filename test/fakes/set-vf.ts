@@ -11,10 +11,11 @@ import {
   IFLA_VFINFO_LIST,
   NLA_TYPE_MASK,
 } from '../../src/netlink/constants.js'
-import { formatMac } from '../../src/netlink/mac.js'
+import { formatMac, ZERO_MAC } from '../../src/netlink/mac.js'
 import type { VfChange } from '../../src/netlink/vf-info.js'
 import { applyVfSetting, type FakeCard } from './card.js'
 import { Refused } from './links.js'
+import type { FakeWorld } from './world.js'
 
 interface ReadChange {
   readonly index: number
@@ -57,7 +58,7 @@ function readChanges(info: readonly Attribute[]): ReadChange[] {
 }
 
 /** Applies an IFLA_VFINFO_LIST to a card; the first refusal ends it and what came before stays. */
-export function setVfs(card: FakeCard | undefined, attributes: readonly Attribute[]): void {
+export function setVfs(world: FakeWorld, card: FakeCard | undefined, attributes: readonly Attribute[]): void {
   const list = findAttribute(attributes, IFLA_VFINFO_LIST)
   if (!list) {
     return
@@ -75,6 +76,9 @@ export function setVfs(card: FakeCard | undefined, attributes: readonly Attribut
         throw new Refused('EINVAL', 'no such VF')
       }
       applyVfSetting(card, vf, change)
+      if (card.driver.lateMacMs !== undefined && change.mac !== undefined && change.mac !== ZERO_MAC) {
+        world.clock.after(card.driver.lateMacMs, () => world.setMacOf(vf.address, vf.settings.mac))
+      }
     }
   }
 }

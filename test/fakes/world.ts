@@ -91,6 +91,15 @@ export class FakeWorld {
     return link
   }
 
+  /** A VF's interface gets a MAC, wherever it is. */
+  setMacOf(address: string, mac: string): void {
+    for (const link of [...this.namespaces.values()].flatMap(({ links }) => links)) {
+      if (link.parentDevice === address) {
+        link.mac = mac
+      }
+    }
+  }
+
   cardOf(pfAddress: string | undefined): FakeCard | undefined {
     return this.cards.find(({ address }) => address === pfAddress)
   }
