@@ -14,7 +14,8 @@ export type Fault =
   | { readonly kind: 'version'; readonly message: string; readonly details?: string }
   | { readonly kind: 'networkName'; readonly message: string; readonly details?: string }
   | { readonly kind: 'config'; readonly issues: readonly ConfigIssue[] }
-  | { readonly kind: 'netns'; readonly path: string; readonly problem: string }
+  /** `code`: the errno that keeps us from seeing what is there; absent where there surely is no such namespace. */
+  | { readonly kind: 'netns'; readonly path: string; readonly problem: string; readonly code?: string }
   /** Worth another try: somebody else is at work on the same thing. */
   | { readonly kind: 'tryAgain'; readonly message: string }
   | { readonly kind: 'notReady'; readonly message: string }

@@ -100,6 +100,9 @@ function removeLitter(folder: string): void {
 
 let temporaryFiles = 0
 
+/** The name of a temporary file's second link. */
+const second = (temporary: string): string => `${temporary}-2`
+
 /** What of a written file is on the disk for sure: nothing, its text, or its place in the folder, too. */
 type Durability = 'none' | 'file' | 'folder'
 
@@ -131,6 +134,7 @@ function writeBeside<T>(path: string, text: string, durability: Durability, plac
     return placed
   } catch (error) {
     removeIfPresent(temporary)
+    removeIfPresent(second(temporary))
     throw error
   }
 }
@@ -150,27 +154,21 @@ function linkUnlessPresent(from: string, to: string): boolean {
   }
 }
 
-/** Gives a file a second name, which it takes from another file at once where that has it. */
+/** A second name for a file, which it takes from another file at once where that has it. */
 function linkOver(from: string, to: string): void {
   if (!linkUnlessPresent(from, to)) {
-    const second = `${from}-2`
-    linkSync(from, second)
-    renameSync(second, to)
+    linkSync(from, second(from))
+    renameSync(second(from), to)
   }
 }
 
-/** One file under two names, the twin first: whoever sees the file sees the twin. */
+/** One new file under two names; neither when the first is taken. */
 function linkTwice(temporary: string, path: string, twin: string): boolean {
-  linkOver(temporary, twin)
-  let isNew = false
-  try {
-    isNew = linkUnlessPresent(temporary, path)
-  } finally {
-    if (!isNew) {
-      removeIfPresent(twin)
-    }
-    removeIfPresent(temporary)
+  const isNew = linkUnlessPresent(temporary, path)
+  if (isNew) {
+    linkOver(temporary, twin)
   }
+  removeIfPresent(temporary)
   return isNew
 }
 
@@ -187,8 +185,9 @@ export function realFiles(addon: Addon, root = ''): FilePort {
     writeWhole: (path, text, twin) =>
       named(at(path), 'be written', () =>
         writeBeside(at(path), text, 'file', (temporary) => {
-          linkOver(temporary, at(twin))
+          linkSync(temporary, second(temporary))
           renameSync(temporary, at(path))
+          renameSync(second(temporary), at(twin))
         }),
       ),
     writeDurably: (path, text) => replace(at(path), text, 'folder'),

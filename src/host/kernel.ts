@@ -7,17 +7,21 @@ import type { KernelPort, Netns, RouteSocket } from './ports.js'
 /** include/uapi/linux/sched.h */
 const CLONE_NEWNET = 0x40000000
 
+/** Errors of open(2) that say nothing about what is behind the path. */
+const UNSURE = new Set(['EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'EACCES', 'EPERM'])
+
 const OWN_NETNS_PATH = '/proc/thread-self/ns/net'
 
 function openNetns(addon: Addon, path: string): Netns {
-  const refuse = (problem: string): never => {
-    throw new PluginError({ kind: 'netns', path, problem })
+  const refuse = (problem: string, errno = ''): never => {
+    throw new PluginError({ kind: 'netns', path, problem, ...(UNSURE.has(errno) && { code: errno }) })
   }
   let fd: number
   try {
     fd = openSync(path, 'r')
   } catch (error) {
-    return refuse(errnoOf(error) === 'ENOENT' ? 'does not exist' : messageOf(error))
+    const errno = errnoOf(error)
+    return refuse(errno === 'ENOENT' ? 'does not exist' : messageOf(error), errno)
   }
   if (addon.namespaceType(fd) !== CLONE_NEWNET) {
     closeSync(fd)

@@ -27,7 +27,7 @@ export interface Netns {
 }
 
 export interface KernelPort {
-  /** Opens the namespace behind a path. @throws PluginError kind `netns` when it is missing or no network namespace */
+  /** Opens the namespace behind a path. @throws PluginError kind `netns`; its `code` says why nobody can tell what is there */
   openNetns(path: string): Netns
   /** Our own namespace. */
   ownNetns(): Netns
@@ -61,14 +61,14 @@ export interface FilePort {
   write(path: string, text: string): void
   /**
    * The same, and after a power cut the file is the old one or the new one, never half: fsync of the file. `twin`, in
-   * the same folder, is replaced before it with the same text.
+   * the same folder, is replaced after it with the same text.
    */
   writeWhole(path: string, text: string, twin: string): void
   /** The same, and on the disk when it returns: fsync of the file and of its folder. */
   writeDurably(path: string, text: string): void
   /**
    * Makes a file that must not exist yet, durably and whole; false when it exists. Of two callers one wins. `twin`, in
-   * the same folder, is made before it with the same text, over what was there.
+   * the same folder, is made after it with the same text, over what was there.
    */
   createDurably(path: string, text: string, twin: string): boolean
   remove(path: string): void

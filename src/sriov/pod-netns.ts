@@ -10,16 +10,23 @@ const OCTAL = /\\([0-7]{3})/g
 const isSameNetns = (left: NetnsId, right: NetnsId): boolean =>
   left.device === right.device && left.inode === right.inode
 
-/** Opens the namespace behind a path when it is the one looked for; undefined when the path leads elsewhere by now. */
-function openIfSame({ kernel }: Pick<Host, 'kernel'>, path: string, id: NetnsId): Netns | undefined {
-  let open: Netns
+/** Opens the namespace behind a path; undefined when there surely is none. @throws PluginError kind `netns` when nobody can tell */
+function openIfAny({ kernel }: Pick<Host, 'kernel'>, path: string): Netns | undefined {
   try {
-    open = kernel.openNetns(path)
+    return kernel.openNetns(path)
   } catch (error) {
-    if (error instanceof PluginError && error.fault.kind === 'netns') {
+    if (error instanceof PluginError && error.fault.kind === 'netns' && error.fault.code === undefined) {
       return undefined
     }
     throw error
+  }
+}
+
+/** Opens the namespace behind a path when it is the one looked for; undefined when the path leads elsewhere by now. */
+function openIfSame(host: Pick<Host, 'kernel'>, path: string, id: NetnsId): Netns | undefined {
+  const open = openIfAny(host, path)
+  if (!open) {
+    return undefined
   }
   if (isSameNetns(open.id, id)) {
     return open
@@ -86,12 +93,9 @@ export function searchRecordedNetns(
   return undefined
 }
 
-/** Whether a path leads to a network namespace: what a mark of the Go sriov-cni counts by. */
-export function isNetns({ kernel }: Pick<Host, 'kernel'>, path: string): boolean {
-  try {
-    kernel.openNetns(path).close()
-    return true
-  } catch {
-    return false
-  }
+/** Whether a path leads to a network namespace: what a mark of the Go sriov-cni counts by. @throws PluginError kind `netns` when nobody can tell */
+export function isNetns(host: Pick<Host, 'kernel'>, path: string): boolean {
+  const open = openIfAny(host, path)
+  open?.close()
+  return open !== undefined
 }

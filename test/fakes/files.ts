@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { PluginError } from '../../src/errors.js'
 import type { FilePort } from '../../src/host/ports.js'
-import { type Interference, Killed } from './interference.js'
+import type { Interference } from './interference.js'
 import { isSysfs, sysfsExists, sysfsLink, sysfsList } from './sysfs.js'
 import type { FakeWorld } from './world.js'
 
@@ -55,32 +55,22 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
     },
     write: (path, text) => change('write', path, () => place(path, text)),
     writeWhole(path, text, twin) {
-      change('write whole', twin, () => place(twin, text))
       change('write whole', path, () => place(path, text))
+      change('write whole', twin, () => place(twin, text))
     },
     writeDurably: (path, text) => change('write durably', path, () => place(path, text)),
     createDurably(path, text, twin) {
-      change('create', twin, () => place(twin, text))
-      const undoing = (isNew: boolean) => {
-        if (!isNew) {
-          files.delete(twin)
+      const isNew = change('create', path, () => {
+        const isFree = !files.has(path)
+        if (isFree) {
+          place(path, text)
         }
-        return isNew
+        return isFree
+      })
+      if (isNew) {
+        change('create', twin, () => place(twin, text))
       }
-      try {
-        return change('create', path, () => {
-          const isNew = !files.has(path)
-          if (isNew) {
-            place(path, text)
-          }
-          return undoing(isNew)
-        })
-      } catch (error) {
-        if (!(error instanceof Killed)) {
-          undoing(false)
-        }
-        throw error
-      }
+      return isNew
     },
     remove(path) {
       change('remove', path, () => files.delete(path))

@@ -37,7 +37,13 @@ export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPor
     const refuse = (problem: string): never => {
       throw new PluginError({ kind: 'netns', path, problem })
     }
-    interfere({ kind: 'netns', what: path, isChange: false }, () => undefined, refuse)
+    interfere(
+      { kind: 'netns', what: path, isChange: false },
+      () => undefined,
+      (code) => {
+        throw new PluginError({ kind: 'netns', path, problem: code, code })
+      },
+    )
     const fdOpened = OPEN_FD.exec(path)?.[1]
     const netns = fdOpened === undefined ? world.namespaces.get(path) : open.get(Number(fdOpened))
     if (!netns) {

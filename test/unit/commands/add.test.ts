@@ -146,8 +146,8 @@ describe('ADD', () => {
     })
     const kinds = effects.filter(({ what }) => !what.startsWith('make folder')).map(({ what }) => what)
     expect(kinds.slice(0, 2)).toEqual([
-      `create /var/lib/cni/sriov/.vf-${VF_ADDRESS}`,
       'create /var/lib/cni/sriov/pod-a-net1',
+      `create /var/lib/cni/sriov/.vf-${VF_ADDRESS}`,
     ])
     expect(kinds.at(-1)).toBe('write durably /var/lib/cni/sriov/pod-a-net1')
   })

@@ -79,8 +79,8 @@ describe.each(CASES)('ADD with $name, killed', ({ scenario, add }) => {
   })
 })
 
-/** The effect of a release that writes down that it has begun: behind its claim, the record. */
-const NOTED_AT = 1
+/** The effect of a release that writes down that it has begun. */
+const NOTED_AT = 0
 
 /** An attachment whose release was killed. */
 async function killReleaseAt(verb: 'DEL' | 'GC', { make, conf }: Scenario, at: number, when: 'before' | 'after') {
