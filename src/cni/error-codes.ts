@@ -54,17 +54,23 @@ export function codeOf(fault: Fault): number {
   }
 }
 
+/** Nobody reads more; what the caller sent may be any length, and be quoted. */
+const MAX_TEXT = 4_000
+
+const clip = (text: string): string =>
+  text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}… (${text.length - MAX_TEXT} characters more)`
+
 /** What the caller reads on stdout when something was thrown. */
 export function errorDocument(thrown: unknown): ErrorDocument {
   if (!(thrown instanceof PluginError)) {
-    return { code: INTERNAL, msg: messageOf(thrown) }
+    return { code: INTERNAL, msg: clip(messageOf(thrown)) }
   }
   const { fault } = thrown
   const details = 'details' in fault ? fault.details : undefined
   return {
     code: fault.kind === 'ipam' ? (fault.code ?? codeOf(fault)) : codeOf(fault),
-    msg: describeFault(fault),
-    ...(details !== undefined && details !== '' && { details }),
+    msg: clip(describeFault(fault)),
+    ...(details !== undefined && details !== '' && { details: clip(details) }),
   }
 }
 

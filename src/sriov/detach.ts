@@ -9,15 +9,12 @@ import { bringHome } from './bring-home.js'
 import { describeVf } from './locate.js'
 import { isOfThisBoot } from './ownership.js'
 import { planVfRestore } from './plan.js'
-import { pfWriter, type Release, readRecordedVf, setUp } from './releasing.js'
+import { pfWriter, type RecordedVf, type Release, readRecordedVf, setUp } from './releasing.js'
 import { restoreMac } from './restore-mac.js'
 
-/** Gives the PF's settings of the VF back, its MAC apart; returns the MAC that the PF shows. */
-async function restoreVf(release: Release): Promise<string> {
-  const { target, vf } = await readRecordedVf(release)
-  await applyVfSteps(pfWriter(release), target, planVfRestore(release.record.original.vf, vf))
-  return vf.mac
-}
+/** Gives the PF's settings of the VF back, its MAC apart. */
+const restoreVf = (release: Release, { target, vf }: RecordedVf): Promise<void> =>
+  applyVfSteps(pfWriter(release), target, planVfRestore(release.record.original.vf, vf))
 
 /**
  * Gives the interface its alternative names back, and takes away what the pod gave it; one that another interface has
@@ -44,7 +41,7 @@ async function restoreAltNames({ host, hostRtnl, record, target }: Release, link
 }
 
 /** Gives the interface its MAC and its up or down back, after the PF's settings. */
-async function restoreNetdev(release: Release, link: Link, shownMac: string | undefined): Promise<void> {
+async function restoreNetdev(release: Release, link: Link, shownMac: string): Promise<void> {
   await restoreMac(release, link, shownMac)
   if (release.record.original.netdev.isUp) {
     await setUp(release, link, true)
@@ -91,15 +88,20 @@ export async function giveBackVf(
     await collect(async () => {
       link = await bringHome(release)
     })
-    let shownMac: string | undefined
+    let recorded: RecordedVf | undefined
     if (link || problems.length > 0) {
       await collect(async () => {
-        shownMac = await restoreVf(release)
+        recorded = await readRecordedVf(release)
       })
     }
-    const home = link
+    const [home, found] = [link, recorded]
+    if (found) {
+      await collect(() => restoreVf(release, found))
+    }
     if (home) {
-      await collect(() => restoreNetdev(release, home, shownMac))
+      if (found) {
+        await collect(() => restoreNetdev(release, home, found.vf.mac))
+      }
       await collect(() => restoreAltNames(release, home))
     }
   } finally {

@@ -3,7 +3,7 @@ import type { Host } from '../host/ports.js'
 import { ipamDel } from '../ipam.js'
 import { removeMark } from '../state/allocations.js'
 import { commitAttachment, noteAttachment, removeAttachment } from '../state/attachments.js'
-import { removeClaim } from '../state/claims.js'
+import { hasClaim, removeClaim } from '../state/claims.js'
 import type { AttachmentRecord, IpamCall } from '../state/record.js'
 import { giveBackVf } from './detach.js'
 import { describeVf } from './locate.js'
@@ -31,6 +31,13 @@ function noteReleasing({ files, log }: Host, cniDir: string, record: AttachmentR
   }
 }
 
+/**
+ * Whether the VF is on the host as it was: while it is not, the attachment has a claim. Of an ADD that died before its
+ * claim nothing was changed; of a release that died after it everything was given back.
+ */
+const isVfBack = ({ files }: Host, cniDir: string, { phase, deviceId }: AttachmentRecord): boolean =>
+  phase === 'released' || (phase !== 'attached' && !hasClaim(files, cniDir, deviceId))
+
 /** Gives the VF back unless it serves another by now; returns what could not be given back. */
 async function releaseVf(
   host: Host,
@@ -38,7 +45,10 @@ async function releaseVf(
   record: AttachmentRecord,
   netnsPaths: readonly string[],
 ): Promise<readonly string[]> {
-  if (record.phase === 'released') {
+  if (isVfBack(host, cniDir, record)) {
+    if (!hasClaim(host.files, cniDir, record.deviceId)) {
+      removeMark(host.files, cniDir, record.deviceId, record.netns.path)
+    }
     return []
   }
   if (belongsToAnother(host, cniDir, record)) {

@@ -32,8 +32,14 @@ function pfNameOf({ host, record }: Release): string {
   return name
 }
 
-/** The VF of a record as its PF reports it now: one dump. @throws PluginError kinds `device`, `kernel` */
-export async function readRecordedVf(release: Release): Promise<{ target: VfTarget; vf: VfInfo }> {
+/** The VF of a record as its PF reports it, and how to reach it there. */
+export interface RecordedVf {
+  readonly target: VfTarget
+  readonly vf: VfInfo
+}
+
+/** Asks the PF about the VF of a record: one dump. @throws PluginError kinds `device`, `kernel` */
+export async function readRecordedVf(release: Release): Promise<RecordedVf> {
   const { host, record, hostRtnl } = release
   const pfName = pfNameOf(release)
   const { pf, vf } = await readVf(hostRtnl, pfName, record.vfIndex)

@@ -60,10 +60,10 @@ async function restorePfMac(release: Release, link: Link, isAdministered: boolea
 
 /**
  * Gives a VF and its PF their MACs back. The PF's goes away first: while one is administered, an untrusted VF gets no
- * other. `shown` is what the PF shows now; undefined where it could not be asked.
+ * other. `shown` is what the PF shows now.
  * @throws PluginError kind `kernel`
  */
-export async function restoreMac(release: Release, link: Link, shown: string | undefined): Promise<void> {
+export async function restoreMac(release: Release, link: Link, shown: string): Promise<void> {
   const { original, releaseAdminMac } = release.record
   const isUntouched = releaseAdminMac === undefined && shown === original.vf.mac
   if (isUntouched && link.mac === original.netdev.mac) {

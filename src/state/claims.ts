@@ -10,6 +10,10 @@ const PREFIX = '.vf-'
 
 export const claimPath = (cniDir: string, deviceId: PciAddress): string => `${cniDir}/${PREFIX}${deviceId}`
 
+/** Whether anybody has a claim on a VF, readable or not. */
+export const hasClaim = (files: FilePort, cniDir: string, deviceId: PciAddress): boolean =>
+  files.exists(claimPath(cniDir, deviceId))
+
 /** The claim on a VF; undefined when there is none, or none that can be read. */
 export function readClaim(files: FilePort, cniDir: string, deviceId: PciAddress): AttachmentRecord | undefined {
   const text = files.readText(claimPath(cniDir, deviceId))
