@@ -85,7 +85,7 @@ async function requireFreeVf(host: Host, cniDir: string, { address, index, pf }:
     }
   }
   const mark = readMark(host.files, cniDir, address)
-  if (mark !== undefined && isNetns(host, mark)) {
+  if (mark !== undefined && mark !== '' && isNetns(host, mark)) {
     throw new PluginError({ kind: 'vfInUse', target, holder: `the pod of ${mark}, as ${cniDir}/pci/${address} says` })
   }
 }

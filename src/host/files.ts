@@ -60,15 +60,15 @@ function named<T>(path: string, what: string, work: () => T): T {
 
 const look = <T>(path: string, read: () => T): T | undefined => named(path, 'be read', () => whenPresent(read))
 
-/** mkdir -p. Not Node's: on a read-only file system that says ENOENT. */
-function makeFolders(path: string): void {
+/** mkdir -p, of many callers at once. Not Node's: on a read-only file system that says ENOENT. */
+function makeFolders(path: string, isParentThere = false): void {
   try {
     mkdirSync(path, FOLDER_MODE)
   } catch (error) {
     const errno = errnoOf(error)
-    if (errno === 'ENOENT') {
+    if (errno === 'ENOENT' && !isParentThere) {
       makeFolders(dirname(path))
-      mkdirSync(path, FOLDER_MODE)
+      makeFolders(path, true)
     } else if (errno !== 'EEXIST' || !statSync(path).isDirectory()) {
       throw error
     }

@@ -77,7 +77,7 @@ export function holdersOfVf({ files }: Host, cniDir: string, deviceId: string): 
 export function belongsToAnother(host: Host, cniDir: string, record: AttachmentRecord): boolean {
   const { files } = host
   const mark = readMark(files, cniDir, record.deviceId)
-  if (mark !== undefined && mark !== record.netns.path) {
+  if (mark !== undefined && mark !== '' && mark !== record.netns.path) {
     return true
   }
   const claim = readClaim(files, cniDir, record.deviceId)

@@ -2,7 +2,7 @@ import { messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import { ipamDel } from '../ipam.js'
 import { removeMark } from '../state/allocations.js'
-import { commitAttachment, noteAttachment, removeAttachment } from '../state/attachments.js'
+import { commitAttachment, loadAttachment, noteAttachment, removeAttachment } from '../state/attachments.js'
 import { hasClaim, removeClaim } from '../state/claims.js'
 import type { AttachmentRecord, IpamCall } from '../state/record.js'
 import { giveBackVf } from './detach.js'
@@ -85,6 +85,20 @@ async function releaseLease(
   }
 }
 
+/** Whether the attachment has another VF by now, its record having been lost before: lease and record are that one's. */
+function hasOtherVf({ files }: Host, cniDir: string, record: AttachmentRecord): boolean {
+  const read = loadAttachment(files, cniDir, record)
+  return read?.kind === 'record' && read.record.deviceId !== record.deviceId
+}
+
+/** @throws PluginError kind `release` when there are problems */
+function requireNone(record: AttachmentRecord, problems: readonly string[]): void {
+  if (problems.length > 0) {
+    const target = `${describeVf(record.vfIndex, record.pf.name)} (${record.deviceId})`
+    throw new PluginError({ kind: 'release', target, problems })
+  }
+}
+
 /**
  * Ends an attachment: VF first, IPAM last, the record only when both are done; a record whose VF is back says so, and
  * keeps nobody from the VF. A VF that serves another attachment by now is left alone. The caller holds the VF's lock.
@@ -97,6 +111,9 @@ export async function releaseAttachment(
   { ipam = record.ipam, isLeaseRefused = false, netnsPaths = [] }: ReleaseOptions = {},
 ): Promise<void> {
   const vfProblems = await releaseVf(host, cniDir, record, netnsPaths)
+  if (hasOtherVf(host, cniDir, record)) {
+    return requireNone(record, vfProblems)
+  }
   const leaseProblems = await releaseLease(host, ipam, isLeaseRefused)
   if (vfProblems.length === 0 && leaseProblems.length === 0) {
     removeAttachment(host.files, cniDir, record)
@@ -110,9 +127,5 @@ export async function releaseAttachment(
       problems.push(messageOf(error))
     }
   }
-  throw new PluginError({
-    kind: 'release',
-    target: `${describeVf(record.vfIndex, record.pf.name)} (${record.deviceId})`,
-    problems,
-  })
+  requireNone(record, problems)
 }

@@ -2,7 +2,8 @@ import { PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import type { Link } from '../netlink/link.js'
 import type { VfInfo } from '../netlink/vf-info.js'
-import { driverOf, uplinkOf } from '../pci/functions.js'
+import type { PciAddress } from '../pci/address.js'
+import { driverOf, pfOf, uplinkOf, vfIndexOf } from '../pci/functions.js'
 import type { Rtnl } from '../rtnl/connection.js'
 import { changeLink } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
@@ -19,17 +20,24 @@ export interface Release {
   readonly target: string
 }
 
-/** The PF of a record as it is called now. @throws PluginError kind `device` when it has no interface on the host */
-function pfNameOf({ host, record }: Release): string {
-  const { pf } = record
-  const name = uplinkOf(host.files, pf.address)
-  if (name === undefined) {
+/**
+ * Where the VF of a record is now: what sysfs says of its PCI address counts, for a record may be damaged, and a wrong
+ * index would be another pod's VF.
+ * @throws PluginError kind `device` when its PF has no interface on the host
+ */
+function locateRecordedVf({ host, record }: Release): { pfAddress: PciAddress; pfName: string; vfIndex: number } {
+  const { files } = host
+  const shown = pfOf(files, record.deviceId)
+  const pfAddress = shown ?? record.pf.address
+  const vfIndex = shown === undefined ? record.vfIndex : vfIndexOf(files, shown, record.deviceId)
+  const pfName = uplinkOf(files, pfAddress)
+  if (pfName === undefined || vfIndex === undefined) {
     throw new PluginError({
       kind: 'device',
-      message: `the PF ${pf.address} (${pf.name}) has no network interface on the host`,
+      message: `the PF ${pfAddress} (${record.pf.name}) ${pfName === undefined ? 'has no network interface on the host' : `does not list ${record.deviceId}`}`,
     })
   }
-  return name
+  return { pfAddress, pfName, vfIndex }
 }
 
 /** The VF of a record as its PF reports it, and how to reach it there. */
@@ -40,11 +48,10 @@ export interface RecordedVf {
 
 /** Asks the PF about the VF of a record: one dump. @throws PluginError kinds `device`, `kernel` */
 export async function readRecordedVf(release: Release): Promise<RecordedVf> {
-  const { host, record, hostRtnl } = release
-  const pfName = pfNameOf(release)
-  const { pf, vf } = await readVf(hostRtnl, pfName, record.vfIndex)
-  const driver = driverOf(host.files, record.pf.address) ?? 'none'
-  return { target: { pfName, pfAddress: record.pf.address, pfIndex: pf.index, vfIndex: record.vfIndex, driver }, vf }
+  const { pfAddress, pfName, vfIndex } = locateRecordedVf(release)
+  const { pf, vf } = await readVf(release.hostRtnl, pfName, vfIndex)
+  const driver = driverOf(release.host.files, pfAddress) ?? 'none'
+  return { target: { pfName, pfAddress, pfIndex: pf.index, vfIndex, driver }, vf }
 }
 
 /** How to write to the PF. */

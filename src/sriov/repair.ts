@@ -2,7 +2,7 @@ import type { Host } from '../host/ports.js'
 import type { PciAddress } from '../pci/address.js'
 import { readMark, removeMark } from '../state/allocations.js'
 import { isMentioned, recordOfClaim } from '../state/attachments.js'
-import { readClaim } from '../state/claims.js'
+import { hasClaim, readClaim } from '../state/claims.js'
 import { withFreeVfLock } from '../state/lock.js'
 import { type AttachmentRecord, isSameKey } from '../state/record.js'
 import { isInUse, isOfThisBoot } from './ownership.js'
@@ -35,12 +35,15 @@ export const repairClaim = (host: Host, cniDir: string, found: AttachmentRecord,
     await releaseAttachment(host, cniDir, claim)
   })
 
-/** Takes the mark of a dead pod away, unless a state file speaks of the VF: then a DEL is to come. */
+/**
+ * Takes the mark of a dead pod away, or one that a power cut emptied, unless a state file speaks of the VF: then a DEL
+ * is to come.
+ */
 export const repairMark = (host: Host, cniDir: string, deviceId: PciAddress): Promise<void> => {
   const { files } = host
   const markOfNobody = (): string | undefined => {
     const mark = readMark(files, cniDir, deviceId)
-    const isUsed = mark === undefined || isNetns(host, mark) || readClaim(files, cniDir, deviceId) !== undefined
+    const isUsed = mark === undefined || (mark !== '' && isNetns(host, mark)) || hasClaim(files, cniDir, deviceId)
     return isUsed || isMentioned(files, cniDir, deviceId) ? undefined : mark
   }
   if (markOfNobody() === undefined) {

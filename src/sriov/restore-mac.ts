@@ -1,6 +1,7 @@
 import type { Link } from '../netlink/link.js'
 import { ZERO_MAC } from '../netlink/mac.js'
 import { changeLink } from '../rtnl/link.js'
+import { noteAttachment } from '../state/attachments.js'
 import { applyVfSteps, type VfTarget } from './apply.js'
 import { freeMac, macStep, mayNotSetMac, settleMac } from './mac.js'
 import { pfWriter, type Release, readRecordedVf, setUp } from './releasing.js'
@@ -11,36 +12,46 @@ async function reset(release: Release, link: Link): Promise<void> {
   await setUp(release, link, false)
 }
 
-/**
- * Gives the interface its own MAC. Where the driver lets only the PF set it, the PF administers that MAC: the VF takes
- * it over with its next reset, or later by itself. Returns whether the PF does.
- */
-async function restoreOwnMac(release: Release, link: Link, pf: VfTarget): Promise<boolean> {
-  const { host, record, hostRtnl, target } = release
-  const { netdev } = record.original
-  const { driver } = record
-  if (link.mac === netdev.mac) {
-    return false
+/** Gives the interface its own MAC; false when its driver lets only the PF set it. */
+async function setOwnMac({ hostRtnl, record, target }: Release, link: Link): Promise<boolean> {
+  const { mac } = record.original.netdev
+  if (link.mac === mac) {
+    return true
   }
   try {
-    await changeLink(hostRtnl, link.index, { mac: netdev.mac }, { operation: `set mac ${netdev.mac}`, target, driver })
-    return false
+    const blame = { operation: `set mac ${mac}`, target, driver: record.driver }
+    await changeLink(hostRtnl, link.index, { mac }, blame)
+    return true
   } catch (error) {
     if (!mayNotSetMac(error)) {
       throw error
     }
-    await applyVfSteps(pfWriter(release), pf, [macStep(netdev.mac)])
-    await reset(release, link)
-    await settleMac(hostRtnl, host.clock, { index: link.index, mac: netdev.mac, target, driver })
-    return true
+    return false
   }
 }
 
+/** Lets the PF administer the interface's own MAC: the VF takes it over with its next reset, or later by itself. */
+async function administerOwnMac(release: Release, link: Link, pf: VfTarget): Promise<void> {
+  const { host, record, hostRtnl, target } = release
+  const { mac } = record.original.netdev
+  await applyVfSteps(pfWriter(release), pf, [macStep(mac)])
+  await reset(release, link)
+  await settleMac(hostRtnl, host.clock, { index: link.index, mac, target, driver: record.driver })
+}
+
+/** What the PF administers now (`isAdministered`), and did before us. */
+interface Administration {
+  readonly isAdministered: boolean
+  readonly wasAdministered: boolean
+}
+
 /** Makes the PF hold what it held: the MAC it administered, or none, so that it shows what the VF tells it. */
-async function restorePfMac(release: Release, link: Link, isAdministered: boolean): Promise<void> {
-  const { original, releaseAdminMac } = release.record
-  const { mac } = original.vf
-  const wasAdministered = releaseAdminMac === undefined ? mac !== original.netdev.mac : releaseAdminMac !== ZERO_MAC
+async function restorePfMac(
+  release: Release,
+  link: Link,
+  { isAdministered, wasAdministered }: Administration,
+): Promise<void> {
+  const { mac } = release.record.original.vf
   const { target, vf: shown } = await readRecordedVf(release)
   let vf = shown
   if (isAdministered && !wasAdministered) {
@@ -58,16 +69,34 @@ async function restorePfMac(release: Release, link: Link, isAdministered: boolea
   }
 }
 
+/** Notes that the PF had administered its MAC, which only shows when the VF is refused its own. */
+function noteAdministered({ host, cniDir, record }: Release): void {
+  const phase = record.phase === 'attached' ? 'releasing' : record.phase
+  noteAttachment(host.files, cniDir, { ...record, phase, releaseAdminMac: record.original.vf.mac })
+}
+
 /**
- * Gives a VF and its PF their MACs back. The PF's goes away first: while one is administered, an untrusted VF gets no
- * other. `shown` is what the PF shows now.
+ * Gives a VF and its PF their MACs back. Where the PF's is not as it was, or the VF is refused its own, the PF's goes
+ * away first: while one is administered, an untrusted VF gets no other. `shown` is what the PF shows now.
  * @throws PluginError kind `kernel`
  */
 export async function restoreMac(release: Release, link: Link, shown: string): Promise<void> {
   const { original, releaseAdminMac } = release.record
+  let wasAdministered =
+    releaseAdminMac === undefined ? original.vf.mac !== original.netdev.mac : releaseAdminMac !== ZERO_MAC
   const isUntouched = releaseAdminMac === undefined && shown === original.vf.mac
   if (isUntouched && link.mac === original.netdev.mac) {
     return
+  }
+  if (isUntouched) {
+    const couldSet = await setOwnMac(release, link)
+    if (couldSet && (await readRecordedVf(release)).vf.mac === original.vf.mac) {
+      return
+    }
+    if (!couldSet) {
+      wasAdministered = true
+      noteAdministered(release)
+    }
   }
   const { target, vf } = await readRecordedVf(release)
   if (vf.mac !== ZERO_MAC) {
@@ -76,8 +105,11 @@ export async function restoreMac(release: Release, link: Link, shown: string): P
   // As if it were: where the interface's MAC is refused half-way, the PF may administer one.
   let isAdministered = true
   try {
-    isAdministered = await restoreOwnMac(release, link, target)
+    isAdministered = !(await setOwnMac(release, link))
+    if (isAdministered) {
+      await administerOwnMac(release, link, target)
+    }
   } finally {
-    await restorePfMac(release, link, isAdministered)
+    await restorePfMac(release, link, { isAdministered, wasAdministered })
   }
 }

@@ -3,11 +3,12 @@ import { type PciAddress, parsePciAddress } from '../pci/address.js'
 
 const markPath = (cniDir: string, deviceId: PciAddress): string => `${cniDir}/pci/${deviceId}`
 
-/** The netns path of whoever uses a VF: a file shared with the Go sriov-cni, the path and nothing else. */
-export function readMark(files: FilePort, cniDir: string, deviceId: PciAddress): string | undefined {
-  const path = files.readText(markPath(cniDir, deviceId))?.trim()
-  return path === '' ? undefined : path
-}
+/**
+ * The netns path of whoever uses a VF: a file shared with the Go sriov-cni, the path and nothing else. Empty where a
+ * power cut has taken the text; undefined where there is no mark.
+ */
+export const readMark = (files: FilePort, cniDir: string, deviceId: PciAddress): string | undefined =>
+  files.readText(markPath(cniDir, deviceId))?.trim()
 
 /** The VFs that are marked. */
 export const markedVfs = (files: FilePort, cniDir: string): readonly PciAddress[] =>
@@ -18,9 +19,10 @@ export function writeMark(files: FilePort, cniDir: string, deviceId: PciAddress,
   files.write(markPath(cniDir, deviceId), netnsPath)
 }
 
-/** Takes a mark away, unless it is another user's by now. */
+/** Takes a mark away, an empty one too, unless it is another user's by now. */
 export function removeMark(files: FilePort, cniDir: string, deviceId: PciAddress, netnsPath: string): void {
-  if (readMark(files, cniDir, deviceId) === netnsPath) {
+  const mark = readMark(files, cniDir, deviceId)
+  if (mark === netnsPath || mark === '') {
     files.remove(markPath(cniDir, deviceId))
   }
 }

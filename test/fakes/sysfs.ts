@@ -32,8 +32,15 @@ const partsOf = (path: string): readonly string[] => path.slice(DEVICES.length).
 const netdevsOf = (world: FakeWorld, address: string): string[] =>
   world.host.links.filter((link) => link.parentDevice === address).map(({ name }) => name)
 
+const VIRTFN = /^virtfn(\d+)$/
+
 export function sysfsLink(world: FakeWorld, path: string): string | undefined {
   const [address = '', name = '', ...deeper] = partsOf(path)
+  const index = VIRTFN.exec(name)?.[1]
+  if (index !== undefined && deeper.length === 0) {
+    const vf = world.cardOf(address)?.vfs[Number(index)]
+    return vf?.index === Number(index) ? `../${vf.address}` : undefined
+  }
   return deeper.length > 0 ? undefined : entriesOf(world, address)?.get(name)
 }
 

@@ -58,6 +58,16 @@ describe('GC of any network', () => {
     expect([...world.files.keys()].filter((path) => path.includes('/cni/sriov/'))).toEqual([])
   })
 
+  test.each(['DEL', 'GC'])('%s takes a mark away that a power cut has emptied', async (verb) => {
+    const world = makeMachine()
+    await call(world, 'ADD', FULL)
+    world.removeNetns(POD_A)
+    world.files.set(BOOT_ID_PATH, 'boot-2\n')
+    world.files.set(MARK, '')
+    expect(codeOf(await call(world, verb, { ...FULL, 'cni.dev/valid-attachments': [] }, { netns: '' }))).toBeUndefined()
+    expect([...world.files.keys()].filter((path) => path.includes('/cni/sriov/'))).toEqual([])
+  })
+
   test('frees a lease that a DEL could not', async () => {
     const world = makeMachine()
     const before = snapshot(world)
@@ -69,10 +79,10 @@ describe('GC of any network', () => {
     expect(snapshot(world)).toEqual(before)
   })
 
-  test('takes the mark of a dead pod away that nobody speaks of', async () => {
+  test.each(['/run/netns/gone', ''])('takes the mark %j away that nobody speaks of', async (mark) => {
     const world = makeMachine()
     world.folders.add('/var/lib/cni/sriov/pci')
-    world.files.set(MARK, '/run/netns/gone')
+    world.files.set(MARK, mark)
     expect(codeOf(await call(world, 'GC', ELSEWHERE))).toBeUndefined()
     expect(world.files.has(MARK)).toBe(false)
   })

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
+import { makeLink } from '../../fakes/links.js'
 import { makeMachine, OTHER_VF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine.js'
-import { SCENARIOS, type Scenario } from '../../fakes/scenarios.js'
+import { IPAM, SCENARIOS, type Scenario } from '../../fakes/scenarios.js'
 import { snapshot } from '../../fakes/snapshot.js'
 import type { FakeWorld } from '../../fakes/world.js'
 
@@ -87,14 +88,36 @@ describe.each(SCENARIOS)('an attachment with $name whose record was', (scenario)
   })
 })
 
-test('a record that was lost, and an ADD that came again for another VF: DEL and GC give both back', async () => {
-  const world = makeMachine()
-  const before = snapshot(world)
-  await call(world, 'ADD', netConf({ vlan: 5 }))
-  world.files.delete(RECORD)
-  world.link(world.netns(POD_A), 'net1').name = 'old'
-  expect(codeOf(await call(world, 'ADD', netConf({ deviceID: OTHER_VF_ADDRESS })))).toBeUndefined()
-  expect(codeOf(await call(world, 'DEL', netConf({ deviceID: OTHER_VF_ADDRESS })))).toBeUndefined()
-  expect(codeOf(await call(world, 'DEL', netConf()))).toBeUndefined()
-  expect(snapshot(world)).toEqual(before)
+describe('a record that was lost, and an ADD that came again for another VF', () => {
+  async function lostAndAgain() {
+    const world = makeMachine()
+    const before = snapshot(world)
+    await call(world, 'ADD', netConf({ vlan: 5, ...IPAM }))
+    world.files.delete(RECORD)
+    world.leases.clear()
+    world.link(world.netns(POD_A), 'net1').name = 'old'
+    const again = netConf({ deviceID: OTHER_VF_ADDRESS, ...IPAM })
+    expect(codeOf(await call(world, 'ADD', again))).toBeUndefined()
+    return { world, before, again }
+  }
+
+  test('are both given back by two DELs', async () => {
+    const { world, before, again } = await lostAndAgain()
+    expect(codeOf(await call(world, 'DEL', again))).toBeUndefined()
+    expect(codeOf(await call(world, 'DEL', again))).toBeUndefined()
+    expect(snapshot(world)).toEqual(before)
+  })
+
+  test('leave the second its record and lease when GC finds the first', async () => {
+    const { world, before, again } = await lostAndAgain()
+    const { links } = world.netns(POD_A)
+    const [old] = links.splice(links.indexOf(world.link(world.netns(POD_A), 'old')), 1)
+    world.host.links.push({ ...(old ?? makeLink({ name: 'old' })), addresses: [], routes: [] })
+    const gc = { ...again, 'cni.dev/valid-attachments': [{ containerID: 'pod-a', ifname: 'net1' }] }
+    expect(codeOf(await call(world, 'GC', gc))).toBeUndefined()
+    expect([...world.leases.keys()]).toEqual(['pod-a net1'])
+    expect(codeOf(await call(world, 'CHECK', again))).toBeUndefined()
+    expect(codeOf(await call(world, 'DEL', again))).toBeUndefined()
+    expect(snapshot(world)).toEqual(before)
+  })
 })
