@@ -1,4 +1,4 @@
-import { getCurrentTest } from 'vitest/suite'
+import { TestRunner } from 'vitest'
 
 /** What the test tiers try in numbers: the summary adds them up. */
 export type Counted =
@@ -16,7 +16,7 @@ interface CountingMeta {
 
 /** Notes that the running test has tried something so many times; it counts as passed when the test does. */
 export function count(what: Counted, times = 1): void {
-  const meta = getCurrentTest()?.meta as CountingMeta | undefined
+  const meta = TestRunner.getCurrentTest()?.meta as CountingMeta | undefined
   if (meta) {
     meta.counts = { ...meta.counts, [what]: (meta.counts?.[what] ?? 0) + times }
   }
