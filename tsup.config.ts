@@ -10,7 +10,7 @@ const base: Options = {
 }
 
 // The plugin: one file per entry, with everything in it: the node that installs it has no node_modules.
-// The tools: what scripts/demo, scripts/bench and scripts/test run.
+// The tools: what scripts/demo, scripts/bench and scripts/test run, and what the lab's tests load into the plugin.
 export default defineConfig([
   {
     ...base,
@@ -20,7 +20,12 @@ export default defineConfig([
   },
   {
     ...base,
-    entry: { demo: 'scripts/tools/demo.ts', bench: 'scripts/tools/bench.ts', summary: 'scripts/tools/summary.ts' },
+    entry: {
+      demo: 'scripts/tools/demo.ts',
+      bench: 'scripts/tools/bench.ts',
+      summary: 'scripts/tools/summary.ts',
+      'kill-hook': 'test/lab/kill-hook.ts',
+    },
     outDir: 'dist/tools',
   },
 ])

@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { expect } from 'vitest'
+import { type CallOptions, type Conf, cniEnvironment, type Verb } from './plugin.js'
+import type { Pod } from './pods.js'
+
+/** A moment in a call of the plugin: right before or after something it does to the machine. */
+export interface Point {
+  /** Its number among all that the call does; 0 is the first. */
+  readonly at: number
+  readonly when: 'before' | 'after'
+  readonly what: string
+}
+
+/** A call whose process carries kill-hook.ts. */
+export interface HookedCall {
+  readonly verb: Verb
+  readonly pod: Pod
+  readonly conf: Conf
+  readonly options?: CallOptions
+}
+
+interface Ending {
+  readonly exitCode: number | null
+  readonly signal: string | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+const HOOK = 'dist/tools/kill-hook.cjs'
+const BUNDLE = 'dist/main.cjs'
+const RECORDING = '/run/kill-hook.txt'
+
+/**
+ * Runs the bundle, not the installed plugin: a start-up snapshot takes no hook. Returns when the process is dead; what
+ * it has started may still run.
+ */
+function runHooked({ verb, pod, conf, options }: HookedCall, hook: Readonly<Record<string, string>>): Promise<Ending> {
+  const child = spawn(process.execPath, ['--jitless', '--no-expose-wasm', '--require', `./${HOOK}`, BUNDLE], {
+    env: { ...cniEnvironment(verb, pod, options), ...hook },
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (text) => {
+    stdout += text
+  })
+  child.stderr.on('data', (text) => {
+    stderr += text
+  })
+  child.stdin.on('error', () => undefined).end(JSON.stringify(conf))
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('exit', (exitCode, signal) => resolve({ exitCode, signal, stdout, stderr }))
+  })
+}
+
+/** What a call that is left alone does to the machine, in order. It must succeed. */
+export async function recordPrimitives(call: HookedCall): Promise<string[]> {
+  rmSync(RECORDING, { force: true })
+  const { exitCode, stdout, stderr } = await runHooked(call, { SRIOV_HOOK_RECORD: RECORDING })
+  if (exitCode !== 0 || !existsSync(RECORDING)) {
+    throw new Error(`${call.verb} could not be recorded: exit status ${exitCode}\n${stdout}${stderr}`)
+  }
+  return readFileSync(RECORDING, 'utf8').trim().split('\n')
+}
+
+/** Both moments of every primitive. */
+export const pointsOf = (primitives: readonly string[]): Point[] =>
+  primitives.flatMap((what, at) => [
+    { at, when: 'before' as const, what },
+    { at, when: 'after' as const, what },
+  ])
+
+/** Calls the plugin and kills it at a point; `lastWords` is a shell command that it runs there first. */
+export async function killAt({ at, when }: Point, call: HookedCall, lastWords = ''): Promise<void> {
+  const { exitCode, signal, stdout, stderr } = await runHooked(call, {
+    SRIOV_HOOK_KILL: `${when} ${at}`,
+    SRIOV_HOOK_LAST_WORDS: lastWords,
+  })
+  expect(signal, `${call.verb} was not killed: exit status ${exitCode}\n${stdout}${stderr}`).toBe('SIGKILL')
+}

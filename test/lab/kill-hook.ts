@@ -1,0 +1,149 @@
+/**
+ * Loaded into the plugin before its own code (`node --require kill-hook.cjs main.cjs`): numbers whatever it does to
+ * the machine, at the edge to Node.js and to the addon, so that nothing has to be listed by hand. See hooked-call.ts.
+ */
+import { decodeMessages } from '../../src/netlink/message.js'
+
+/** The environment variables that tell the hook what to do. */
+export const HOOK_VARIABLES = {
+  /** A file: a line for each primitive goes there. */
+  record: 'SRIOV_HOOK_RECORD',
+  /** `before 3`, `after 3`: when the process kills itself. 0 is the first primitive. */
+  kill: 'SRIOV_HOOK_KILL',
+  /** A shell command that runs right before the kill. */
+  lastWords: 'SRIOV_HOOK_LAST_WORDS',
+} as const
+
+type Callable = (...args: unknown[]) => unknown
+/** What a call is about to change; undefined when it only looks. */
+type Describe = (name: string, args: readonly unknown[]) => string | undefined
+
+const { appendFileSync, readlinkSync } = require('node:fs') as typeof import('node:fs')
+
+/** closeSync() gives locks up, but releaseLock() of the addon comes before it. */
+const READ_ONLY_FILE_CALLS = new Set(
+  [
+    ...['access', 'close', 'exists', 'fstat', 'lstat', 'opendir', 'read', 'readdir', 'readFile', 'readlink', 'readv'],
+    ...['realpath', 'stat', 'statfs'],
+  ].map((name) => `${name}Sync`),
+)
+/** exitNow: whatever is killed there is killed after the last primitive. */
+const READ_ONLY_ADDON_CALLS = new Set(['namespaceType', 'openRouteSocket', 'receiveRoute', 'exitNow'])
+const ADDON = 'sriov_native.node'
+const LAST_STANDARD_FD = 2
+
+const OPERATIONS = ['NEW', 'DEL', 'GET', 'SET'] as const
+const OBJECTS = new Map([
+  [16, 'LINK'],
+  [20, 'ADDR'],
+  [24, 'ROUTE'],
+  [108, 'LINKPROP'],
+])
+
+/** rtnetlink.h: the lowest two bits of a type are the operation. */
+const nameOfMessage = (type: number): string => `${OPERATIONS[type & 3] ?? ''}${OBJECTS.get(type & ~3) ?? type}`
+
+const isGet = (type: number): boolean => OPERATIONS[type & 3] === 'GET'
+
+let seen = -1
+let isInside = false
+
+const record = process.env[HOOK_VARIABLES.record]
+const [moment, wanted] = (process.env[HOOK_VARIABLES.kill] ?? '').split(' ')
+const killAt = moment ? Number(wanted) : Number.NaN
+
+function die(): void {
+  const command = process.env[HOOK_VARIABLES.lastWords]
+  if (command) {
+    const { execFileSync } = require('node:child_process') as typeof import('node:child_process')
+    execFileSync('/bin/sh', ['-c', command])
+  }
+  process.kill(process.pid, 'SIGKILL')
+}
+
+/** Short, and the same in every run: test names are made of it. */
+const normal = (path: string): string =>
+  path
+    .replace('/var/lib/cni/sriov', 'STATE')
+    .replace(/\.tmp-[\d-]+/, '.tmp')
+    .replace(/c-pod-\d+-\d+/, 'POD')
+
+function argumentText(argument: unknown): string {
+  return typeof argument === 'string' ? normal(argument) : ''
+}
+
+function fileOfFd(fd: unknown): string {
+  try {
+    return normal(readlinkSync(`/proc/self/fd/${fd}`))
+  } catch {
+    return `fd ${fd}`
+  }
+}
+
+const isOpenForReading = (flags: unknown): boolean =>
+  flags === undefined || (typeof flags === 'string' ? /^rs?$/.test(flags) : (Number(flags) & 0o3) === 0)
+
+const describeFileCall: Describe = (name, [first, second]) => {
+  if (typeof first === 'number') {
+    return first > LAST_STANDARD_FD ? `${name} ${fileOfFd(first)}` : undefined
+  }
+  if (first === '/dev/null' || (name === 'openSync' && isOpenForReading(second))) {
+    return undefined
+  }
+  const target = name === 'renameSync' || name === 'linkSync' ? ` ${argumentText(second)}` : ''
+  return `${name} ${argumentText(first)}${target}`
+}
+
+const describeAddonCall: Describe = (name, args) => {
+  if (name === 'sendRoute' && Buffer.isBuffer(args[1])) {
+    const types = decodeMessages(args[1]).map(({ type }) => type)
+    return types.every(isGet) ? undefined : `${name} ${types.map(nameOfMessage).join(' ')}`
+  }
+  return `${name} ${args.map(argumentText).join(' ')}`.trim()
+}
+
+function hooked(name: string, original: Callable, describe: Describe): Callable {
+  return function (this: unknown, ...args) {
+    const what = isInside ? undefined : describe(name, args)
+    if (what === undefined) {
+      return original.apply(this, args)
+    }
+    seen += 1
+    isInside = true
+    try {
+      if (record) {
+        appendFileSync(record, `${what}\n`)
+      }
+      if (seen === killAt && moment === 'before') {
+        die()
+      }
+      return original.apply(this, args)
+    } finally {
+      // A call that is refused is over, too.
+      if (seen === killAt && moment === 'after') {
+        die()
+      }
+      isInside = false
+    }
+  }
+}
+
+const fs = require('node:fs') as Record<string, unknown>
+for (const [name, member] of Object.entries(fs)) {
+  if (name.endsWith('Sync') && typeof member === 'function' && !READ_ONLY_FILE_CALLS.has(name)) {
+    fs[name] = hooked(name, member as Callable, describeFileCall)
+  }
+}
+
+const dlopen = process.dlopen.bind(process)
+process.dlopen = (module: { exports: Record<string, Callable> }, file: string, ...flags: number[]) => {
+  ;(dlopen as Callable)(module, file, ...flags)
+  if (file.endsWith(ADDON)) {
+    module.exports = Object.fromEntries(
+      Object.entries(module.exports).map(([name, member]) => [
+        name,
+        READ_ONLY_ADDON_CALLS.has(name) ? member : hooked(name, member, describeAddonCall),
+      ]),
+    )
+  }
+}
