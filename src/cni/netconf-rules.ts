@@ -4,7 +4,6 @@
  */
 import type * as z from 'zod/mini'
 import type { ConfigIssue } from '../errors.js'
-import type { PciAddress } from '../pci/address.js'
 import type { CallArgs } from './args.js'
 import { foldKeys, type JsonObject, keyTable, valueAt } from './json.js'
 import { Mac, type NetConfValues, RUNTIME_KEYS, type RuntimeValues, Vlan } from './netconf-schema.js'
@@ -93,63 +92,15 @@ export function readVlan(values: NetConfValues, args: CallArgs, issues: ConfigIs
   return vlan === undefined ? undefined : { vlan, vlanQoS, vlanProto }
 }
 
-/** What belongs to ways of choosing and binding that this version does not have. */
-export function refuseUnsupported(
-  values: NetConfValues,
-  runtime: RuntimeValues,
-  args: CallArgs,
-  hasDevice: boolean,
-  issues: ConfigIssue[],
-): void {
+/** What belongs to ways of binding that this version does not have. */
+export function refuseUnsupported(values: NetConfValues, runtime: RuntimeValues, issues: ConfigIssue[]): void {
   const refuse = (key: string) => issues.push({ key, problem: 'is not yet supported' })
-  if (!hasDevice) {
-    for (const key of ['master', 'if0', 'vf', 'selectors'] as const) {
-      if (values[key] !== undefined) {
-        refuse(key)
-      }
-    }
-    if (args.extra.VF !== undefined) {
-      refuse('CNI_ARGS VF')
-    }
-  }
-  if (values.pfOnly === true) {
-    refuse('pfOnly')
-  }
-  if (values.if0name !== undefined) {
-    refuse('if0name')
-  }
   if (values.dpdk !== undefined) {
     refuse('dpdk')
   }
   if (runtime.CNIDeviceInfoFile !== undefined) {
     refuse('runtimeConfig.CNIDeviceInfoFile')
   }
-}
-
-/** The VF by its PCI address; the keys that can name it must agree. */
-export function readDevice(
-  values: NetConfValues,
-  runtime: RuntimeValues,
-  known: ReadonlyMap<string, unknown>,
-  issues: ConfigIssue[],
-): PciAddress | undefined {
-  const given = [
-    ['runtimeConfig.deviceID', runtime.deviceID],
-    ['deviceID', values.deviceID],
-    ['pciBusID', values.pciBusID],
-  ] as const
-  const [first, ...others] = given.filter(([, address]) => address !== undefined)
-  for (const [key, address] of others) {
-    if (address !== first?.[1]) {
-      issues.push({ key, problem: `${address} is not the device that ${first?.[0]} names (${first?.[1]})` })
-    }
-  }
-  const isBroken = issues.some(({ key }) => given.some(([name]) => name === key))
-  const hasOtherWay = ['master', 'if0', 'selectors'].some((key) => known.has(key))
-  if (!first && !isBroken && !hasOtherWay) {
-    issues.push({ key: 'deviceID', problem: 'is missing: name the VF by its PCI address, like 0000:01:10.0' })
-  }
-  return first?.[1]
 }
 
 /** The IPAM plugin; undefined for layer 2. Its name is a file name in CNI_PATH. */

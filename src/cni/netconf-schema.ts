@@ -1,6 +1,7 @@
 import * as z from 'zod/mini'
 import { isUnicastMac, parseMac } from '../netlink/mac.js'
 import { parsePciAddress } from '../pci/address.js'
+import { ifNameProblem } from './args.js'
 
 // One process reads one configuration: compiling the checks would cost more than it saves.
 z.config({ jitless: true })
@@ -37,6 +38,10 @@ export const Mac = z.pipe(
   z.transform((value) => value.toLowerCase().replaceAll('-', ':')),
 )
 
+const IfName = text.check(
+  z.refine((value) => ifNameProblem(value) === undefined, 'must be the name of a network interface'),
+)
+
 const VlanProto = z.pipe(
   z.pipe(
     text,
@@ -57,12 +62,13 @@ export const NET_CONF_KEYS = {
   type: text,
   deviceID: PciAddress,
   pciBusID: PciAddress,
-  master: text,
-  if0: text,
+  master: IfName,
+  if0: IfName,
   vf: whole(0, MAX_U32),
   selectors: object,
+  numaNode: whole(0, 1023),
   pfOnly: flag,
-  if0name: text,
+  if0name: IfName,
   l2enable: flag,
   vlan: Vlan,
   vlanQoS: whole(0, 7),

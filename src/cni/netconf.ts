@@ -1,10 +1,9 @@
 import { type ConfigIssue, PluginError } from '../errors.js'
-import type { PciAddress } from '../pci/address.js'
 import type { CallArgs } from './args.js'
+import { type DeviceChoice, readChoice } from './device-choice.js'
 import { foldKeys, type JsonObject, keyTable, suggestKey } from './json.js'
 import {
   readAttachments,
-  readDevice,
   readIpamType,
   readKeys,
   readMac,
@@ -28,9 +27,11 @@ export interface NetConf {
   readonly name: string
   /** Stdin as it came: IPAM plugins read the same bytes. */
   readonly text: string
-  readonly deviceId?: PciAddress
-  /** The PF whose VFs serve this network, by the name of its interface. */
-  readonly pfName?: string
+  readonly device?: DeviceChoice
+  /** The pod's NUMA node, where the caller knows it. */
+  readonly numaNode?: number
+  /** What the interface is called in the pod, where that is not CNI_IFNAME. */
+  readonly podIfName?: string
   readonly vf: WantedVf
   readonly netdev: WantedNetdev
   readonly ipamType?: string
@@ -85,8 +86,8 @@ export function parseNetConf({ cniVersion, name, text, object }: NetConfHeader, 
   ) {
     issues.push({ key: 'min_tx_rate', problem: `${minTxRateMbps} is above max_tx_rate ${maxTxRateMbps}` })
   }
-  const deviceId = readDevice(values, runtime, known, issues)
-  refuseUnsupported(values, runtime, args, deviceId !== undefined, issues)
+  const device = readChoice(values, runtime, args, issues)
+  refuseUnsupported(values, runtime, issues)
   const conf: NetConf = {
     cniVersion,
     name,
@@ -104,8 +105,9 @@ export function parseNetConf({ cniVersion, name, text, object }: NetConfHeader, 
     cniDir: values.cniDir ?? DEFAULT_CNI_DIR,
     logLevel: values.logLevel ?? DEFAULT_LOG_LEVEL,
     ...present({
-      deviceId,
-      pfName: values.master ?? values.if0,
+      device,
+      numaNode: values.numaNode,
+      podIfName: values.if0name,
       ipamType: readIpamType(values, issues),
       logFile: values.logFile,
       dns: values.dns,

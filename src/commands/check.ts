@@ -19,10 +19,13 @@ import { loadAttachment } from '../state/attachments.js'
 import type { AttachmentRecord, Phase } from '../state/record.js'
 
 /** What of the PF's settings is not as it was set. */
-async function vfDifferences(host: Host, { pf, vfIndex, wanted }: AttachmentRecord): Promise<string[]> {
+async function vfDifferences(host: Host, { pf, wanted }: AttachmentRecord): Promise<string[]> {
+  if (!pf) {
+    return []
+  }
   const rtnl = openRtnl(host)
   try {
-    const { vf } = await readVf(rtnl, uplinkOf(host.files, pf.address) ?? pf.name, vfIndex)
+    const { vf } = await readVf(rtnl, uplinkOf(host.files, pf.address) ?? pf.name, pf.vfIndex)
     const { mac, ...others } = wanted.vf
     return [
       ...planVf(others, vf).map(({ operation }) => `${operation.replace(/^set /, '')} does not hold any more`),
@@ -43,6 +46,8 @@ function driverDifferences({ files }: Host, { deviceId, driver }: AttachmentReco
 /** What the pod's interface should be: as the result has it, and as the configuration asked. */
 interface Expected {
   readonly deviceId: PciAddress
+  /** In the pod. */
+  readonly ifName: string
   readonly result: CniResult
   readonly wanted: WantedNetdev
 }
@@ -74,20 +79,19 @@ function flagDifferences({ isPromisc, isAllmulti }: Link, { promisc, allmulti }:
 /** What of the interface in the pod is not as the result of its ADD says. */
 async function podDifferences(
   host: Host,
-  args: CallArgs,
-  { deviceId, result, wanted }: Expected,
+  { deviceId, ifName, result, wanted }: Expected,
   pod: Netns,
 ): Promise<string[]> {
   const rtnl = openRtnl(host, pod)
   try {
-    const link = await linkByName(rtnl, args.ifName)
+    const link = await linkByName(rtnl, ifName)
     if (!link) {
-      return [`there is no interface ${args.ifName} in ${pod.path}`]
+      return [`there is no interface ${ifName} in ${pod.path}`]
     }
     if (link.parentDevice !== undefined && link.parentDevice !== deviceId) {
-      return [`${args.ifName} in ${pod.path} is not the VF ${deviceId} any more`]
+      return [`${ifName} in ${pod.path} is not the VF ${deviceId} any more`]
     }
-    const expected = result.interfaces.find(({ name }) => name === args.ifName)
+    const expected = result.interfaces.find(({ name }) => name === ifName)
     const addresses = await addressesOf(rtnl, link.index)
     const missing = result.ips.flatMap(({ address }) => {
       const { bytes, prefixLength } = parseCidr(address)
@@ -98,7 +102,7 @@ async function podDifferences(
       return found.flags & IFA_F_DADFAILED ? [`address ${address} is used by another host`] : []
     })
     return [
-      ...(link.isUp ? [] : [`${args.ifName} is down`]),
+      ...(link.isUp ? [] : [`${ifName} is down`]),
       ...(expected?.mac === undefined || expected.mac === link.mac
         ? []
         : [`its MAC is ${link.mac}, not ${expected.mac}`]),
@@ -136,8 +140,14 @@ export async function check(host: Host, args: CallArgs, parsed: ParsedNetConf, p
   const { record } = read
   // Routes are not looked at: Multus may have removed a default route.
   const result = expectedResult(readResult(record.result ?? {}), conf.prevResult && readResult(conf.prevResult))
+  const expected: Expected = {
+    deviceId: record.deviceId,
+    ifName: record.podIfName ?? record.ifName,
+    result,
+    wanted: record.wanted.netdev,
+  }
   const differences = [
-    ...(await podDifferences(host, args, { deviceId: record.deviceId, result, wanted: record.wanted.netdev }, pod)),
+    ...(await podDifferences(host, expected, pod)),
     ...(await vfDifferences(host, record)),
     ...driverDifferences(host, record),
   ]

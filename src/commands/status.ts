@@ -13,12 +13,13 @@ function stateFolderProblem(files: FilePort, { cniDir }: NetConf): string | unde
   }
 }
 
-function deviceProblem(files: FilePort, { deviceId, pfName }: NetConf): string | undefined {
-  if (deviceId !== undefined && !deviceExists(files, deviceId)) {
-    return `deviceID: there is no PCI device ${deviceId} on this node`
+/** A PF that a pod has as a whole is not on the host, and that is no problem. */
+function deviceProblem(files: FilePort, { device }: NetConf): string | undefined {
+  if (device?.by === 'address' && !deviceExists(files, device.address)) {
+    return `deviceID: there is no PCI device ${device.address} on this node`
   }
-  return deviceId === undefined && pfName !== undefined && !interfaceExists(files, pfName)
-    ? `master: there is no interface ${pfName} on this node`
+  return device?.by === 'pf' && !interfaceExists(files, device.pfName)
+    ? `${device.key}: there is no interface ${device.pfName} on this node`
     : undefined
 }
 

@@ -143,6 +143,17 @@ export function findVfInfo(list: Buffer, index: number): VfInfo | undefined {
   return quick ? decodeVfInfo(quick) : infos.map(decodeVfInfo).find((vf) => vf.index === index)
 }
 
+/** The index of another VF in an IFLA_VFINFO_LIST that has a MAC; undefined when none has. @throws PluginError kind `wire` */
+export function otherVfWithMac(list: Buffer, index: number, mac: string): number | undefined {
+  const wanted = parseMac(mac) ?? Buffer.alloc(0)
+  // The MAC stands behind the index, in the attribute that comes first.
+  const hasMac = (info: Buffer) => info.length >= 14 && info.subarray(8, 14).equals(wanted)
+  return vfInfosIn(list)
+    .filter(hasMac)
+    .map(quickIndex)
+    .find((other) => other !== undefined && other !== index)
+}
+
 const words = (type: number, ...values: number[]): Attribute => {
   const payload = Buffer.alloc(values.length * 4)
   values.forEach((value, i) => {

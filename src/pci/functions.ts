@@ -32,6 +32,60 @@ export const driverOf = (files: FilePort, address: PciAddress): string | undefin
 export const netdevsOf = (files: FilePort, address: PciAddress): readonly string[] =>
   files.list(`${deviceFolder(address)}/net`)
 
+/** The PCI function behind a network interface; undefined for a virtual one, and for one in another namespace. */
+export const functionOf = (files: FilePort, interfaceName: string): PciAddress | undefined =>
+  linkTarget(files, `/sys/class/net/${interfaceName}/device`)
+
+/** One VF among those of its PF. */
+export interface NumberedVf {
+  readonly index: number
+  readonly address: PciAddress
+}
+
+/** The VFs of a PF, lowest index first, from the virtfn<N> links. */
+export const vfsOf = (files: FilePort, pf: PciAddress): NumberedVf[] =>
+  files
+    .list(deviceFolder(pf))
+    .flatMap((name) => {
+      const digits = VF_LINK.exec(name)?.[1]
+      const address = digits === undefined ? undefined : linkTarget(files, `${deviceFolder(pf)}/${name}`)
+      return address === undefined ? [] : [{ index: Number(digits), address }]
+    })
+    .sort((left, right) => left.index - right.index)
+
+/** Whether a function can have VFs. */
+export const isPf = (files: FilePort, address: PciAddress): boolean =>
+  files.exists(`${deviceFolder(address)}/sriov_numvfs`)
+
+/** The PFs that have an interface on the host, by the names of their interfaces. */
+export const pfsOnHost = (files: FilePort): { readonly name: string; readonly address: PciAddress }[] =>
+  [...files.list('/sys/class/net')].sort().flatMap((name) => {
+    const address = functionOf(files, name)
+    return address !== undefined && isPf(files, address) && uplinkOf(files, address) === name ? [{ name, address }] : []
+  })
+
+const attributeOf = (files: FilePort, address: PciAddress, name: string): string | undefined =>
+  files.readText(`${deviceFolder(address)}/${name}`)?.trim()
+
+/** Vendor and device ID, four hexadecimal digits each; "" where they do not show. */
+export const idsOf = (files: FilePort, address: PciAddress): { readonly vendor: string; readonly device: string } => {
+  const id = (name: string) => attributeOf(files, address, name)?.replace(/^0x/, '').toLowerCase() ?? ''
+  return { vendor: id('vendor'), device: id('device') }
+}
+
+/** The NUMA node a function is attached to; undefined where the machine has none (-1). */
+export function numaNodeOf(files: FilePort, address: PciAddress): number | undefined {
+  const node = Number(attributeOf(files, address, 'numa_node') ?? '-1')
+  return node >= 0 ? node : undefined
+}
+
+/** ARPHRD_* of include/uapi/linux/if_arp.h, as the device plugin calls them. */
+const LINK_TYPES: Readonly<Record<string, string>> = { 1: 'ether', 32: 'infiniband' }
+
+/** `ether` or `infiniband`; undefined for others. */
+export const linkTypeOf = (files: FilePort, address: PciAddress, interfaceName: string): string | undefined =>
+  LINK_TYPES[attributeOf(files, address, `net/${interfaceName}/type`) ?? '']
+
 /** The number of a VF among the VFs of its PF, from the virtfn<N> links; undefined when the PF does not list it. */
 export function vfIndexOf(files: FilePort, pf: PciAddress, vf: PciAddress): number | undefined {
   for (const name of files.list(deviceFolder(pf))) {

@@ -10,10 +10,11 @@ import { commitAttachment, commitIntent, noteAttachment } from '../state/attachm
 import type { AttachmentRecord } from '../state/record.js'
 import { configureAddresses } from './addresses.js'
 import { applyVfSteps, type PfWriter, type VfTarget } from './apply.js'
-import { type Attachment, type AttachRequest, type Findings, inspect, intentOf } from './inspect.js'
-import { describeVf } from './locate.js'
+import { type Attachment, type AttachRequest, type Findings, inspect, intentOf, podIfName } from './inspect.js'
+import { describeDevice } from './locate.js'
 import { adminMacToRelease, freeMac, mayNotSetMac, settleMac } from './mac.js'
 import { moveNetdev } from './move.js'
+import { requireNoRival } from './occupancy.js'
 import { planVf } from './plan.js'
 import { releaseAttachment } from './release.js'
 
@@ -22,13 +23,16 @@ interface Progress {
   record: AttachmentRecord
 }
 
-const vfTarget = ({ location }: Attachment, { pf }: Findings): VfTarget => ({
-  pfName: location.pf.name,
-  pfAddress: location.pf.address,
-  pfIndex: pf.index,
-  vfIndex: location.index,
-  driver: location.pf.driver,
-})
+/** The PF that is to be told something; undefined where there is none. */
+const vfTarget = ({ location: { vf } }: Attachment, { pfSide }: Findings): VfTarget | undefined =>
+  vf &&
+  pfSide && {
+    pfName: vf.pf.name,
+    pfAddress: vf.pf.address,
+    pfIndex: pfSide.pf.index,
+    vfIndex: vf.index,
+    driver: vf.pf.driver,
+  }
 
 const pfWriter = ({ host, conf, hostRtnl }: Attachment): PfWriter => ({ host, cniDir: conf.cniDir, rtnl: hostRtnl })
 
@@ -37,15 +41,18 @@ async function setRefusedMac(attachment: Attachment, findings: Findings, index: 
   const { podRtnl } = attachment
   const blame = {
     operation: `set mac ${mac}`,
-    target: `${attachment.args.ifName} in ${podRtnl.netnsPath}`,
+    target: `${podIfName(attachment)} in ${podRtnl.netnsPath}`,
     driver: findings.driver,
   }
-  await freeMac(pfWriter(attachment), vfTarget(attachment, findings))
+  const pf = vfTarget(attachment, findings)
+  if (pf) {
+    await freeMac(pfWriter(attachment), pf)
+  }
   try {
     await changeLink(podRtnl, index, { mac }, blame)
   } catch (error) {
     // Some drivers apply it later, when the PF has told them: settleMac() waits for that.
-    if (!mayNotSetMac(error)) {
+    if (!pf || !mayNotSetMac(error)) {
       throw error
     }
   }
@@ -53,8 +60,9 @@ async function setRefusedMac(attachment: Attachment, findings: Findings, index: 
 
 /** Off the host and into the pod, down, under its name there. Notes what to do with the PF's MAC before it is set. */
 async function moveIn(attachment: Attachment, findings: Findings, progress: Progress): Promise<void> {
-  const { netdev, vf, driver } = findings
-  const { host, args, conf, pod, hostRtnl, podRtnl } = attachment
+  const { netdev, pfSide, driver } = findings
+  const { host, conf, pod, hostRtnl, podRtnl } = attachment
+  const name = podIfName(attachment)
   const { mac } = conf.vf
   const { mtu } = conf.netdev
   const { deviceId, releaseAdminMac } = progress.record
@@ -65,7 +73,7 @@ async function moveIn(attachment: Attachment, findings: Findings, progress: Prog
   await removeAltNames(
     hostRtnl,
     netdev.index,
-    netdev.altNames.filter((name) => name === args.ifName),
+    netdev.altNames.filter((altName) => altName === name),
     target,
   )
   const { link, couldSetMac } = await moveNetdev({
@@ -75,12 +83,12 @@ async function moveIn(attachment: Attachment, findings: Findings, progress: Prog
     into: pod,
     device: deviceId,
     driver,
-    name: args.ifName,
+    name,
     ...(mac !== undefined && { mac }),
     ...(mtu !== undefined && mtu !== netdev.mtu && { mtu }),
   })
-  if (mac !== undefined && releaseAdminMac === undefined) {
-    progress.record = { ...progress.record, releaseAdminMac: adminMacToRelease(vf, couldSetMac) }
+  if (mac !== undefined && pfSide && releaseAdminMac === undefined) {
+    progress.record = { ...progress.record, releaseAdminMac: adminMacToRelease(pfSide.vf, couldSetMac) }
     noteAttachment(host.files, conf.cniDir, progress.record)
   }
   if (mac !== undefined && !couldSetMac && link) {
@@ -89,17 +97,19 @@ async function moveIn(attachment: Attachment, findings: Findings, progress: Prog
 }
 
 /** Up in the pod, with the flags and the MAC that were asked for. */
-async function bringUp({ host, args, conf, podRtnl }: Attachment, { driver }: Findings): Promise<Link> {
+async function bringUp(attachment: Attachment, { driver }: Findings): Promise<Link> {
+  const { host, conf, podRtnl } = attachment
+  const name = podIfName(attachment)
   const { promisc, allmulti } = conf.netdev
   const { mac } = conf.vf
-  const target = `${args.ifName} in ${podRtnl.netnsPath}`
+  const target = `${name} in ${podRtnl.netnsPath}`
   const flags = {
     ...(promisc !== undefined && { isPromisc: promisc }),
     ...(allmulti !== undefined && { isAllmulti: allmulti }),
   }
-  await bringUpByName(podRtnl, args.ifName, flags, { operation: 'bring it up', target, driver })
+  await bringUpByName(podRtnl, name, flags, { operation: 'bring it up', target, driver })
   // Read again now: a MAC that the PF was told before may become the VF's when it comes up.
-  const link = await requireLink(podRtnl, args.ifName)
+  const link = await requireLink(podRtnl, name)
   return mac === undefined || link.mac === mac
     ? link
     : settleMac(podRtnl, host.clock, { index: link.index, mac, target, driver })
@@ -111,16 +121,21 @@ async function change(
   progress: Progress,
   lease?: PendingIpam,
 ): Promise<CniResult> {
-  const { host, args, conf, location, pod, podRtnl } = attachment
+  const { host, conf, location, pod, podRtnl } = attachment
   await moveIn(attachment, findings, progress)
-  await applyVfSteps(pfWriter(attachment), vfTarget(attachment, findings), planVf(conf.vf, findings.vf))
+  const pf = vfTarget(attachment, findings)
+  if (pf && findings.pfSide) {
+    await applyVfSteps(pfWriter(attachment), pf, planVf(conf.vf, findings.pfSide.vf))
+  }
   const link = await bringUp(attachment, findings)
   const leased = await lease?.result()
   if (leased) {
     await configureAddresses(host, { netns: pod, rtnl: podRtnl, link }, leased)
   }
   return {
-    interfaces: [{ name: args.ifName, mac: link.mac, mtu: link.mtu, sandbox: pod.path, pciID: location.address }],
+    interfaces: [
+      { name: podIfName(attachment), mac: link.mac, mtu: link.mtu, sandbox: pod.path, pciID: location.address },
+    ],
     ips: (leased?.ips ?? []).map((ip) => ({ ...ip, interface: 0 })),
     routes: leased?.routes ?? [],
     dns: leased && Object.keys(leased.dns).length > 0 ? leased.dns : (conf.dns ?? {}),
@@ -155,7 +170,7 @@ async function undo(
     })
   } catch (error) {
     host.log.error('a failed ADD could not be undone entirely; the next DEL goes on', {
-      vf: describeVf(location.index, location.pf.name),
+      device: describeDevice(location),
       error: messageOf(error),
     })
   }
@@ -170,6 +185,7 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
   let lease: PendingIpam | undefined
   try {
     writeMark(host.files, conf.cniDir, intent.deviceId, pod.path)
+    await requireNoRival(host, conf.cniDir, attachment.location)
     lease = attachment.ipam && startIpamAdd(host, attachment.ipam, attachment.lock)
     const result = await change(attachment, findings, progress, lease)
     commitAttachment(host.files, conf.cniDir, { ...progress.record, phase: 'attached', result: { ...result } })

@@ -6,15 +6,15 @@ import { addAltNames, linkByIndex, removeAltNames } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
 import { applyVfSteps } from './apply.js'
 import { bringHome } from './bring-home.js'
-import { describeVf } from './locate.js'
+import { describeRecorded } from './locate.js'
 import { isOfThisBoot } from './ownership.js'
 import { planVfRestore } from './plan.js'
 import { pfWriter, type RecordedVf, type Release, readRecordedVf, setUp } from './releasing.js'
-import { restoreMac } from './restore-mac.js'
+import { restoreMac, restoreMacAlone } from './restore-mac.js'
 
 /** Gives the PF's settings of the VF back, its MAC apart. */
-const restoreVf = (release: Release, { target, vf }: RecordedVf): Promise<void> =>
-  applyVfSteps(pfWriter(release), target, planVfRestore(release.record.original.vf, vf))
+const restoreVf = (release: Release, { target, vf, original }: RecordedVf): Promise<void> =>
+  applyVfSteps(pfWriter(release), target, planVfRestore(original, vf))
 
 /**
  * Gives the interface its alternative names back, and takes away what the pod gave it; one that another interface has
@@ -41,8 +41,8 @@ async function restoreAltNames({ host, hostRtnl, record, target }: Release, link
 }
 
 /** Gives the interface its MAC and its up or down back, after the PF's settings. */
-async function restoreNetdev(release: Release, link: Link, shownMac: string): Promise<void> {
-  await restoreMac(release, link, shownMac)
+async function restoreNetdev(release: Release, link: Link, found: RecordedVf | undefined): Promise<void> {
+  await (found ? restoreMac(release, link, found) : restoreMacAlone(release, link))
   if (release.record.original.netdev.isUp) {
     await setUp(release, link, true)
   }
@@ -73,7 +73,7 @@ export async function giveBackVf(
     record,
     netnsPaths,
     hostRtnl,
-    target: `${describeVf(record.vfIndex, record.pf.name)} (${record.deviceId})`,
+    target: describeRecorded(record),
   }
   const problems: unknown[] = []
   const collect = async (work: () => Promise<void>) => {
@@ -89,7 +89,7 @@ export async function giveBackVf(
       link = await bringHome(release)
     })
     let recorded: RecordedVf | undefined
-    if (link || problems.length > 0) {
+    if (record.pf && (link || problems.length > 0)) {
       await collect(async () => {
         recorded = await readRecordedVf(release)
       })
@@ -99,8 +99,9 @@ export async function giveBackVf(
       await collect(() => restoreVf(release, found))
     }
     if (home) {
-      if (found) {
-        await collect(() => restoreNetdev(release, home, found.vf.mac))
+      // Where the PF could not be asked, the next DEL goes on with the MAC.
+      if (found || !record.pf) {
+        await collect(() => restoreNetdev(release, home, found))
       }
       await collect(() => restoreAltNames(release, home))
     }

@@ -1,14 +1,16 @@
 import type { CallArgs } from '../cni/args.js'
 import type { NetConf } from '../cni/netconf.js'
-import { PluginError } from '../errors.js'
+import type { WantedVf } from '../cni/wanted.js'
+import { type ConfigIssue, PluginError } from '../errors.js'
 import type { Host, Lock, Netns } from '../host/ports.js'
 import { findIpamPlugin, recordedCall } from '../ipam.js'
 import type { Link } from '../netlink/link.js'
+import { otherVfWithMac } from '../netlink/vf-info.js'
 import type { Rtnl } from '../rtnl/connection.js'
 import { linkByName, requireLink } from '../rtnl/link.js'
 import { type AttachmentRecord, type IpamCall, RECORD_SCHEMA } from '../state/record.js'
 import { type PfView, readVf } from './apply.js'
-import { hostNetdevOf, type VfLocation } from './locate.js'
+import { type DeviceLocation, describeDevice, hostNetdevOf } from './locate.js'
 import { knownReleaseMac, originalNetdev } from './original.js'
 import { bootIdOf } from './ownership.js'
 import { rateProblem } from './plan.js'
@@ -17,7 +19,7 @@ import { rateProblem } from './plan.js'
 export interface AttachRequest {
   readonly args: CallArgs
   readonly conf: NetConf
-  readonly location: VfLocation
+  readonly location: DeviceLocation
   readonly pod: Netns
   /** The VF's. The IPAM plugin holds it too, so that a DEL after a kill waits until no lease can appear any more. */
   readonly lock: Lock
@@ -32,44 +34,90 @@ export interface Attachment extends AttachRequest {
 }
 
 /** What was found before anything is changed. */
-export interface Findings extends PfView {
+export interface Findings {
   readonly netdev: Link
   readonly driver: string
+  /** Absent where the device has no PF that could be told anything. */
+  readonly pfSide?: PfView
+}
+
+/** The interface's name in the pod. */
+export const podIfName = ({ conf, args }: Pick<AttachRequest, 'conf' | 'args'>): string => conf.podIfName ?? args.ifName
+
+/** What the configuration calls the settings that only a PF can make. */
+const PF_KEYS: Readonly<Record<Exclude<keyof WantedVf, 'mac'>, string>> = {
+  vlan: 'vlan',
+  minTxRateMbps: 'min_tx_rate',
+  maxTxRateMbps: 'max_tx_rate',
+  spoofchk: 'spoofchk',
+  trust: 'trust',
+  linkState: 'link_state',
+}
+
+/** What of the PF's settings cannot be, as things are. */
+function pfIssues({ conf, location }: AttachRequest, pfSide: PfView | undefined): ConfigIssue[] {
+  const { vf: wanted } = conf
+  if (!pfSide || !location.vf) {
+    return (Object.keys(PF_KEYS) as (keyof typeof PF_KEYS)[])
+      .filter((name) => wanted[name] !== undefined)
+      .map((name) => ({
+        key: PF_KEYS[name],
+        problem: `needs the PF of a VF, and ${describeDevice(location)} has none that can be seen from here`,
+      }))
+  }
+  const { index, pf } = location.vf
+  const rates = rateProblem(wanted, pfSide.vf)
+  const { mac } = wanted
+  const twin = mac === undefined ? undefined : otherVfWithMac(pfSide.pf.vfList ?? Buffer.alloc(0), index, mac)
+  return [
+    ...(rates ? [rates] : []),
+    ...(twin === undefined ? [] : [{ key: 'mac', problem: `${mac} is the MAC of VF ${twin} of ${pf.name} already` }]),
+  ]
 }
 
 /**
  * Everything that can be refused before the first change is refused here.
  * @throws PluginError kinds `device`, `interfaceExists`, `config`, `kernel`
  */
-export async function inspect({ host, args, conf, location, pod, hostRtnl, podRtnl }: Attachment): Promise<Findings> {
+export async function inspect(attachment: Attachment): Promise<Findings> {
+  const { host, conf, location, pod, hostRtnl, podRtnl } = attachment
   const { name, driver } = hostNetdevOf(host.files, location)
-  if (await linkByName(podRtnl, args.ifName)) {
-    throw new PluginError({ kind: 'interfaceExists', name: args.ifName, netns: pod.path })
+  const wantedName = podIfName(attachment)
+  if (await linkByName(podRtnl, wantedName)) {
+    throw new PluginError({ kind: 'interfaceExists', name: wantedName, netns: pod.path })
   }
   const netdev = await requireLink(hostRtnl, name)
   if (netdev.parentDevice !== undefined && netdev.parentDevice !== location.address) {
     throw new PluginError({ kind: 'device', message: `${name} is not the interface of ${location.address} any more` })
   }
-  const view = await readVf(hostRtnl, location.pf.name, location.index)
+  const pfSide = location.vf && (await readVf(hostRtnl, location.vf.pf.name, location.vf.index))
   const { mtu } = conf.netdev
   const isTooLarge = mtu !== undefined && netdev.maxMtu !== 0 && mtu > netdev.maxMtu
-  const rates = rateProblem(conf.vf, view.vf)
   const issues = [
     ...(isTooLarge
       ? [{ key: 'mtu', problem: `${mtu} is above the ${netdev.maxMtu} that ${name} (driver ${driver}) supports` }]
       : []),
-    ...(rates ? [rates] : []),
+    ...pfIssues(attachment, pfSide),
   ]
   if (issues.length > 0) {
     throw new PluginError({ kind: 'config', issues })
   }
-  return { ...view, netdev, driver }
+  return { netdev, driver, ...(pfSide && { pfSide }) }
+}
+
+function recordedPf({ vf }: DeviceLocation, conf: NetConf, pfSide: PfView | undefined): Partial<AttachmentRecord> {
+  return vf && pfSide
+    ? {
+        pf: { address: vf.pf.address, name: vf.pf.name, vfIndex: vf.index, vf: pfSide.vf },
+        ...knownReleaseMac(conf.vf, pfSide.vf),
+      }
+    : {}
 }
 
 /** The record that is written before the first change. @throws PluginError kind `ipam` when the plugin is nowhere */
 export function intentOf(
   { host, args, conf, location, pod, ipam }: Attachment,
-  { netdev, vf, driver }: Findings,
+  { netdev, pfSide, driver }: Findings,
 ): AttachmentRecord {
   if (ipam) {
     findIpamPlugin(host, ipam)
@@ -83,12 +131,11 @@ export function intentOf(
     netns: { path: pod.path, ...pod.id },
     bootId: bootIdOf(host),
     deviceId: location.address,
-    pf: { address: location.pf.address, name: location.pf.name },
-    vfIndex: location.index,
     driver,
-    original: { netdev: originalNetdev(netdev), vf },
+    original: { netdev: originalNetdev(netdev) },
+    ...recordedPf(location, conf, pfSide),
     wanted: { vf: conf.vf, netdev: conf.netdev },
-    ...knownReleaseMac(conf.vf, vf),
+    ...(conf.podIfName !== undefined && { podIfName: conf.podIfName }),
     ...(ipam && { ipam: recordedCall(ipam) }),
   }
 }

@@ -1,39 +1,56 @@
 import { PluginError } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
 import type { PciAddress } from '../pci/address.js'
-import { deviceExists, deviceFolder, driverOf, netdevsOf, pfOf, uplinkOf, vfIndexOf } from '../pci/functions.js'
+import { deviceExists, driverOf, isPf, netdevsOf, pfOf, uplinkOf, vfIndexOf } from '../pci/functions.js'
+import type { AttachmentRecord } from '../state/record.js'
 
 /** Drivers that hand a function to a user space program (DPDK). */
 const USERSPACE_DRIVERS = new Set(['vfio-pci', 'uio_pci_generic', 'igb_uio'])
 
-/** Where a VF is in the tree of PCI functions. */
-export interface VfLocation {
+/** A PF, by its own interface. */
+export interface PfLocation {
   readonly address: PciAddress
-  readonly index: number
-  readonly pf: { readonly address: PciAddress; readonly name: string; readonly driver: string }
+  readonly name: string
+  readonly driver: string
 }
+
+/**
+ * A function of a card that a pod can get. `vf` tells its number and PF; absent for a VF whose PF is out of sight
+ * (inside a virtual machine), and for a PF itself.
+ */
+export interface DeviceLocation {
+  readonly address: PciAddress
+  readonly vf?: { readonly index: number; readonly pf: PfLocation }
+}
+
+/** A VF whose PF is there. */
+export type VfLocation = Required<DeviceLocation>
 
 /** How error messages call a VF: `VF 3 of ens1f0`. */
 export const describeVf = (index: number, pfName: string): string => `VF ${index} of ${pfName}`
+
+/** The same for any device: `VF 3 of ens1f0 (0000:01:10.6)`. */
+export const describeDevice = ({ address, vf }: DeviceLocation): string =>
+  vf ? `${describeVf(vf.index, vf.pf.name)} (${address})` : `device ${address}`
+
+/** The same for the device of a record. */
+export const describeRecorded = ({ deviceId, pf }: AttachmentRecord): string =>
+  pf ? `${describeVf(pf.vfIndex, pf.name)} (${deviceId})` : `device ${deviceId}`
 
 function refuse(message: string): never {
   throw new PluginError({ kind: 'device', message })
 }
 
-function whyNoVf(files: FilePort, address: PciAddress): string {
-  if (!deviceExists(files, address)) {
-    return `deviceID: there is no PCI device ${address} on this node`
-  }
-  return files.exists(`${deviceFolder(address)}/sriov_numvfs`)
-    ? `deviceID: ${address} is a PF, not a VF`
-    : `deviceID: ${address} is not a VF with a visible PF; this is not yet supported`
-}
-
-/** Finds a VF, its index and its PF. @throws PluginError kind `device` saying what is missing */
-export function locateVf(files: FilePort, address: PciAddress): VfLocation {
+/** Finds a device by its address. @throws PluginError kind `device` saying what is missing */
+export function locateDevice(files: FilePort, address: PciAddress): DeviceLocation {
   const pf = pfOf(files, address)
   if (pf === undefined) {
-    refuse(whyNoVf(files, address))
+    if (!deviceExists(files, address)) {
+      refuse(`deviceID: there is no PCI device ${address} on this node`)
+    }
+    return isPf(files, address)
+      ? refuse(`deviceID: ${address} is a PF, not a VF; master with pfOnly takes a PF as a whole`)
+      : { address }
   }
   const index = vfIndexOf(files, pf, address)
   const name = uplinkOf(files, pf)
@@ -42,30 +59,30 @@ export function locateVf(files: FilePort, address: PciAddress): VfLocation {
       `deviceID: the PF ${pf} of VF ${address} ${index === undefined ? 'does not list it' : 'has no network interface on the host'}`,
     )
   }
-  return { address, index, pf: { address: pf, name, driver: driverOf(files, pf) ?? 'none' } }
+  return { address, vf: { index, pf: { address: pf, name, driver: driverOf(files, pf) ?? 'none' } } }
 }
 
 /**
- * The name of the one network interface of a VF on the host, and the VF's driver.
+ * The name of the one network interface of a device on the host, and the device's driver.
  * @throws PluginError kind `device` when it has none, or several
  */
-export function hostNetdevOf(files: FilePort, { address, index, pf }: VfLocation): { name: string; driver: string } {
-  const who = `${describeVf(index, pf.name)} (${address})`
-  const driver = driverOf(files, address)
+export function hostNetdevOf(files: FilePort, location: DeviceLocation): { name: string; driver: string } {
+  const who = describeDevice(location)
+  const driver = driverOf(files, location.address)
   if (driver === undefined) {
     refuse(`${who} is bound to no driver`)
   }
   if (USERSPACE_DRIVERS.has(driver)) {
     refuse(`${who} is bound to ${driver}; VFs on user space drivers are not yet supported`)
   }
-  const [name, ...others] = netdevsOf(files, address)
+  const names = netdevsOf(files, location.address)
+  // Beside a PF's own interface the representors of its VFs may stand.
+  const name = location.vf ? names[0] : uplinkOf(files, location.address)
   if (name === undefined) {
     refuse(`${who} (driver ${driver}) has no network interface on the host: another network namespace has it`)
   }
-  if (others.length > 0) {
-    refuse(
-      `${who} (driver ${driver}) has several network interfaces (${[name, ...others].join(', ')}); this is not yet supported`,
-    )
+  if (names.length > 1 && location.vf) {
+    refuse(`${who} (driver ${driver}) has several network interfaces (${names.join(', ')}); this is not yet supported`)
   }
   return { name, driver }
 }

@@ -35,9 +35,9 @@ export interface Trace {
 }
 
 /** What an attachment's interface is known by in its pod. */
-export const traceOf = ({ deviceId, ifName, original }: AttachmentRecord): Trace => ({
+export const traceOf = ({ deviceId, ifName, podIfName = ifName, original }: AttachmentRecord): Trace => ({
   device: deviceId,
-  names: [ifName, original.netdev.name],
+  names: [podIfName, original.netdev.name],
   isDeviceShown: original.netdev.isDeviceShown,
 })
 

@@ -6,7 +6,7 @@ import { commitAttachment, loadAttachment, noteAttachment, removeAttachment } fr
 import { hasClaim, removeClaim } from '../state/claims.js'
 import type { AttachmentRecord, IpamCall } from '../state/record.js'
 import { giveBackVf } from './detach.js'
-import { describeVf } from './locate.js'
+import { describeRecorded } from './locate.js'
 import { belongsToAnother } from './ownership.js'
 
 /** How to release what differs from the record. */
@@ -94,8 +94,7 @@ function hasOtherVf({ files }: Host, cniDir: string, record: AttachmentRecord): 
 /** @throws PluginError kind `release` when there are problems */
 function requireNone(record: AttachmentRecord, problems: readonly string[]): void {
   if (problems.length > 0) {
-    const target = `${describeVf(record.vfIndex, record.pf.name)} (${record.deviceId})`
-    throw new PluginError({ kind: 'release', target, problems })
+    throw new PluginError({ kind: 'release', target: describeRecorded(record), problems })
   }
 }
 

@@ -1,12 +1,11 @@
 import { PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import type { Link } from '../netlink/link.js'
-import type { VfInfo } from '../netlink/vf-info.js'
-import type { PciAddress } from '../pci/address.js'
+import type { VfInfo, VfSettings } from '../netlink/vf-info.js'
 import { driverOf, pfOf, uplinkOf, vfIndexOf } from '../pci/functions.js'
 import type { Rtnl } from '../rtnl/connection.js'
 import { changeLink } from '../rtnl/link.js'
-import type { AttachmentRecord } from '../state/record.js'
+import type { AttachmentRecord, RecordedPf } from '../state/record.js'
 import { type PfWriter, readVf, type VfTarget } from './apply.js'
 
 /** A VF on its way back: `target` is how error messages call it. */
@@ -25,16 +24,16 @@ export interface Release {
  * index would be another pod's VF.
  * @throws PluginError kind `device` when its PF has no interface on the host
  */
-function locateRecordedVf({ host, record }: Release): { pfAddress: PciAddress; pfName: string; vfIndex: number } {
+function locateRecordedVf({ host, record }: Release, pf: RecordedPf) {
   const { files } = host
   const shown = pfOf(files, record.deviceId)
-  const pfAddress = shown ?? record.pf.address
-  const vfIndex = shown === undefined ? record.vfIndex : vfIndexOf(files, shown, record.deviceId)
+  const pfAddress = shown ?? pf.address
+  const vfIndex = shown === undefined ? pf.vfIndex : vfIndexOf(files, shown, record.deviceId)
   const pfName = uplinkOf(files, pfAddress)
   if (pfName === undefined || vfIndex === undefined) {
     throw new PluginError({
       kind: 'device',
-      message: `the PF ${pfAddress} (${record.pf.name}) ${pfName === undefined ? 'has no network interface on the host' : `does not list ${record.deviceId}`}`,
+      message: `the PF ${pfAddress} (${pf.name}) ${pfName === undefined ? 'has no network interface on the host' : `does not list ${record.deviceId}`}`,
     })
   }
   return { pfAddress, pfName, vfIndex }
@@ -44,14 +43,20 @@ function locateRecordedVf({ host, record }: Release): { pfAddress: PciAddress; p
 export interface RecordedVf {
   readonly target: VfTarget
   readonly vf: VfInfo
+  /** As it was before the ADD. */
+  readonly original: VfSettings
 }
 
 /** Asks the PF about the VF of a record: one dump. @throws PluginError kinds `device`, `kernel` */
 export async function readRecordedVf(release: Release): Promise<RecordedVf> {
-  const { pfAddress, pfName, vfIndex } = locateRecordedVf(release)
+  const recorded = release.record.pf
+  if (!recorded) {
+    throw new PluginError({ kind: 'device', message: `${release.target} has no PF` })
+  }
+  const { pfAddress, pfName, vfIndex } = locateRecordedVf(release, recorded)
   const { pf, vf } = await readVf(release.hostRtnl, pfName, vfIndex)
   const driver = driverOf(release.host.files, pfAddress) ?? 'none'
-  return { target: { pfName, pfAddress, pfIndex: pf.index, vfIndex, driver }, vf }
+  return { target: { pfName, pfAddress, pfIndex: pf.index, vfIndex, driver }, vf, original: recorded.vf }
 }
 
 /** How to write to the PF. */

@@ -1,10 +1,11 @@
+import { PluginError } from '../errors.js'
 import type { Link } from '../netlink/link.js'
 import { ZERO_MAC } from '../netlink/mac.js'
 import { changeLink } from '../rtnl/link.js'
 import { noteAttachment } from '../state/attachments.js'
 import { applyVfSteps, type VfTarget } from './apply.js'
 import { freeMac, macStep, mayNotSetMac, settleMac } from './mac.js'
-import { pfWriter, type Release, readRecordedVf, setUp } from './releasing.js'
+import { pfWriter, type RecordedVf, type Release, readRecordedVf, setUp } from './releasing.js'
 
 /** Up and down: the VF's driver resets it, takes the PF's MAC, or tells the PF its own. */
 async function reset(release: Release, link: Link): Promise<void> {
@@ -51,8 +52,8 @@ async function restorePfMac(
   link: Link,
   { isAdministered, wasAdministered }: Administration,
 ): Promise<void> {
-  const { mac } = release.record.original.vf
-  const { target, vf: shown } = await readRecordedVf(release)
+  const { target, vf: shown, original } = await readRecordedVf(release)
+  const { mac } = original
   let vf = shown
   if (isAdministered && !wasAdministered) {
     await freeMac(pfWriter(release), target)
@@ -70,21 +71,22 @@ async function restorePfMac(
 }
 
 /** Notes that the PF had administered its MAC, which only shows when the VF is refused its own. */
-function noteAdministered({ host, cniDir, record }: Release): void {
+function noteAdministered({ host, cniDir, record }: Release, releaseAdminMac: string): void {
   const phase = record.phase === 'attached' ? 'releasing' : record.phase
-  noteAttachment(host.files, cniDir, { ...record, phase, releaseAdminMac: record.original.vf.mac })
+  noteAttachment(host.files, cniDir, { ...record, phase, releaseAdminMac })
 }
 
 /**
  * Gives a VF and its PF their MACs back. Where the PF's is not as it was, or the VF is refused its own, the PF's goes
- * away first: while one is administered, an untrusted VF gets no other. `shown` is what the PF shows now.
+ * away first: while one is administered, an untrusted VF gets no other.
  * @throws PluginError kind `kernel`
  */
-export async function restoreMac(release: Release, link: Link, shown: string): Promise<void> {
-  const { original, releaseAdminMac } = release.record
+export async function restoreMac(release: Release, link: Link, found: RecordedVf): Promise<void> {
+  const { releaseAdminMac } = release.record
+  const original = { vf: found.original, netdev: release.record.original.netdev }
   let wasAdministered =
     releaseAdminMac === undefined ? original.vf.mac !== original.netdev.mac : releaseAdminMac !== ZERO_MAC
-  const isUntouched = releaseAdminMac === undefined && shown === original.vf.mac
+  const isUntouched = releaseAdminMac === undefined && found.vf.mac === original.vf.mac
   if (isUntouched && link.mac === original.netdev.mac) {
     return
   }
@@ -95,7 +97,7 @@ export async function restoreMac(release: Release, link: Link, shown: string): P
     }
     if (!couldSet) {
       wasAdministered = true
-      noteAdministered(release)
+      noteAdministered(release, original.vf.mac)
     }
   }
   const { target, vf } = await readRecordedVf(release)
@@ -111,5 +113,19 @@ export async function restoreMac(release: Release, link: Link, shown: string): P
     }
   } finally {
     await restorePfMac(release, link, { isAdministered, wasAdministered })
+  }
+}
+
+/** Gives a device without a PF its MAC back. @throws PluginError kind `kernel` when its driver refuses */
+export async function restoreMacAlone(release: Release, link: Link): Promise<void> {
+  if (!(await setOwnMac(release, link))) {
+    const { record, target } = release
+    throw new PluginError({
+      kind: 'kernel',
+      operation: `set mac ${record.original.netdev.mac}`,
+      target,
+      driver: record.driver,
+      code: 'EADDRNOTAVAIL',
+    })
   }
 }

@@ -46,15 +46,20 @@ export const withVfLock = async <T>(
   work: (lock: Lock) => Promise<T>,
 ): Promise<T> => using(await take(host, vfLockPath(cniDir, deviceId), `VF ${deviceId}`), work)
 
-/** The same without waiting: nothing is done while another call has the VF, which is then at work on it. */
+/** The lock of a VF when it is to be had at once; undefined while another call has it, which is at work on the VF. */
+export function tryVfLock({ files }: Host, cniDir: string, deviceId: PciAddress): Lock | undefined {
+  files.makeFolder(`${cniDir}/pci/vf_lock`)
+  return files.tryLock(vfLockPath(cniDir, deviceId))
+}
+
+/** Holds it while `work` runs; nothing is done when it is not to be had at once. */
 export async function withFreeVfLock(
   host: Host,
   cniDir: string,
   deviceId: PciAddress,
   work: () => Promise<void>,
 ): Promise<void> {
-  host.files.makeFolder(`${cniDir}/pci/vf_lock`)
-  const lock = host.files.tryLock(vfLockPath(cniDir, deviceId))
+  const lock = tryVfLock(host, cniDir, deviceId)
   if (lock) {
     await using(lock, work)
   }

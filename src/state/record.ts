@@ -20,6 +20,14 @@ export interface OriginalNetdev {
   readonly isDeviceShown: boolean
 }
 
+/** The PF of a VF, the VF's number there, and the settings that the PF held for it before the ADD. */
+export interface RecordedPf {
+  readonly address: PciAddress
+  readonly name: string
+  readonly vfIndex: number
+  readonly vf: VfSettings
+}
+
 /** How the IPAM plugin was called, to call it again without the configuration at hand. */
 export interface IpamCall {
   readonly type: string
@@ -53,11 +61,13 @@ export interface AttachmentRecord extends AttachmentKey {
   /** /proc/sys/kernel/random/boot_id: what the kernel held is gone after another boot. */
   readonly bootId: string
   readonly deviceId: PciAddress
-  readonly pf: { readonly address: PciAddress; readonly name: string }
-  readonly vfIndex: number
   readonly driver: string
-  readonly original: { readonly netdev: OriginalNetdev; readonly vf: VfSettings }
+  readonly original: { readonly netdev: OriginalNetdev }
+  /** Absent for a VF whose PF is out of sight, and for a PF itself. */
+  readonly pf?: RecordedPf
   readonly wanted: { readonly vf: WantedVf; readonly netdev: WantedNetdev }
+  /** What the interface is called in the pod, where that is not `ifName`. */
+  readonly podIfName?: string
   /** What the PF is told as MAC on release (see sriov/mac.ts); absent until we are about to tell it one. */
   readonly releaseAdminMac?: string
   readonly ipam?: IpamCall
@@ -73,8 +83,6 @@ const SHAPE = {
   netns: { path: 'string', device: 'string', inode: 'string' },
   bootId: 'string',
   deviceId: 'string',
-  pf: { address: 'string', name: 'string' },
-  vfIndex: 'number',
   driver: 'string',
   original: {
     netdev: {
@@ -87,6 +95,16 @@ const SHAPE = {
       altNames: 'strings',
       isDeviceShown: 'boolean',
     },
+  },
+  wanted: { vf: {}, netdev: {} },
+} as const
+
+/** The types of fields that may be absent. */
+const OPTIONAL_SHAPE = {
+  pf: {
+    address: 'string',
+    name: 'string',
+    vfIndex: 'number',
     vf: {
       mac: 'string',
       vlan: 'number',
@@ -99,11 +117,7 @@ const SHAPE = {
       linkState: 'string',
     },
   },
-  wanted: { vf: {}, netdev: {} },
-} as const
-
-/** The types of fields that may be absent. */
-const OPTIONAL_SHAPE = {
+  podIfName: 'string',
   releaseAdminMac: 'string',
   ipam: { type: 'string', stdin: 'string', environment: {} },
   result: {},

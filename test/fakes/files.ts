@@ -2,7 +2,7 @@ import { dirname } from 'node:path'
 import { PluginError } from '../../src/errors.js'
 import type { FilePort } from '../../src/host/ports.js'
 import type { Interference } from './interference.js'
-import { isSysfs, sysfsExists, sysfsLink, sysfsList } from './sysfs.js'
+import { isSysfs, sysfsExists, sysfsLink, sysfsList, sysfsText } from './sysfs.js'
 import type { FakeWorld } from './world.js'
 
 /** An error as the real files throw it. */
@@ -36,7 +36,7 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
     return [...new Set(inside.map((path) => path.slice(prefix.length).split('/')[0] ?? ''))].sort()
   }
   return {
-    readText: (path) => look(path, () => (isSysfs(path) ? undefined : files.get(path))),
+    readText: (path) => look(path, () => (isSysfs(path) ? sysfsText(world, path) : files.get(path))),
     readLink: (path) => look(path, () => (isSysfs(path) ? sysfsLink(world, path) : symlinks.get(path))),
     list: (folder) => look(folder, () => (isSysfs(folder) ? sysfsList(world, folder) : namesIn(folder))),
     exists: (path) =>

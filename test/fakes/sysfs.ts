@@ -1,10 +1,11 @@
+import { basename, dirname } from 'node:path'
 import type { FakeWorld } from './world.js'
 
 const DEVICES = '/sys/bus/pci/devices/'
 
 const INTERFACES = '/sys/class/net/'
 
-export const isSysfs = (path: string): boolean => path.startsWith(DEVICES) || path.startsWith(INTERFACES)
+export const isSysfs = (path: string): boolean => path.startsWith(DEVICES) || `${path}/`.startsWith(INTERFACES)
 
 const driverOf = (world: FakeWorld, address: string): string | undefined =>
   world.cardOf(address)?.driver.name ?? world.vfAt(address)?.vf.driver
@@ -32,19 +33,36 @@ const partsOf = (path: string): readonly string[] => path.slice(DEVICES.length).
 const netdevsOf = (world: FakeWorld, address: string): string[] =>
   world.host.links.filter((link) => link.parentDevice === address).map(({ name }) => name)
 
+/** A text that a test has put there, or what every Ethernet interface of every card says. */
+export const sysfsText = (world: FakeWorld, path: string): string | undefined =>
+  world.files.get(path) ?? (path.endsWith('/type') && sysfsExists(world, dirname(path)) ? '1\n' : undefined)
+
 const VIRTFN = /^virtfn(\d+)$/
 
 export function sysfsLink(world: FakeWorld, path: string): string | undefined {
+  if (path.startsWith(INTERFACES)) {
+    const name = dirname(path).slice(INTERFACES.length)
+    const device = world.host.links.find((link) => link.name === name)?.parentDevice
+    return device === undefined || basename(path) !== 'device' ? undefined : `../../../${device}`
+  }
   const [address = '', name = '', ...deeper] = partsOf(path)
   const index = VIRTFN.exec(name)?.[1]
   if (index !== undefined && deeper.length === 0) {
     const vf = world.cardOf(address)?.vfs[Number(index)]
     return vf?.index === Number(index) ? `../${vf.address}` : undefined
   }
+  // A test may take a link away: inside a virtual machine a VF has no physfn.
+  const replaced = world.symlinks.get(path)
+  if (replaced !== undefined) {
+    return replaced === '' ? undefined : replaced
+  }
   return deeper.length > 0 ? undefined : entriesOf(world, address)?.get(name)
 }
 
 export function sysfsList(world: FakeWorld, folder: string): readonly string[] {
+  if (`${folder}/` === INTERFACES) {
+    return world.host.links.map(({ name }) => name)
+  }
   const [address = '', name] = partsOf(folder)
   const entries = entriesOf(world, address)
   if (name === 'net') {

@@ -58,13 +58,15 @@ describe('parseNetConf()', () => {
   })
 })
 
+const BY_ADDRESS = { by: 'address', address: VF_ADDRESS }
+
 describe('the device', () => {
   test('is missing without a key that names it', () => {
     expect(issueKeys({ deviceID: null })).toEqual(['deviceID'])
   })
 
   test('may be given as pciBusID, or twice the same', () => {
-    expect(parseConf({ deviceID: null, pciBusID: VF_ADDRESS }).conf.deviceId).toBe(VF_ADDRESS)
+    expect(parseConf({ deviceID: null, pciBusID: VF_ADDRESS }).conf.device).toEqual(BY_ADDRESS)
     expect(issueKeys({ pciBusID: VF_ADDRESS.toUpperCase() })).toEqual([])
   })
 
@@ -74,20 +76,92 @@ describe('the device', () => {
 
   test('may come from runtimeConfig', () => {
     const { conf } = parseConf({ deviceID: null, runtimeConfig: { deviceID: VF_ADDRESS } })
-    expect(conf.deviceId).toBe(VF_ADDRESS)
+    expect(conf.device).toEqual(BY_ADDRESS)
   })
 
-  test.each(['master', 'if0', 'vf', 'selectors'])('beats %s', (key) => {
-    expect(issueKeys({ [key]: key === 'vf' ? 1 : key === 'selectors' ? {} : 'ens1f0' })).toEqual([])
+  test.each([{ master: 'ens1f0' }, { if0: 'ens1f0' }, { vf: 1 }, { selectors: {} }, { pfOnly: true }])(
+    'beats %j',
+    (keys) => {
+      expect(parseConf(keys)).toMatchObject({ issues: [], conf: { device: BY_ADDRESS } })
+    },
+  )
+
+  test.each([
+    [{ master: 'ens1f0' }, '', { by: 'pf', key: 'master', pfName: 'ens1f0' }],
+    [{ if0: 'ens1f0', vf: 3 }, '', { by: 'pf', key: 'if0', pfName: 'ens1f0', vfIndex: 3 }],
+    [{ master: 'ens1f0', vf: 3 }, 'VF=4', { by: 'pf', key: 'master', pfName: 'ens1f0', vfIndex: 4 }],
+    [{ master: 'ens1f0', if0: 'ens1f0', pfOnly: true }, '', { by: 'wholePf', key: 'master', pfName: 'ens1f0' }],
+  ])('is chosen by %j %s', (keys, cniArgs, device) => {
+    expect(parseConf({ deviceID: null, ...keys }, cniArgs)).toMatchObject({ issues: [], conf: { device } })
   })
 
   test.each([
-    [{ master: 'ens1f0' }, ['master']],
-    [{ if0: 'ens1f0', vf: 1 }, ['if0', 'vf']],
-    [{ selectors: { pfNames: ['ens1f0'] } }, ['selectors']],
-  ])('cannot be chosen by %j yet', (keys, expected) => {
-    expect(issueKeys({ deviceID: null, ...keys }).sort()).toEqual(expected)
-    expect(parseConf({ deviceID: null, ...keys }).issues[0]?.problem).toBe('is not yet supported')
+    [{ master: 'ens1f0', if0: 'ens2f0' }, '', ['if0']],
+    [{ master: 'ens1f0', vf: 1, pfOnly: true }, '', ['vf']],
+    [{ master: 'ens1f0', selectors: {} }, '', ['selectors']],
+    [{ master: 'ens1f0' }, 'VF=x', ['CNI_ARGS VF']],
+    [{ master: 'a name too long for it' }, '', ['master']],
+    [{ vf: 1 }, '', ['vf']],
+    [{}, 'VF=1', ['CNI_ARGS VF']],
+    [{ pfOnly: true }, '', ['pfOnly']],
+  ])('cannot be chosen by %j %s', (keys, cniArgs, issues) => {
+    expect(issueKeys({ deviceID: null, ...keys }, cniArgs)).toEqual(issues)
+  })
+})
+
+describe('selectors', () => {
+  const read = (selectors: object) => parseConf({ deviceID: null, selectors })
+
+  test('are read in the vocabulary of the device plugin', () => {
+    const given = {
+      pfNames: ['ens1f0#0-3,5', 'ens2f0'],
+      rootDevices: ['02:00.0#7'],
+      PCIAddresses: ['0000:01:10.0'],
+      vendors: ['8086', '0x15B3'],
+      devices: ['10ca'],
+      drivers: ['igbvf'],
+      linkTypes: ['ether'],
+    }
+    const { conf, issues } = read(given)
+    expect(issues).toEqual([])
+    expect(conf.device).toMatchObject({
+      by: 'selectors',
+      selectors: {
+        pfNames: [
+          {
+            pf: 'ens1f0',
+            indexes: [
+              [0, 3],
+              [5, 5],
+            ],
+          },
+          { pf: 'ens2f0' },
+        ],
+        rootDevices: [{ pf: '0000:02:00.0', indexes: [[7, 7]] }],
+        pciAddresses: ['0000:01:10.0'],
+        vendors: ['8086', '15b3'],
+        devices: ['10ca'],
+        drivers: ['igbvf'],
+        linkTypes: ['ether'],
+      },
+    })
+  })
+
+  test('that are empty lists select nothing and everything', () => {
+    expect(read({ vendors: [], drivers: null }).conf.device).toMatchObject({ selectors: {} })
+  })
+
+  test.each([
+    [{ pfNames: 'ens1f0' }, 'selectors.pfNames'],
+    [{ pfNames: ['ens1f0#3-1'] }, 'selectors.pfNames'],
+    [{ pfNames: ['ens1f0#a'] }, 'selectors.pfNames'],
+    [{ pfNames: ['#1'] }, 'selectors.pfNames'],
+    [{ rootDevices: ['ens1f0'] }, 'selectors.rootDevices'],
+    [{ vendors: [8086] }, 'selectors.vendors'],
+    [{ linkTypes: ['fddi'] }, 'selectors.linkTypes'],
+    [{ vendor: ['8086'] }, 'selectors.vendor'],
+  ])('%j is refused, naming %s', (selectors, key) => {
+    expect(read(selectors).issues.map((issue) => issue.key)).toEqual([key])
   })
 })
 

@@ -79,9 +79,12 @@ describe('marks', () => {
     expect(readMark(files, CNI_DIR, VF_ADDRESS)).toBeUndefined()
   })
 
-  test('that are empty count as none', () => {
+  test('that are empty are nobody’s, and go with the next user', () => {
     const world = makeMachine()
+    const { files } = hostOf(world)
     world.files.set(`${CNI_DIR}/pci/${VF_ADDRESS}`, '\n')
-    expect(readMark(hostOf(world).files, CNI_DIR, VF_ADDRESS)).toBeUndefined()
+    expect(readMark(files, CNI_DIR, VF_ADDRESS)).toBe('')
+    removeMark(files, CNI_DIR, VF_ADDRESS, '/run/netns/a')
+    expect(readMark(files, CNI_DIR, VF_ADDRESS)).toBeUndefined()
   })
 })

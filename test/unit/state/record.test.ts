@@ -30,7 +30,19 @@ describe('parseRecord()', () => {
     expect(parseRecord(text)).toMatchObject({ kind: 'foreign', problem: expect.stringContaining(words) })
   })
 
-  test.each(['deviceId', 'pf', 'original', 'netns', 'bootId', 'phase', 'vfIndex'])(
+  test.each(['address', 'name', 'vfIndex', 'vf'])(
+    'finds a record whose PF has no %s unreadable, and names it',
+    (key) => {
+      const record = JSON.parse(TEXT)
+      delete record.pf[key]
+      expect(parseRecord(JSON.stringify(record))).toMatchObject({
+        kind: 'unreadable',
+        problem: expect.stringContaining(`pf.${key}`),
+      })
+    },
+  )
+
+  test.each(['deviceId', 'original', 'netns', 'bootId', 'phase', 'wanted'])(
     'finds a record without %s unreadable, and names it',
     (key) => {
       const { [key]: _gone, ...rest } = JSON.parse(TEXT)

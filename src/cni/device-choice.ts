@@ -1,0 +1,120 @@
+/** How a configuration says which function of which card a pod gets. */
+import type { ConfigIssue } from '../errors.js'
+import type { PciAddress } from '../pci/address.js'
+import type { CallArgs } from './args.js'
+import type { NetConfValues, RuntimeValues } from './netconf-schema.js'
+import { readSelectors, type Selectors } from './selectors.js'
+
+/** By address; by PF, with `vfIndex` one VF of it; the PF itself; whatever matches. `key` is what the user wrote. */
+export type DeviceChoice =
+  | { readonly by: 'address'; readonly address: PciAddress }
+  | { readonly by: 'pf'; readonly key: string; readonly pfName: string; readonly vfIndex?: number }
+  | { readonly by: 'wholePf'; readonly key: string; readonly pfName: string }
+  | { readonly by: 'selectors'; readonly text: string; readonly selectors: Selectors }
+
+const DIGITS = /^\d{1,9}$/
+
+/** The VF by its PCI address; the keys that can name it must agree. */
+function readAddress(values: NetConfValues, runtime: RuntimeValues, issues: ConfigIssue[]): PciAddress | undefined {
+  const given = [
+    ['runtimeConfig.deviceID', runtime.deviceID],
+    ['deviceID', values.deviceID],
+    ['pciBusID', values.pciBusID],
+  ] as const
+  const [first, ...others] = given.filter(([, address]) => address !== undefined)
+  for (const [key, address] of others) {
+    if (address !== first?.[1]) {
+      issues.push({ key, problem: `${address} is not the device that ${first?.[0]} names (${first?.[1]})` })
+    }
+  }
+  return first?.[1]
+}
+
+/** CNI_ARGS VF before vf (intel 0.x). */
+function readVfIndex(values: NetConfValues, { extra }: CallArgs, issues: ConfigIssue[]): number | undefined {
+  const { VF } = extra
+  if (VF === undefined) {
+    return values.vf
+  }
+  if (!DIGITS.test(VF)) {
+    issues.push({ key: 'CNI_ARGS VF', problem: `must be the index of a VF (it is ${JSON.stringify(VF)})` })
+    return undefined
+  }
+  return Number(VF)
+}
+
+/** The PF by the name of its interface; both spellings must agree. */
+function readPf(values: NetConfValues, issues: ConfigIssue[]): { key: string; pfName: string } | undefined {
+  const { master, if0 } = values
+  if (master !== undefined && if0 !== undefined && master !== if0) {
+    issues.push({ key: 'if0', problem: `${if0} is not the PF that master names (${master})` })
+  }
+  return master !== undefined
+    ? { key: 'master', pfName: master }
+    : if0 !== undefined
+      ? { key: 'if0', pfName: if0 }
+      : undefined
+}
+
+function readPfChoice(
+  pf: { key: string; pfName: string },
+  values: NetConfValues,
+  args: CallArgs,
+  issues: ConfigIssue[],
+): DeviceChoice {
+  const vfIndex = readVfIndex(values, args, issues)
+  if (values.selectors !== undefined) {
+    issues.push({ key: 'selectors', problem: `cannot stand beside ${pf.key}` })
+  }
+  if (values.pfOnly !== true) {
+    return { by: 'pf', ...pf, ...(vfIndex !== undefined && { vfIndex }) }
+  }
+  if (vfIndex !== undefined) {
+    issues.push({ key: 'vf', problem: 'cannot stand beside pfOnly, which takes the PF itself' })
+  }
+  return { by: 'wholePf', ...pf }
+}
+
+/**
+ * Which device the configuration means: an address beats everything else; undefined when it names none, which is an
+ * issue.
+ */
+export function readChoice(
+  values: NetConfValues,
+  runtime: RuntimeValues,
+  args: CallArgs,
+  issues: ConfigIssue[],
+): DeviceChoice | undefined {
+  const wereIssues = issues.length
+  const address = readAddress(values, runtime, issues)
+  if (address !== undefined) {
+    return { by: 'address', address }
+  }
+  const pf = readPf(values, issues)
+  if (pf) {
+    return readPfChoice(pf, values, args, issues)
+  }
+  if (values.pfOnly === true) {
+    issues.push({ key: 'pfOnly', problem: 'needs master or if0' })
+  }
+  if (values.vf !== undefined || args.extra.VF !== undefined) {
+    issues.push({ key: values.vf === undefined ? 'CNI_ARGS VF' : 'vf', problem: 'needs master or if0' })
+  }
+  if (values.selectors !== undefined) {
+    return {
+      by: 'selectors',
+      text: JSON.stringify(values.selectors),
+      selectors: readSelectors(values.selectors, issues),
+    }
+  }
+  const isBroken = issues.length > wereIssues || issues.some(({ key }) => WAYS.has(key))
+  if (!isBroken) {
+    issues.push({
+      key: 'deviceID',
+      problem: 'is missing: name the VF by its PCI address, like 0000:01:10.0, or choose one by master or selectors',
+    })
+  }
+  return undefined
+}
+
+const WAYS = new Set(['deviceID', 'pciBusID', 'runtimeConfig.deviceID', 'master', 'if0', 'selectors'])

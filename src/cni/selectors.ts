@@ -1,0 +1,90 @@
+import type { ConfigIssue } from '../errors.js'
+import { type PciAddress, parsePciAddress } from '../pci/address.js'
+import type { JsonObject } from './json.js'
+
+/** A PF by interface name or PCI address, and which of its VFs: all where `indexes` is absent. */
+export interface PfSelector {
+  readonly pf: string
+  readonly indexes?: readonly (readonly [from: number, to: number])[]
+}
+
+/** The device plugin's vocabulary (sriov-network-device-plugin, "Selectors"). A VF matches when it matches all given. */
+export interface Selectors {
+  readonly pfNames?: readonly PfSelector[]
+  readonly rootDevices?: readonly PfSelector[]
+  readonly pciAddresses?: readonly PciAddress[]
+  /** Four hexadecimal digits. */
+  readonly vendors?: readonly string[]
+  readonly devices?: readonly string[]
+  readonly drivers?: readonly string[]
+  readonly linkTypes?: readonly string[]
+}
+
+const HEX_ID = /^(?:0x)?([0-9a-f]{4})$/
+const RANGE = /^(\d{1,6})(?:-(\d{1,6}))?$/
+const LINK_TYPES = ['ether', 'infiniband']
+
+/** `0-3,5` as ranges, both ends included; undefined when it is none. */
+function parseRanges(text: string): (readonly [number, number])[] | undefined {
+  const ranges = text.split(',').map((part): readonly [number, number] | undefined => {
+    const [, from, to = from] = RANGE.exec(part.trim()) ?? []
+    return from === undefined || Number(to) < Number(from) ? undefined : [Number(from), Number(to)]
+  })
+  return ranges.every((range) => range !== undefined) ? ranges : undefined
+}
+
+/** `ens1f0#0-3,5`; undefined when it is none. */
+function parsePfSelector(text: string, parsePf: (name: string) => string | undefined): PfSelector | undefined {
+  const [name = '', list, ...more] = text.split('#')
+  const pf = parsePf(name)
+  const indexes = list === undefined ? undefined : parseRanges(list)
+  if (pf === undefined || more.length > 0 || (list !== undefined && !indexes)) {
+    return undefined
+  }
+  return { pf, ...(indexes && { indexes }) }
+}
+
+const nonEmpty = (text: string): string | undefined => (text === '' ? undefined : text)
+const hexId = (text: string): string | undefined => HEX_ID.exec(text.toLowerCase())?.[1]
+
+/** How each list is read, and what an entry of it looks like. */
+const LISTS: Readonly<Record<keyof Selectors, readonly [(text: string) => unknown, string]>> = {
+  pfNames: [(text) => parsePfSelector(text, nonEmpty), 'a PF name like ens1f0 or ens1f0#0-3,5'],
+  rootDevices: [(text) => parsePfSelector(text, parsePciAddress), 'the PCI address of a PF like 0000:01:00.0#0-3,5'],
+  pciAddresses: [parsePciAddress, 'a PCI address like 0000:01:10.0'],
+  vendors: [hexId, 'a vendor ID like 8086'],
+  devices: [hexId, 'a device ID like 154c'],
+  drivers: [nonEmpty, 'the name of a driver'],
+  linkTypes: [(text) => (LINK_TYPES.includes(text) ? text : undefined), LINK_TYPES.join(' or ')],
+}
+
+function readList(key: keyof Selectors, value: unknown, issues: ConfigIssue[]): unknown[] | undefined {
+  const [parse, expected] = LISTS[key]
+  const parsed = Array.isArray(value) ? value.map((one) => (typeof one === 'string' ? parse(one) : undefined)) : []
+  if (!Array.isArray(value) || parsed.includes(undefined)) {
+    issues.push({
+      key: `selectors.${key}`,
+      problem: `must be a list, each ${expected} (it is ${JSON.stringify(value)})`,
+    })
+    return undefined
+  }
+  // The device plugin's: an empty list is no list.
+  return parsed.length > 0 ? parsed : undefined
+}
+
+/** Reads `selectors`. A key that is not known is an error: ignored, it would select a wrong VF. */
+export function readSelectors(given: JsonObject, issues: ConfigIssue[]): Selectors {
+  const selectors: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(given)) {
+    const key = (Object.keys(LISTS) as (keyof Selectors)[]).find((one) => one.toLowerCase() === name.toLowerCase())
+    if (key === undefined) {
+      issues.push({ key: `selectors.${name}`, problem: `is not known; known are ${Object.keys(LISTS).join(', ')}` })
+    } else if (value !== null && value !== undefined) {
+      const list = readList(key, value, issues)
+      if (list) {
+        selectors[key] = list
+      }
+    }
+  }
+  return selectors
+}

@@ -1,0 +1,125 @@
+import type { DeviceChoice } from '../cni/device-choice.js'
+import type { NetConf } from '../cni/netconf.js'
+import { PluginError } from '../errors.js'
+import type { Host, Lock } from '../host/ports.js'
+import { netdevsOf } from '../pci/functions.js'
+import { kubeletDevices } from '../state/kubelet.js'
+import { tryVfLock, withVfLock } from '../state/lock.js'
+import { type DeviceLocation, describeDevice, hostNetdevOf, locateDevice, type VfLocation } from './locate.js'
+import { looksFree, occupantOf, userOf } from './occupancy.js'
+import { candidates, type OpenChoice, pfByName } from './select.js'
+
+/** As many VFs are named in an error message as an operator reads. */
+const MAX_NAMED = 8
+
+/** What is done with the device that was found, while its lock is held. */
+export type UseDevice<T> = (location: DeviceLocation, lock: Lock) => Promise<T>
+
+const inUse = (location: DeviceLocation, holder: string): PluginError =>
+  new PluginError({ kind: 'vfInUse', target: describeDevice(location), holder })
+
+async function withNamedDevice<T>(host: Host, cniDir: string, location: DeviceLocation, use: UseDevice<T>): Promise<T> {
+  return withVfLock(host, cniDir, location.address, async (lock) => {
+    const occupant = await occupantOf(host, cniDir, location)
+    if (occupant !== undefined) {
+      throw inUse(location, occupant)
+    }
+    return use(location, lock)
+  })
+}
+
+/** Why a VF cannot be had, as far as sysfs and the state folder say; undefined when it can. */
+async function hindrance(host: Host, cniDir: string, location: VfLocation): Promise<string | undefined> {
+  const user = await userOf(host, cniDir, location.address)
+  if (user !== undefined) {
+    return user
+  }
+  try {
+    // What the dead left may be anywhere: it is brought back under the lock.
+    if (looksFree(host, cniDir, location.address)) {
+      hostNetdevOf(host.files, location)
+    }
+    return undefined
+  } catch (error) {
+    if (error instanceof PluginError && error.fault.kind === 'device') {
+      return error.message
+    }
+    throw error
+  }
+}
+
+/** What became of a try: done with it, or why not. */
+type Try<T> = { readonly isDone: true; readonly result: T } | { readonly isDone: false; readonly why: string }
+
+async function tryVf<T>(host: Host, cniDir: string, location: VfLocation, use: UseDevice<T>): Promise<Try<T>> {
+  const before = await hindrance(host, cniDir, location)
+  if (before !== undefined) {
+    return { isDone: false, why: before }
+  }
+  const lock = tryVfLock(host, cniDir, location.address)
+  if (!lock) {
+    return { isDone: false, why: 'a call that is at work on it' }
+  }
+  try {
+    // Another call may have had it since.
+    const why = (await occupantOf(host, cniDir, location)) ?? (await hindrance(host, cniDir, location))
+    return why === undefined ? { isDone: true, result: await use(location, lock) } : { isDone: false, why }
+  } finally {
+    lock.release()
+  }
+}
+
+function noneFree(choice: OpenChoice, hindered: readonly string[]): PluginError {
+  const more = hindered.length - MAX_NAMED
+  const where = choice.by === 'pf' ? `${choice.key} ${choice.pfName}` : `selectors ${choice.text}`
+  return new PluginError({
+    kind: 'tryAgain',
+    message: `no VF of ${where} is free; there are ${hindered.length}: ${hindered.slice(0, MAX_NAMED).join('; ')}${more > 0 ? `; and ${more} more` : ''}`,
+  })
+}
+
+/** Takes the first VF that can be had; whoever loses a race for one takes the next. */
+async function withFreeVf<T>(host: Host, conf: NetConf, choice: OpenChoice, use: UseDevice<T>): Promise<T> {
+  const { cniDir, numaNode } = conf
+  const reserved = kubeletDevices(host.files)
+  const vfs = candidates(host.files, choice, {
+    isFree: ({ address }) =>
+      !reserved.has(address) && looksFree(host, cniDir, address) && netdevsOf(host.files, address).length > 0,
+    ...(numaNode !== undefined && { numaNode }),
+  })
+  const hindered: string[] = []
+  for (const location of vfs) {
+    const tried: Try<T> = reserved.has(location.address)
+      ? { isDone: false, why: "kubelet's device plugin" }
+      : await tryVf(host, cniDir, location, use)
+    if (tried.isDone) {
+      return tried.result
+    }
+    hindered.push(`${describeDevice(location)}: ${tried.why}`)
+  }
+  throw noneFree(choice, hindered)
+}
+
+/**
+ * Does something with the device that a configuration means, while its lock is held and nobody else uses it. What the
+ * dead left of it has been undone.
+ * @throws PluginError kinds `device`, `vfInUse`, `release`; kind `tryAgain` when no VF is free
+ */
+export async function withDevice<T>(host: Host, conf: NetConf, choice: DeviceChoice, use: UseDevice<T>): Promise<T> {
+  const { files } = host
+  const { cniDir } = conf
+  switch (choice.by) {
+    case 'address':
+      return withNamedDevice(host, cniDir, locateDevice(files, choice.address), use)
+    case 'wholePf': {
+      const { address } = pfByName(files, choice.key, choice.pfName)
+      return withNamedDevice(host, cniDir, { address }, use)
+    }
+    case 'pf': {
+      const [only] = choice.vfIndex === undefined ? [] : candidates(files, choice, { isFree: () => true })
+      return only ? withNamedDevice(host, cniDir, only, use) : withFreeVf(host, conf, choice, use)
+    }
+    case 'selectors':
+      return withFreeVf(host, conf, choice, use)
+  }
+}
