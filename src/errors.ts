@@ -71,7 +71,7 @@ export function describeFault(fault: Fault): string {
     case 'netns':
       return `network namespace ${fault.path}: ${fault.problem}`
     case 'kernel': {
-      const driver = fault.driver === undefined ? '' : ` (driver ${fault.driver})`
+      const driver = !fault.driver ? '' : ` (driver ${fault.driver})`
       const text = fault.text === undefined ? '' : `: ${fault.text}`
       return `Cannot ${fault.operation} on ${fault.target}${driver}: ${fault.code}${text}`
     }

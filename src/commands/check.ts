@@ -40,7 +40,7 @@ async function vfDifferences(host: Host, { pf, wanted }: AttachmentRecord): Prom
 
 function driverDifferences({ files }: Host, { deviceId, driver }: AttachmentRecord): string[] {
   const now = driverOf(files, deviceId)
-  return now === driver ? [] : [`its driver is ${now ?? 'none'}, not ${driver}`]
+  return driver === '' || now === driver ? [] : [`its driver is ${now ?? 'none'}, not ${driver}`]
 }
 
 /** What the pod's interface should be: as the result has it, and as the configuration asked. */

@@ -7,14 +7,14 @@ import { holderOf, isAlive } from '../sriov/ownership.js'
 import { releaseAttachment } from '../sriov/release.js'
 import { isUnfinished, repairClaim, repairMark } from '../sriov/repair.js'
 import { markedVfs } from '../state/allocations.js'
-import { allAttachments, tidyStateFolder } from '../state/attachments.js'
+import { allAttachments, isSameFile, tidyStateFolder } from '../state/attachments.js'
 import { allClaims } from '../state/claims.js'
 import { withFreeAttachment, withLockedAttachment } from '../state/locked-attachment.js'
-import { type AttachmentRecord, isSameKey } from '../state/record.js'
+import type { AttachmentRecord } from '../state/record.js'
 
 /** Whether the runtime says that an attachment is valid; undefined when it says nothing about it. */
 function isValid({ name, validAttachments }: NetConf, record: AttachmentRecord): boolean | undefined {
-  return record.network === name ? validAttachments?.some((known) => isSameKey(known, record)) : undefined
+  return record.network === name ? validAttachments?.some((known) => isSameFile(known, record)) : undefined
 }
 
 async function collectAttachment(host: Host, conf: NetConf, found: AttachmentRecord): Promise<void> {

@@ -59,7 +59,7 @@ async function moveOut(release: Release, podRtnl: Rtnl): Promise<boolean> {
       device: deviceId,
       driver,
       name: await freeName(release),
-      ...(link.mtu !== original.netdev.mtu && { mtu: original.netdev.mtu }),
+      ...(original.netdev.mtu !== undefined && link.mtu !== original.netdev.mtu && { mtu: original.netdev.mtu }),
     })
     return true
   } finally {
@@ -120,7 +120,7 @@ async function settleOnHost(release: Release, name: string): Promise<Link | unde
     await changeLink(hostRtnl, link.index, { name: wantedName }, blame)
   }
   const { mtu } = original.netdev
-  if (link.mtu !== mtu) {
+  if (mtu !== undefined && link.mtu !== mtu) {
     await changeLink(hostRtnl, link.index, { mtu }, { operation: `set mtu ${mtu}`, target, driver })
   }
   return link

@@ -1,6 +1,7 @@
 import { errnoOf, messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import type { Link } from '../netlink/link.js'
+import { deviceExists } from '../pci/functions.js'
 import { openRtnl } from '../rtnl/connection.js'
 import { addAltNames, linkByIndex, removeAltNames } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
@@ -23,6 +24,9 @@ const restoreVf = (release: Release, { target, vf, original }: RecordedVf): Prom
 async function restoreAltNames({ host, hostRtnl, record, target }: Release, link: Link): Promise<void> {
   const present = (await linkByIndex(hostRtnl, link.index)) ?? link
   const { altNames } = record.original.netdev
+  if (!altNames) {
+    return
+  }
   for (const name of present.altNames.filter((one) => !altNames.includes(one))) {
     await removeAltNames(hostRtnl, link.index, [name], target)
   }
@@ -85,11 +89,13 @@ export async function giveBackVf(
   }
   try {
     let link: Link | undefined
-    await collect(async () => {
-      link = await bringHome(release)
-    })
+    if (record.original.netdev.name !== '') {
+      await collect(async () => {
+        link = await bringHome(release)
+      })
+    }
     let recorded: RecordedVf | undefined
-    if (record.pf && (link || problems.length > 0)) {
+    if (record.pf && deviceExists(host.files, record.deviceId)) {
       await collect(async () => {
         recorded = await readRecordedVf(release)
       })

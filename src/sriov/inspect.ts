@@ -8,11 +8,11 @@ import type { Link } from '../netlink/link.js'
 import { otherVfWithMac } from '../netlink/vf-info.js'
 import type { Rtnl } from '../rtnl/connection.js'
 import { linkByName, requireLink } from '../rtnl/link.js'
+import { bootIdOf } from '../state/boot.js'
 import { type AttachmentRecord, type IpamCall, RECORD_SCHEMA } from '../state/record.js'
 import { type PfView, readVf } from './apply.js'
 import { type DeviceLocation, describeDevice, hostNetdevOf } from './locate.js'
 import { knownReleaseMac, originalNetdev } from './original.js'
-import { bootIdOf } from './ownership.js'
 import { rateProblem } from './plan.js'
 
 /** One ADD: who asks, for what, with which VF, into which namespace. */
@@ -129,7 +129,7 @@ export function intentOf(
     ifName: args.ifName,
     network: conf.name,
     netns: { path: pod.path, ...pod.id },
-    bootId: bootIdOf(host),
+    bootId: bootIdOf(host.files),
     deviceId: location.address,
     driver,
     original: { netdev: originalNetdev(netdev) },

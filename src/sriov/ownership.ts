@@ -3,19 +3,15 @@ import { netdevsOf } from '../pci/functions.js'
 import { openRtnl } from '../rtnl/connection.js'
 import { readMark } from '../state/allocations.js'
 import { attachmentsOfVf, recordOfClaim } from '../state/attachments.js'
+import { bootIdOf } from '../state/boot.js'
 import { readClaim } from '../state/claims.js'
 import { type AttachmentRecord, isSameKey } from '../state/record.js'
 import { findNetdev, traceOf } from './move.js'
 import { openRecordedNetns, searchRecordedNetns } from './pod-netns.js'
 
-const BOOT_ID_PATH = '/proc/sys/kernel/random/boot_id'
-
-/** Which boot of the machine this is (random(4)). */
-export const bootIdOf = ({ files }: Pick<Host, 'files'>): string => files.readText(BOOT_ID_PATH)?.trim() ?? ''
-
 /** Whether the record is of this boot: what the kernel held of it is gone after another. */
 export const isOfThisBoot = (host: Pick<Host, 'files'>, record: AttachmentRecord): boolean =>
-  record.bootId === bootIdOf(host)
+  record.bootId === bootIdOf(host.files)
 
 /** Whether the namespace of a record, its path having gone, still has the VF: a process lives on in it. */
 async function isHeldWithoutPath(host: Host, record: AttachmentRecord): Promise<boolean> {

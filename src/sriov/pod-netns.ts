@@ -7,8 +7,9 @@ const PID = /^\d+$/
 const MOUNT = /^\d+ \d+ \S+ (\S+) (\S+) /
 const OCTAL = /\\([0-7]{3})/g
 
-const isSameNetns = (left: NetnsId, right: NetnsId): boolean =>
-  left.device === right.device && left.inode === right.inode
+/** The Go sriov-cni records no identity (""): whatever is behind its path is taken for the pod's. */
+const isRecorded = (found: NetnsId, recorded: NetnsId): boolean =>
+  recorded.inode === '' || (found.device === recorded.device && found.inode === recorded.inode)
 
 /** Opens the namespace behind a path; undefined when there surely is none. @throws PluginError kind `netns` when nobody can tell */
 function openIfAny({ kernel }: Pick<Host, 'kernel'>, path: string): Netns | undefined {
@@ -28,7 +29,7 @@ function openIfSame(host: Pick<Host, 'kernel'>, path: string, id: NetnsId): Netn
   if (!open) {
     return undefined
   }
-  if (isSameNetns(open.id, id)) {
+  if (isRecorded(open.id, id)) {
     return open
   }
   open.close()
@@ -44,7 +45,7 @@ export function openRecordedNetns(
   { netns }: AttachmentRecord,
   others: readonly string[] = [],
 ): Netns | undefined {
-  for (const path of [netns.path, ...others]) {
+  for (const path of [netns.path, ...others].filter((one) => one !== '')) {
     const found = openIfSame(host, path, netns)
     if (found) {
       return found
@@ -84,7 +85,7 @@ export function searchRecordedNetns(
   host: Pick<Host, 'kernel' | 'files'>,
   { netns }: AttachmentRecord,
 ): Netns | undefined {
-  for (const path of pathsOf(host.files, netns.inode)) {
+  for (const path of netns.inode === '' ? [] : pathsOf(host.files, netns.inode)) {
     const found = openIfSame(host, path, netns)
     if (found) {
       return found

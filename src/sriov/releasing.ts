@@ -56,7 +56,7 @@ export async function readRecordedVf(release: Release): Promise<RecordedVf> {
   const { pfAddress, pfName, vfIndex } = locateRecordedVf(release, recorded)
   const { pf, vf } = await readVf(release.hostRtnl, pfName, vfIndex)
   const driver = driverOf(release.host.files, pfAddress) ?? 'none'
-  return { target: { pfName, pfAddress, pfIndex: pf.index, vfIndex, driver }, vf, original: recorded.vf }
+  return { target: { pfName, pfAddress, pfIndex: pf.index, vfIndex, driver }, vf, original: { ...vf, ...recorded.vf } }
 }
 
 /** How to write to the PF. */

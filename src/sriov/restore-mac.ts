@@ -16,7 +16,7 @@ async function reset(release: Release, link: Link): Promise<void> {
 /** Gives the interface its own MAC; false when its driver lets only the PF set it. */
 async function setOwnMac({ hostRtnl, record, target }: Release, link: Link): Promise<boolean> {
   const { mac } = record.original.netdev
-  if (link.mac === mac) {
+  if (mac === undefined || link.mac === mac) {
     return true
   }
   try {
@@ -34,7 +34,7 @@ async function setOwnMac({ hostRtnl, record, target }: Release, link: Link): Pro
 /** Lets the PF administer the interface's own MAC: the VF takes it over with its next reset, or later by itself. */
 async function administerOwnMac(release: Release, link: Link, pf: VfTarget): Promise<void> {
   const { host, record, hostRtnl, target } = release
-  const { mac } = record.original.netdev
+  const { mac = link.mac } = record.original.netdev
   await applyVfSteps(pfWriter(release), pf, [macStep(mac)])
   await reset(release, link)
   await settleMac(hostRtnl, host.clock, { index: link.index, mac, target, driver: record.driver })
@@ -87,7 +87,7 @@ export async function restoreMac(release: Release, link: Link, found: RecordedVf
   let wasAdministered =
     releaseAdminMac === undefined ? original.vf.mac !== original.netdev.mac : releaseAdminMac !== ZERO_MAC
   const isUntouched = releaseAdminMac === undefined && found.vf.mac === original.vf.mac
-  if (isUntouched && link.mac === original.netdev.mac) {
+  if (isUntouched && link.mac === (original.netdev.mac ?? link.mac)) {
     return
   }
   if (isUntouched) {

@@ -2,6 +2,7 @@ import { PluginError } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
 import type { PciAddress } from '../pci/address.js'
 import { claimPath, readClaim, removeClaim } from './claims.js'
+import { adoptGoRecord } from './go-record.js'
 import {
   type AttachmentKey,
   type AttachmentRecord,
@@ -16,13 +17,19 @@ const nameOf = ({ containerId, ifName }: AttachmentKey): string => `${containerI
 /** The state file of an attachment. */
 export const recordPath = (cniDir: string, key: AttachmentKey): string => `${cniDir}/${nameOf(key)}`
 
+/** What the state file of an attachment turned out to be, once a record of the Go sriov-cni counts as ours. */
+export type OwnRecord = Exclude<ReadRecord, { kind: 'go' }>
+
 /**
  * The record of an attachment; undefined when there is none. `a-b` with `c` and `a` with `b-c` share a file name:
  * another attachment's record counts as foreign.
  */
-export function loadAttachment(files: FilePort, cniDir: string, key: AttachmentKey): ReadRecord | undefined {
+export function loadAttachment(files: FilePort, cniDir: string, key: AttachmentKey): OwnRecord | undefined {
   const text = files.readText(recordPath(cniDir, key))
   const read = text === undefined ? undefined : parseRecord(text)
+  if (read?.kind === 'go') {
+    return { kind: 'record', record: adoptGoRecord(files, cniDir, key, read.conf, read.deviceId) }
+  }
   return read?.kind === 'record' && !isSameKey(read.record, key)
     ? {
         kind: 'foreign',
@@ -32,34 +39,50 @@ export function loadAttachment(files: FilePort, cniDir: string, key: AttachmentK
     : read
 }
 
-/** The texts of all state files under the names of attachments, whichever plugin wrote them. */
-const recordTexts = (files: FilePort, cniDir: string): string[] =>
-  files.list(cniDir).flatMap((name) => {
-    const text = name.startsWith('.') || name === 'pci' ? undefined : files.readText(`${cniDir}/${name}`)
-    return text === undefined ? [] : [text]
-  })
-
-function recordsIn(texts: readonly string[]): AttachmentRecord[] {
-  return texts.flatMap((text) => {
-    const read = parseRecord(text)
-    return read.kind === 'record' ? [read.record] : []
-  })
+interface StateFile {
+  readonly name: string
+  readonly text: string
 }
 
-/** Every record of ours in the state folder; what cannot be read is left out. */
+/** All state files under the names of attachments, whichever plugin wrote them. */
+const stateFiles = (files: FilePort, cniDir: string): StateFile[] =>
+  files.list(cniDir).flatMap((name) => {
+    const text = name.startsWith('.') || name === 'pci' ? undefined : files.readText(`${cniDir}/${name}`)
+    return text === undefined ? [] : [{ name, text }]
+  })
+
+/** Container ID and interface from a file name: which hyphen parts them does not matter, the file is the same. */
+function keyOf(name: string): AttachmentKey {
+  const hyphen = name.lastIndexOf('-')
+  return { containerId: name.slice(0, Math.max(hyphen, 0)), ifName: name.slice(hyphen + 1) }
+}
+
+const recordsIn = (files: FilePort, cniDir: string, some: readonly StateFile[]): AttachmentRecord[] =>
+  some.flatMap(({ name, text }) => {
+    const read = parseRecord(text)
+    if (read.kind === 'go') {
+      return [adoptGoRecord(files, cniDir, keyOf(name), read.conf, read.deviceId)]
+    }
+    return read.kind === 'record' ? [read.record] : []
+  })
+
+/** Every record in the state folder, the Go sriov-cni's included; what cannot be read is left out. */
 export const allAttachments = (files: FilePort, cniDir: string): AttachmentRecord[] =>
-  recordsIn(recordTexts(files, cniDir))
+  recordsIn(files, cniDir, stateFiles(files, cniDir))
 
-const textsAbout = (files: FilePort, cniDir: string, deviceId: PciAddress): string[] =>
-  recordTexts(files, cniDir).filter((text) => text.includes(deviceId))
+const filesAbout = (files: FilePort, cniDir: string, deviceId: PciAddress): StateFile[] =>
+  stateFiles(files, cniDir).filter(({ text }) => text.includes(deviceId))
 
-/** Every record of ours that names a VF, whoever holds it now: reads all records. */
+/** Every record that names a VF, whoever holds it now: reads all records. */
 export const attachmentsOfVf = (files: FilePort, cniDir: string, deviceId: PciAddress): AttachmentRecord[] =>
-  recordsIn(textsAbout(files, cniDir, deviceId)).filter((record) => record.deviceId === deviceId)
+  recordsIn(files, cniDir, filesAbout(files, cniDir, deviceId)).filter((record) => record.deviceId === deviceId)
 
 /** Whether any state file, of another plugin even, speaks of a VF: reads all of them. */
 export const isMentioned = (files: FilePort, cniDir: string, deviceId: PciAddress): boolean =>
-  textsAbout(files, cniDir, deviceId).length > 0
+  filesAbout(files, cniDir, deviceId).length > 0
+
+/** Whether two attachments have the same state file. */
+export const isSameFile = (left: AttachmentKey, right: AttachmentKey): boolean => nameOf(left) === nameOf(right)
 
 /** The record that belongs to a claim; undefined when it is lost, or names another VF by now. */
 export function recordOfClaim(files: FilePort, cniDir: string, claim: AttachmentRecord): AttachmentRecord | undefined {

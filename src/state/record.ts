@@ -2,30 +2,31 @@ import { isJsonObject, type JsonObject } from '../cni/json.js'
 import type { WantedNetdev, WantedVf } from '../cni/wanted.js'
 import type { NetnsId } from '../host/ports.js'
 import type { VfSettings } from '../netlink/vf-info.js'
-import type { PciAddress } from '../pci/address.js'
+import { type PciAddress, parsePciAddress } from '../pci/address.js'
 
 /** Raised when a field changes its meaning: an older plugin must not act on a record it misreads. */
 export const RECORD_SCHEMA = 1
 
-/** The network interface of a VF as it was on the host. */
+/** The network interface of a VF as it was on the host; what is absent was not recorded, and is left as it is. */
 export interface OriginalNetdev {
+  /** "" where it had none: it was bound to a user space driver. */
   readonly name: string
-  readonly mac: string
-  readonly mtu: number
+  readonly mac?: string
+  readonly mtu?: number
   readonly isUp: boolean
   readonly isPromisc: boolean
   readonly isAllmulti: boolean
-  readonly altNames: readonly string[]
+  readonly altNames?: readonly string[]
   /** Whether the kernel tells the PCI device of an interface (since 5.14): a name alone does not prove it then. */
   readonly isDeviceShown: boolean
 }
 
-/** The PF of a VF, the VF's number there, and the settings that the PF held for it before the ADD. */
+/** The PF of a VF, the VF's number there, and the settings that the PF held for it: those that are to be given back. */
 export interface RecordedPf {
   readonly address: PciAddress
   readonly name: string
   readonly vfIndex: number
-  readonly vf: VfSettings
+  readonly vf: Partial<VfSettings>
 }
 
 /** How the IPAM plugin was called, to call it again without the configuration at hand. */
@@ -61,6 +62,7 @@ export interface AttachmentRecord extends AttachmentKey {
   /** /proc/sys/kernel/random/boot_id: what the kernel held is gone after another boot. */
   readonly bootId: string
   readonly deviceId: PciAddress
+  /** The VF's; "" where it was not recorded. */
   readonly driver: string
   readonly original: { readonly netdev: OriginalNetdev }
   /** Absent for a VF whose PF is out of sight, and for a PF itself. */
@@ -87,12 +89,12 @@ const SHAPE = {
   original: {
     netdev: {
       name: 'string',
-      mac: 'string',
-      mtu: 'number',
+      mac: 'string?',
+      mtu: 'number?',
       isUp: 'boolean',
       isPromisc: 'boolean',
       isAllmulti: 'boolean',
-      altNames: 'strings',
+      altNames: 'strings?',
       isDeviceShown: 'boolean',
     },
   },
@@ -106,15 +108,15 @@ const OPTIONAL_SHAPE = {
     name: 'string',
     vfIndex: 'number',
     vf: {
-      mac: 'string',
-      vlan: 'number',
-      vlanQoS: 'number',
-      vlanProto: 'string',
-      minTxRateMbps: 'number',
-      maxTxRateMbps: 'number',
-      spoofchk: 'boolean',
-      trust: 'boolean',
-      linkState: 'string',
+      mac: 'string?',
+      vlan: 'number?',
+      vlanQoS: 'number?',
+      vlanProto: 'string?',
+      minTxRateMbps: 'number?',
+      maxTxRateMbps: 'number?',
+      spoofchk: 'boolean?',
+      trust: 'boolean?',
+      linkState: 'string?',
     },
   },
   podIfName: 'string',
@@ -127,8 +129,13 @@ const PHASES: readonly unknown[] = ['intent', 'attached', 'releasing', 'released
 
 type Shape = { readonly [key: string]: string | Shape }
 
+/** `string?` may be absent, `strings` is a list. */
 const isOfType = (value: unknown, type: string): boolean =>
-  type === 'strings' ? Array.isArray(value) && value.every((one) => typeof one === 'string') : typeof value === type
+  type.endsWith('?')
+    ? value === undefined || isOfType(value, type.slice(0, -1))
+    : type === 'strings'
+      ? Array.isArray(value) && value.every((one) => typeof one === 'string')
+      : typeof value === type
 
 /**
  * The first field that is not of its type; undefined when all are. Not zod: this is read on every DEL, and zod takes
@@ -159,11 +166,17 @@ function misfitOf(value: JsonObject): string | undefined {
 /** What a state file turned out to be. */
 export type ReadRecord =
   | { readonly kind: 'record'; readonly record: AttachmentRecord }
+  /** Of the Go sriov-cni: see go-record.ts. */
+  | { readonly kind: 'go'; readonly conf: JsonObject; readonly deviceId: PciAddress }
   /** Not ours to touch. `isOtherAttachment`: ours, but of another container and interface with the same file name. */
   | { readonly kind: 'foreign'; readonly problem: string; readonly isOtherAttachment?: boolean }
   | { readonly kind: 'unreadable'; readonly problem: string }
 
 export const formatRecord = (record: AttachmentRecord): string => `${JSON.stringify(record)}\n`
+
+/** The PCI address of the VF that a record of the Go sriov-cni is about; undefined when it is no such record. */
+const goRecordDevice = (value: JsonObject): PciAddress | undefined =>
+  isJsonObject(value.OrigVfState) ? parsePciAddress(String(value.deviceID)) : undefined
 
 /** Reads a state file; the Go sriov-cni keeps its own kind of record under the same names. Never throws. */
 export function parseRecord(fileText: string): ReadRecord {
@@ -177,6 +190,10 @@ export function parseRecord(fileText: string): ReadRecord {
     return { kind: 'unreadable', problem: 'is not a JSON object' }
   }
   const { schema } = value
+  const goDevice = schema === undefined ? goRecordDevice(value) : undefined
+  if (goDevice !== undefined) {
+    return { kind: 'go', conf: value, deviceId: goDevice }
+  }
   if (schema === undefined) {
     return { kind: 'foreign', problem: 'was written by another plugin' }
   }

@@ -23,7 +23,7 @@ describe('parseRecord()', () => {
   })
 
   test.each([
-    ['{"deviceID":"0000:01:10.4","OrigVfState":{}}', 'another plugin'],
+    ['{"deviceID":"x","OrigVfState":{}}', 'another plugin'],
     ['{"pci_addr":"0000:01:10.4"}', 'another plugin'],
     ['{"schema":2}', 'newer version'],
   ])('finds %j foreign', (text, words) => {
