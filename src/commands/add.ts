@@ -8,7 +8,7 @@ import { withDevice } from '../sriov/choose.js'
 import { describeRecorded } from '../sriov/locate.js'
 import { releaseLeftover } from '../sriov/occupancy.js'
 import { isInUse } from '../sriov/ownership.js'
-import { loadAttachment, recordPath, setAsideAttachment } from '../state/attachments.js'
+import { loadSurely, recordPath, setAsideAttachment } from '../state/attachments.js'
 import { withLockedAttachment } from '../state/locked-attachment.js'
 
 /**
@@ -16,7 +16,7 @@ import { withLockedAttachment } from '../state/locked-attachment.js'
  * @throws PluginError kinds `alreadyAttached`, `state`, `release`
  */
 async function requireNewAttachment(host: Host, cniDir: string, args: CallArgs): Promise<void> {
-  const read = loadAttachment(host.files, cniDir, args)
+  const read = loadSurely(host.files, cniDir, args)
   if (!read) {
     return
   }

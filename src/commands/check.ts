@@ -127,7 +127,7 @@ const UNFINISHED: Readonly<Record<Phase, string>> = {
 
 /**
  * CHECK: compares the kernel with what the ADD set up.
- * @throws PluginError kind `mismatch` with every difference; kind `state` without a record
+ * @throws PluginError kind `mismatch` with every difference; without a record, too
  */
 export async function check(host: Host, args: CallArgs, parsed: ParsedNetConf, pod: Netns): Promise<void> {
   const conf = requireValid(parsed)

@@ -4,7 +4,7 @@ import { messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import { ipamCall, ipamDel } from '../ipam.js'
 import { type ReleaseOptions, releaseAttachment } from '../sriov/release.js'
-import { loadAttachment, recordOfClaim, recordPath, setAsideAttachment, tidyStateFolder } from '../state/attachments.js'
+import { loadAttachment, recordPath, setAsideAttachment, tidyStateFolder } from '../state/attachments.js'
 import { claimsOf, readClaim } from '../state/claims.js'
 import { withVfLock } from '../state/lock.js'
 import { withLockedAttachment } from '../state/locked-attachment.js'
@@ -46,7 +46,8 @@ async function releaseClaims(
       const claim = readClaim(host.files, cniDir, deviceId)
       if (claim && isSameKey(claim, args)) {
         host.log.warning('the record of this attachment is lost; its VF is given back by its claim', { deviceId })
-        const record = recordOfClaim(host.files, cniDir, claim) ?? claim
+        const read = loadAttachment(host.files, cniDir, args)
+        const record = read?.kind === 'record' && read.record.deviceId === deviceId ? read.record : claim
         await releaseAttachment(host, cniDir, record, optionsFor(record))
       }
     })

@@ -6,10 +6,10 @@ import { ipamCall, ipamGc } from '../ipam.js'
 import { holderOf, isAlive } from '../sriov/ownership.js'
 import { releaseAttachment } from '../sriov/release.js'
 import { isUnfinished, repairClaim, repairMark } from '../sriov/repair.js'
-import { markedVfs } from '../state/allocations.js'
 import { allAttachments, isSameFile, tidyStateFolder } from '../state/attachments.js'
-import { allClaims } from '../state/claims.js'
+import { claimedVfs } from '../state/claims.js'
 import { withFreeAttachment, withLockedAttachment } from '../state/locked-attachment.js'
+import { markedVfs } from '../state/marks.js'
 import type { AttachmentRecord } from '../state/record.js'
 
 /** Whether the runtime says that an attachment is valid; undefined when it says nothing about it. */
@@ -68,8 +68,10 @@ export async function gc(host: Host, args: CallArgs, { conf }: ParsedNetConf): P
   for (const found of allAttachments(files, cniDir)) {
     await attempt(holderOf(found), () => collectAttachment(host, conf, found))
   }
-  for (const claim of allClaims(files, cniDir)) {
-    await attempt(holderOf(claim), () => repairClaim(host, cniDir, claim, isValid(conf, claim) ?? true))
+  for (const deviceId of claimedVfs(files, cniDir)) {
+    await attempt(`the claim on VF ${deviceId}`, () =>
+      repairClaim(host, cniDir, deviceId, (claim) => isValid(conf, claim) ?? true),
+    )
   }
   for (const deviceId of markedVfs(files, cniDir)) {
     await attempt(`the mark of VF ${deviceId}`, () => repairMark(host, cniDir, deviceId))

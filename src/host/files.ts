@@ -5,6 +5,7 @@ import {
   existsSync,
   fsyncSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -87,14 +88,30 @@ function pidNamespace(): string {
   return ownPidNamespace
 }
 
-/** What writers that were killed left: temporary files whose process is gone. */
+/** What writers that were killed left: temporary files whose process is gone. Litter that stays is no error. */
 function removeLitter(folder: string): void {
-  const own = pidNamespace()
-  for (const name of look(folder, () => readdirSync(folder)) ?? []) {
-    const [, namespace, pid] = TEMPORARY.exec(name) ?? []
-    if (namespace === own && !existsSync(`/proc/${pid}`)) {
-      removeIfPresent(join(folder, name))
+  try {
+    const own = pidNamespace()
+    for (const name of readdirSync(folder)) {
+      const [, namespace, pid] = TEMPORARY.exec(name) ?? []
+      if (namespace === own && !existsSync(`/proc/${pid}`)) {
+        removeIfPresent(join(folder, name))
+      }
     }
+  } catch {
+    // The next call tries again.
+  }
+}
+
+/** Opens a lock file, which is made when missing; on a disk that is read-only by now one that is there will do. */
+function openLockFile(path: string): number {
+  try {
+    return openSync(path, 'a', FILE_MODE)
+  } catch (error) {
+    if (errnoOf(error) !== 'EROFS') {
+      throw error
+    }
+    return openSync(path, 'r')
   }
 }
 
@@ -179,7 +196,7 @@ export function realFiles(addon: Addon, root = ''): FilePort {
     readText: (path) => look(at(path), () => readFileSync(at(path), 'utf8')),
     readLink: (path) => look(at(path), () => readlinkSync(at(path))),
     list: (folder) => look(at(folder), () => readdirSync(at(folder))) ?? [],
-    exists: (path) => existsSync(at(path)),
+    exists: (path) => look(at(path), () => lstatSync(at(path))) !== undefined,
     makeFolder: (path) => named(at(path), 'be made', () => makeFolders(at(path))),
     write: (path, text) => replace(at(path), text, 'none'),
     writeWhole: (path, text, twin) =>
@@ -205,7 +222,7 @@ export function realFiles(addon: Addon, root = ''): FilePort {
       return whenAllowed(() => accessSync(at(path), constants.X_OK))
     },
     tryLock(path) {
-      const fd = named(at(path), 'be opened', () => openSync(at(path), 'a', FILE_MODE))
+      const fd = named(at(path), 'be opened', () => openLockFile(at(path)))
       if (orThrow(addon.tryLock(fd), 'lock', path) === 0) {
         closeSync(fd)
         return undefined

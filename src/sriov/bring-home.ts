@@ -129,9 +129,10 @@ async function settleOnHost(release: Release, name: string): Promise<Link | unde
 /** Why the interface of a VF that exists cannot be found. */
 function lostMessage({ host, record, target }: Release): string {
   const driver = driverOf(host.files, record.deviceId)
-  return driver === undefined
-    ? `${target} is bound to no driver, so it has no network interface`
-    : `the interface of ${target} (driver ${driver}) is neither on the host nor in ${record.netns.path}; does a process still hold a namespace that has it?`
+  if (driver !== record.driver && record.driver !== '') {
+    return `${target} is bound to ${driver ?? 'no driver'}, not to ${record.driver}, so it has no network interface; bind it back`
+  }
+  return `the interface of ${target} (driver ${driver}) is neither on the host nor in ${record.netns.path}; does a process still hold a namespace that has it?`
 }
 
 /**

@@ -28,33 +28,28 @@ async function withNamedDevice<T>(host: Host, cniDir: string, location: DeviceLo
   })
 }
 
-/** Why a VF cannot be had, as far as sysfs and the state folder say; undefined when it can. */
-async function hindrance(host: Host, cniDir: string, location: VfLocation): Promise<string | undefined> {
-  const user = await userOf(host, cniDir, location.address)
-  if (user !== undefined) {
-    return user
-  }
+/** What became of a try: done with it, or why not. */
+type Try<T> = { readonly isDone: true; readonly result: T } | { readonly isDone: false; readonly why: string }
+
+/** Faults that say something about one VF only: the others are tried all the same. */
+const OF_ONE_VF: ReadonlySet<string> = new Set(['device', 'release', 'netns', 'state', 'tryAgain'])
+
+/** Why a VF cannot be had; undefined when it can, after `look` has undone what the dead left of it. */
+async function hindranceOf(look: () => Promise<string | undefined>): Promise<string | undefined> {
   try {
-    // What the dead left may be anywhere: it is brought back under the lock.
-    if (looksFree(host, cniDir, location.address)) {
-      hostNetdevOf(host.files, location)
-    }
-    return undefined
+    return await look()
   } catch (error) {
-    if (error instanceof PluginError && error.fault.kind === 'device') {
+    if (error instanceof PluginError && OF_ONE_VF.has(error.fault.kind)) {
       return error.message
     }
     throw error
   }
 }
 
-/** What became of a try: done with it, or why not. */
-type Try<T> = { readonly isDone: true; readonly result: T } | { readonly isDone: false; readonly why: string }
-
 async function tryVf<T>(host: Host, cniDir: string, location: VfLocation, use: UseDevice<T>): Promise<Try<T>> {
-  const before = await hindrance(host, cniDir, location)
-  if (before !== undefined) {
-    return { isDone: false, why: before }
+  const user = await hindranceOf(() => userOf(host, cniDir, location.address))
+  if (user !== undefined) {
+    return { isDone: false, why: user }
   }
   const lock = tryVfLock(host, cniDir, location.address)
   if (!lock) {
@@ -62,7 +57,13 @@ async function tryVf<T>(host: Host, cniDir: string, location: VfLocation, use: U
   }
   try {
     // Another call may have had it since.
-    const why = (await occupantOf(host, cniDir, location)) ?? (await hindrance(host, cniDir, location))
+    const why = await hindranceOf(async () => {
+      const occupant = await occupantOf(host, cniDir, location)
+      if (occupant === undefined) {
+        hostNetdevOf(host.files, location)
+      }
+      return occupant
+    })
     return why === undefined ? { isDone: true, result: await use(location, lock) } : { isDone: false, why }
   } finally {
     lock.release()

@@ -1,7 +1,6 @@
 import { errnoOf, messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import type { Link } from '../netlink/link.js'
-import { deviceExists } from '../pci/functions.js'
 import { openRtnl } from '../rtnl/connection.js'
 import { addAltNames, linkByIndex, removeAltNames } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
@@ -95,7 +94,8 @@ export async function giveBackVf(
       })
     }
     let recorded: RecordedVf | undefined
-    if (record.pf && deviceExists(host.files, record.deviceId)) {
+    // A VF that is with somebody unknown keeps its VLAN.
+    if (record.pf && (link || record.original.netdev.name === '')) {
       await collect(async () => {
         recorded = await readRecordedVf(release)
       })

@@ -1,14 +1,14 @@
 import { messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import { vfsOf } from '../pci/functions.js'
-import { readMark } from '../state/allocations.js'
 import { loadAttachment, tidyStateFolder } from '../state/attachments.js'
 import { hasClaim } from '../state/claims.js'
 import { tryVfLock } from '../state/lock.js'
+import { readMark } from '../state/marks.js'
 import type { AttachmentRecord } from '../state/record.js'
 import { type DeviceLocation, describeDevice } from './locate.js'
 import { holderOf, holdersOfVf, isInUse } from './ownership.js'
-import { isNetns } from './pod-netns.js'
+import { isPodNetns } from './pod-netns.js'
 import { releaseAttachment } from './release.js'
 
 /** Undoes what a killed call, or a pod that died without a DEL, left of a VF. The caller holds its lock. */
@@ -40,7 +40,7 @@ async function releaseForNext(host: Host, cniDir: string, record: AttachmentReco
 
 function markedUser(host: Host, cniDir: string, address: string): string | undefined {
   const mark = readMark(host.files, cniDir, address)
-  return mark !== undefined && mark !== '' && isNetns(host, mark)
+  return mark !== undefined && isPodNetns(host, mark)
     ? `the pod of ${mark}, as ${cniDir}/pci/${address} says`
     : undefined
 }

@@ -1,13 +1,13 @@
 import type { Host } from '../host/ports.js'
 import { netdevsOf } from '../pci/functions.js'
 import { openRtnl } from '../rtnl/connection.js'
-import { readMark } from '../state/allocations.js'
 import { attachmentsOfVf, recordOfClaim } from '../state/attachments.js'
 import { bootIdOf } from '../state/boot.js'
-import { readClaim } from '../state/claims.js'
+import { hasClaim, readClaim } from '../state/claims.js'
+import { readMark } from '../state/marks.js'
 import { type AttachmentRecord, isSameKey } from '../state/record.js'
 import { findNetdev, traceOf } from './move.js'
-import { openRecordedNetns, searchRecordedNetns } from './pod-netns.js'
+import { isPodNetns, openRecordedNetns, searchRecordedNetns } from './pod-netns.js'
 
 /** Whether the record is of this boot: what the kernel held of it is gone after another. */
 export const isOfThisBoot = (host: Pick<Host, 'files'>, record: AttachmentRecord): boolean =>
@@ -58,13 +58,14 @@ export async function isInUse(host: Host, cniDir: string, record: AttachmentReco
 }
 
 /**
- * The attachments that have a VF, or had it last: the one that claims it. A mark without a claim is of another plugin,
- * or of an attachment whose claim was lost: all records are read then.
+ * The attachments that have a VF, or had it last: the one that claims it. A mark without a claim that can be read is of
+ * another plugin, or of an attachment whose claim was lost: all records are read then.
  */
 export function holdersOfVf({ files }: Host, cniDir: string, deviceId: string): readonly AttachmentRecord[] {
   const claim = readClaim(files, cniDir, deviceId)
   if (!claim) {
-    return readMark(files, cniDir, deviceId) === undefined ? [] : attachmentsOfVf(files, cniDir, deviceId)
+    const isUnheard = readMark(files, cniDir, deviceId) === undefined && !hasClaim(files, cniDir, deviceId)
+    return isUnheard ? [] : attachmentsOfVf(files, cniDir, deviceId)
   }
   return [recordOfClaim(files, cniDir, claim) ?? claim]
 }
@@ -73,7 +74,7 @@ export function holdersOfVf({ files }: Host, cniDir: string, deviceId: string): 
 export function belongsToAnother(host: Host, cniDir: string, record: AttachmentRecord): boolean {
   const { files } = host
   const mark = readMark(files, cniDir, record.deviceId)
-  if (mark !== undefined && mark !== '' && mark !== record.netns.path) {
+  if (mark !== undefined && mark !== record.netns.path && isPodNetns(host, mark)) {
     return true
   }
   const claim = readClaim(files, cniDir, record.deviceId)

@@ -94,9 +94,21 @@ export function searchRecordedNetns(
   return undefined
 }
 
-/** Whether a path leads to a network namespace: what a mark of the Go sriov-cni counts by. @throws PluginError kind `netns` when nobody can tell */
-export function isNetns(host: Pick<Host, 'kernel'>, path: string): boolean {
-  const open = openIfAny(host, path)
-  open?.close()
-  return open !== undefined
+/**
+ * Whether a path leads to the network namespace of a pod: what a mark counts by. Our own is none: the number of a
+ * process that ended may be a host process's by now.
+ * @throws PluginError kind `netns` when nobody can tell
+ */
+export function isPodNetns(host: Pick<Host, 'kernel'>, path: string): boolean {
+  const open = path === '' ? undefined : openIfAny(host, path)
+  if (!open) {
+    return false
+  }
+  try {
+    const own = host.kernel.ownNetns()
+    own.close()
+    return own.id.device !== open.id.device || own.id.inode !== open.id.inode
+  } finally {
+    open.close()
+  }
 }

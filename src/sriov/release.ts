@@ -1,13 +1,21 @@
 import { messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import { ipamDel } from '../ipam.js'
-import { removeMark } from '../state/allocations.js'
-import { commitAttachment, loadAttachment, noteAttachment, removeAttachment } from '../state/attachments.js'
+import {
+  commitAttachment,
+  loadAttachment,
+  noteAttachment,
+  recordOfClaim,
+  removeAttachment,
+  restoreRecord,
+} from '../state/attachments.js'
 import { hasClaim, removeClaim } from '../state/claims.js'
+import { readMark, removeMark } from '../state/marks.js'
 import type { AttachmentRecord, IpamCall } from '../state/record.js'
 import { giveBackVf } from './detach.js'
 import { describeRecorded } from './locate.js'
 import { belongsToAnother } from './ownership.js'
+import { isPodNetns } from './pod-netns.js'
 
 /** How to release what differs from the record. */
 export interface ReleaseOptions {
@@ -19,13 +27,18 @@ export interface ReleaseOptions {
   readonly netnsPaths?: readonly string[]
 }
 
-/** From now on the VF is nobody's. A disk that is full must not keep it from going back: the record is complete as it is. */
+/**
+ * From now on the VF is nobody's. A record that was lost is written anew, so that an ADD of the same attachment waits for
+ * us. A disk that is full must not keep the VF from going back: what is on it is complete.
+ */
 function noteReleasing({ files, log }: Host, cniDir: string, record: AttachmentRecord): void {
-  if (record.phase !== 'attached') {
-    return
-  }
+  const releasing: AttachmentRecord = { ...record, phase: 'releasing' }
   try {
-    noteAttachment(files, cniDir, { ...record, phase: 'releasing' })
+    if (record.phase === 'attached') {
+      noteAttachment(files, cniDir, releasing)
+    } else if (!recordOfClaim(files, cniDir, record)) {
+      restoreRecord(files, cniDir, releasing)
+    }
   } catch (error) {
     log.warning('cannot note that the VF is being given back', { error: messageOf(error) })
   }
@@ -46,23 +59,28 @@ async function releaseVf(
   netnsPaths: readonly string[],
 ): Promise<readonly string[]> {
   if (isVfBack(host, cniDir, record)) {
-    if (!hasClaim(host.files, cniDir, record.deviceId)) {
-      removeMark(host.files, cniDir, record.deviceId, record.netns.path)
-    }
-    return []
-  }
-  if (belongsToAnother(host, cniDir, record)) {
-    host.log.info('the VF serves another attachment by now; it is left alone', { device: record.deviceId })
     return []
   }
   try {
+    if (belongsToAnother(host, cniDir, record)) {
+      host.log.info('the VF serves another attachment by now; it is left alone', { device: record.deviceId })
+      return []
+    }
     noteReleasing(host, cniDir, record)
     await giveBackVf(host, cniDir, record, netnsPaths)
     removeClaim(host.files, cniDir, record)
-    removeMark(host.files, cniDir, record.deviceId, record.netns.path)
     return []
   } catch (error) {
     return error instanceof PluginError && error.fault.kind === 'release' ? error.fault.problems : [messageOf(error)]
+  }
+}
+
+/** Takes the mark of a VF away that is back, or that of a dead pod; one of a pod that lives by now stays. */
+function clearMark(host: Host, cniDir: string, { deviceId, netns }: AttachmentRecord): void {
+  const { files } = host
+  const mark = readMark(files, cniDir, deviceId)
+  if (mark !== undefined && !hasClaim(files, cniDir, deviceId) && (mark === netns.path || !isPodNetns(host, mark))) {
+    removeMark(files, cniDir, deviceId, mark)
   }
 }
 
@@ -91,16 +109,10 @@ function hasOtherVf({ files }: Host, cniDir: string, record: AttachmentRecord): 
   return read?.kind === 'record' && read.record.deviceId !== record.deviceId
 }
 
-/** @throws PluginError kind `release` when there are problems */
-function requireNone(record: AttachmentRecord, problems: readonly string[]): void {
-  if (problems.length > 0) {
-    throw new PluginError({ kind: 'release', target: describeRecorded(record), problems })
-  }
-}
-
 /**
  * Ends an attachment: VF first, IPAM last, the record only when both are done; a record whose VF is back says so, and
- * keeps nobody from the VF. A VF that serves another attachment by now is left alone. The caller holds the VF's lock.
+ * keeps nobody from the VF. A VF that serves another attachment by now is left alone. The mark outlives the lease: by it
+ * the next ADD finds a release that died in between. The caller holds the VF's lock.
  * @throws PluginError kind `release` with everything that could not be given back; the record stays then
  */
 export async function releaseAttachment(
@@ -109,22 +121,29 @@ export async function releaseAttachment(
   record: AttachmentRecord,
   { ipam = record.ipam, isLeaseRefused = false, netnsPaths = [] }: ReleaseOptions = {},
 ): Promise<void> {
-  const vfProblems = await releaseVf(host, cniDir, record, netnsPaths)
-  if (hasOtherVf(host, cniDir, record)) {
-    return requireNone(record, vfProblems)
+  const problems = [...(await releaseVf(host, cniDir, record, netnsPaths))]
+  const isBack = problems.length === 0
+  const isKeyFree = !hasOtherVf(host, cniDir, record)
+  if (isKeyFree) {
+    problems.push(...(await releaseLease(host, ipam, isLeaseRefused)))
   }
-  const leaseProblems = await releaseLease(host, ipam, isLeaseRefused)
-  if (vfProblems.length === 0 && leaseProblems.length === 0) {
-    removeAttachment(host.files, cniDir, record)
-    return
-  }
-  const problems = [...vfProblems, ...leaseProblems]
-  if (vfProblems.length === 0 && record.phase !== 'released') {
+  const attempt = (work: () => void) => {
     try {
-      commitAttachment(host.files, cniDir, { ...record, phase: 'released' })
+      work()
     } catch (error) {
       problems.push(messageOf(error))
     }
   }
-  requireNone(record, problems)
+  if (isBack && isKeyFree && problems.length > 0 && record.phase !== 'released') {
+    attempt(() => commitAttachment(host.files, cniDir, { ...record, phase: 'released' }))
+  }
+  if (isBack) {
+    attempt(() => clearMark(host, cniDir, record))
+  }
+  if (isKeyFree && problems.length === 0) {
+    attempt(() => removeAttachment(host.files, cniDir, record))
+  }
+  if (problems.length > 0) {
+    throw new PluginError({ kind: 'release', target: describeRecorded(record), problems })
+  }
 }

@@ -1,12 +1,12 @@
 import type { Host } from '../host/ports.js'
 import type { PciAddress } from '../pci/address.js'
-import { readMark, removeMark } from '../state/allocations.js'
 import { isMentioned, recordOfClaim } from '../state/attachments.js'
-import { hasClaim, readClaim } from '../state/claims.js'
+import { dropClaim, hasClaim, readClaim } from '../state/claims.js'
 import { withFreeVfLock } from '../state/lock.js'
-import { type AttachmentRecord, isSameKey } from '../state/record.js'
+import { readMark, removeMark } from '../state/marks.js'
+import type { AttachmentRecord } from '../state/record.js'
 import { isInUse, isOfThisBoot } from './ownership.js'
-import { isNetns } from './pod-netns.js'
+import { isPodNetns } from './pod-netns.js'
 import { releaseAttachment } from './release.js'
 
 /** Whether an attachment is no pod's: its ADD or its release did not come to an end, or the machine has booted since. */
@@ -15,25 +15,44 @@ export const isUnfinished = (host: Host, record: AttachmentRecord): boolean =>
 
 /**
  * Gives back a VF whose record is lost: nobody else would ever. A pod that is alive and has it keeps it, unless the
- * runtime does not know it (`isValid`). A VF that another call is at work on is left to that.
+ * runtime does not know it (`isValid`). A VF that another call is at work on is left to that. A claim that cannot be
+ * read and that no record belongs to is removed: nothing can be done by it.
  * @throws PluginError kind `release`
  */
-export const repairClaim = (host: Host, cniDir: string, found: AttachmentRecord, isValid: boolean): Promise<void> =>
-  withFreeVfLock(host, cniDir, found.deviceId, async () => {
-    const claim = readClaim(host.files, cniDir, found.deviceId)
-    if (!claim || !isSameKey(claim, found) || recordOfClaim(host.files, cniDir, claim)) {
+export const repairClaim = (
+  host: Host,
+  cniDir: string,
+  deviceId: PciAddress,
+  isValid: (claim: AttachmentRecord) => boolean,
+): Promise<void> =>
+  withFreeVfLock(host, cniDir, deviceId, async () => {
+    const { files, log } = host
+    const claim = readClaim(files, cniDir, deviceId)
+    if (!claim) {
+      removeBrokenClaim(host, cniDir, deviceId)
       return
     }
-    if (isValid && (await isInUse(host, cniDir, claim))) {
-      host.log.warning('the record of an attachment is lost; its pod is alive and keeps the VF', {
-        containerId: claim.containerId,
-        ifName: claim.ifName,
-        device: claim.deviceId,
+    if (recordOfClaim(files, cniDir, claim)) {
+      return
+    }
+    if (isValid(claim) && (await isInUse(host, cniDir, claim))) {
+      const { containerId, ifName } = claim
+      log.warning('the record of an attachment is lost; its pod is alive and keeps the VF', {
+        containerId,
+        ifName,
+        deviceId,
       })
       return
     }
     await releaseAttachment(host, cniDir, claim)
   })
+
+function removeBrokenClaim({ files, log }: Host, cniDir: string, deviceId: PciAddress): void {
+  if (hasClaim(files, cniDir, deviceId) && !isMentioned(files, cniDir, deviceId)) {
+    log.error('a claim that cannot be read is removed; how its VF was is not known', { deviceId })
+    dropClaim(files, cniDir, deviceId)
+  }
+}
 
 /**
  * Takes the mark of a dead pod away, or one that a power cut emptied, unless a state file speaks of the VF: then a DEL
@@ -43,7 +62,7 @@ export const repairMark = (host: Host, cniDir: string, deviceId: PciAddress): Pr
   const { files } = host
   const markOfNobody = (): string | undefined => {
     const mark = readMark(files, cniDir, deviceId)
-    const isUsed = mark === undefined || (mark !== '' && isNetns(host, mark)) || hasClaim(files, cniDir, deviceId)
+    const isUsed = mark === undefined || isPodNetns(host, mark) || hasClaim(files, cniDir, deviceId)
     return isUsed || isMentioned(files, cniDir, deviceId) ? undefined : mark
   }
   if (markOfNobody() === undefined) {

@@ -1,4 +1,4 @@
-import { PluginError } from '../errors.js'
+import { errnoOf, messageOf, PluginError } from '../errors.js'
 import type { Link } from '../netlink/link.js'
 import { ZERO_MAC } from '../netlink/mac.js'
 import { changeLink } from '../rtnl/link.js'
@@ -66,7 +66,25 @@ async function restorePfMac(
     }
   }
   if (vf.mac !== mac || wasAdministered) {
+    await tellPfMac(release, target, mac)
+  }
+}
+
+/** Errors of drivers that know no way to take an administered MAC away (qede, be2net, older ixgbe). */
+const CANNOT_FREE = new Set(['EINVAL', 'EOPNOTSUPP'])
+
+/** Tells the PF a MAC. A driver that takes no zero MAC goes on to administer one: more cannot be given back. */
+async function tellPfMac(release: Release, target: VfTarget, mac: string): Promise<void> {
+  try {
     await applyVfSteps(pfWriter(release), target, [macStep(mac)])
+  } catch (error) {
+    if (mac !== ZERO_MAC || !CANNOT_FREE.has(errnoOf(error) ?? '')) {
+      throw error
+    }
+    release.host.log.warning('the PF keeps administering a MAC for the VF: its driver cannot take it away', {
+      device: release.record.deviceId,
+      error: messageOf(error),
+    })
   }
 }
 

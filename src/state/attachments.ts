@@ -1,4 +1,4 @@
-import { PluginError } from '../errors.js'
+import { messageOf, PluginError } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
 import type { PciAddress } from '../pci/address.js'
 import { claimPath, readClaim, removeClaim } from './claims.js'
@@ -25,18 +25,39 @@ export type OwnRecord = Exclude<ReadRecord, { kind: 'go' }>
  * another attachment's record counts as foreign.
  */
 export function loadAttachment(files: FilePort, cniDir: string, key: AttachmentKey): OwnRecord | undefined {
-  const text = files.readText(recordPath(cniDir, key))
-  const read = text === undefined ? undefined : parseRecord(text)
-  if (read?.kind === 'go') {
+  const text = textAt(files, recordPath(cniDir, key))
+  if (text === undefined || typeof text === 'object') {
+    return text
+  }
+  const read = parseRecord(text)
+  if (read.kind === 'go') {
     return { kind: 'record', record: adoptGoRecord(files, cniDir, key, read.conf, read.deviceId) }
   }
-  return read?.kind === 'record' && !isSameKey(read.record, key)
+  return read.kind === 'record' && !isSameKey(read.record, key)
     ? {
         kind: 'foreign',
         isOtherAttachment: true,
         problem: `belongs to container ${read.record.containerId} interface ${read.record.ifName}`,
       }
     : read
+}
+
+/** The same. @throws PluginError kind `state` when the disk does not give it, which is not to be taken for its absence */
+export function loadSurely(files: FilePort, cniDir: string, key: AttachmentKey): OwnRecord | undefined {
+  const read = loadAttachment(files, cniDir, key)
+  if (read?.kind === 'unreadable' && read.isUnsure) {
+    throw new PluginError({ kind: 'state', path: recordPath(cniDir, key), problem: read.problem })
+  }
+  return read
+}
+
+/** The text of a state file; one that the disk does not give counts as unreadable. */
+function textAt(files: FilePort, path: string): string | Extract<ReadRecord, { kind: 'unreadable' }> | undefined {
+  try {
+    return files.readText(path)
+  } catch (error) {
+    return { kind: 'unreadable', problem: messageOf(error), isUnsure: true }
+  }
 }
 
 interface StateFile {
@@ -47,8 +68,8 @@ interface StateFile {
 /** All state files under the names of attachments, whichever plugin wrote them. */
 const stateFiles = (files: FilePort, cniDir: string): StateFile[] =>
   files.list(cniDir).flatMap((name) => {
-    const text = name.startsWith('.') || name === 'pci' ? undefined : files.readText(`${cniDir}/${name}`)
-    return text === undefined ? [] : [{ name, text }]
+    const text = name.startsWith('.') || name === 'pci' ? undefined : textAt(files, `${cniDir}/${name}`)
+    return typeof text === 'string' ? [{ name, text }] : []
   })
 
 /** Container ID and interface from a file name: which hyphen parts them does not matter, the file is the same. */
@@ -84,16 +105,19 @@ export const isMentioned = (files: FilePort, cniDir: string, deviceId: PciAddres
 /** Whether two attachments have the same state file. */
 export const isSameFile = (left: AttachmentKey, right: AttachmentKey): boolean => nameOf(left) === nameOf(right)
 
-/** The record that belongs to a claim; undefined when it is lost, or names another VF by now. */
+/**
+ * The record that belongs to a claim; undefined when it is lost, or names another VF by now.
+ * @throws PluginError kind `state` when the disk does not give it, which is not to be taken for its loss
+ */
 export function recordOfClaim(files: FilePort, cniDir: string, claim: AttachmentRecord): AttachmentRecord | undefined {
-  const read = loadAttachment(files, cniDir, claim)
+  const read = loadSurely(files, cniDir, claim)
   return read?.kind === 'record' && read.record.deviceId === claim.deviceId ? read.record : undefined
 }
 
 /** Takes back what a commitIntent() that failed may have written; what is left even so, the next call undoes. */
 function withdrawIntent(files: FilePort, cniDir: string, record: AttachmentRecord): void {
   try {
-    if (recordOfClaim(files, cniDir, record)) {
+    if (recordOfClaim(files, cniDir, record)?.phase === 'intent') {
       removeAttachment(files, cniDir, record)
     }
     const claim = readClaim(files, cniDir, record.deviceId)
@@ -127,20 +151,40 @@ export function commitAttachment(files: FilePort, cniDir: string, record: Attach
   files.writeDurably(recordPath(cniDir, record), formatRecord(record))
 }
 
-/** Replaces a record and its claim; after a power cut each is the old one or this one. */
-export function noteAttachment(files: FilePort, cniDir: string, record: AttachmentRecord): void {
-  files.writeWhole(recordPath(cniDir, record), formatRecord(record), claimPath(cniDir, record.deviceId))
+/** Whether a write or a removal would hit the record of another attachment, or of another VF of this one. */
+function isAnothers(files: FilePort, cniDir: string, { deviceId, ...key }: AttachmentRecord): boolean {
+  const read = loadAttachment(files, cniDir, key)
+  return read?.kind === 'foreign' || (read?.kind === 'record' && read.record.deviceId !== deviceId)
 }
 
-/** Removes the record of an attachment, readable or not; that of another one of the same file name stays. */
-export function removeAttachment(files: FilePort, cniDir: string, key: AttachmentKey): void {
-  if (loadAttachment(files, cniDir, key)?.kind !== 'foreign') {
-    files.remove(recordPath(cniDir, key))
+/** Replaces a record and its claim; after a power cut each is the old one or this one. */
+export function noteAttachment(files: FilePort, cniDir: string, record: AttachmentRecord): void {
+  if (!isAnothers(files, cniDir, record)) {
+    files.writeWhole(recordPath(cniDir, record), formatRecord(record), claimPath(cniDir, record.deviceId))
+  }
+}
+
+/** Writes a record again that was lost or damaged, unless the attachment has one of another VF by now. */
+export function restoreRecord(files: FilePort, cniDir: string, record: AttachmentRecord): void {
+  const [path, claim] = [recordPath(cniDir, record), claimPath(cniDir, record.deviceId)]
+  const isNew = files.createDurably(path, formatRecord(record), claim)
+  if (!isNew && loadAttachment(files, cniDir, record)?.kind === 'unreadable') {
+    files.writeWhole(path, formatRecord(record), claim)
+  }
+}
+
+/** Removes the record of an attachment, readable or not; that of another one, or of another VF, stays. */
+export function removeAttachment(files: FilePort, cniDir: string, record: AttachmentRecord): void {
+  if (!isAnothers(files, cniDir, record)) {
+    files.remove(recordPath(cniDir, record))
   }
 }
 
 /** Puts a record that cannot be read out of the way, for a person to look at. Returns its new path. */
 export function setAsideAttachment(files: FilePort, cniDir: string, key: AttachmentKey): string {
+  if (loadAttachment(files, cniDir, key)?.kind !== 'unreadable') {
+    throw new PluginError({ kind: 'tryAgain', message: `another call has just written ${recordPath(cniDir, key)}` })
+  }
   const aside = `${cniDir}/.unreadable-${Buffer.from(nameOf(key)).subarray(0, 240)}`
   files.rename(recordPath(cniDir, key), aside)
   return aside

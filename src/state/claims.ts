@@ -21,10 +21,14 @@ export function readClaim(files: FilePort, cniDir: string, deviceId: PciAddress)
   return read?.kind === 'record' && read.record.deviceId === deviceId ? read.record : undefined
 }
 
+/** Every VF that has a claim, readable or not. */
+export const claimedVfs = (files: FilePort, cniDir: string): readonly PciAddress[] =>
+  files.list(cniDir).flatMap((name) => (name.startsWith(PREFIX) ? [name.slice(PREFIX.length)] : []))
+
 /** Every claim in the state folder that can be read. */
-export const allClaims = (files: FilePort, cniDir: string): AttachmentRecord[] =>
-  files.list(cniDir).flatMap((name) => {
-    const claim = name.startsWith(PREFIX) ? readClaim(files, cniDir, name.slice(PREFIX.length)) : undefined
+const allClaims = (files: FilePort, cniDir: string): AttachmentRecord[] =>
+  claimedVfs(files, cniDir).flatMap((deviceId) => {
+    const claim = readClaim(files, cniDir, deviceId)
     return claim ? [claim] : []
   })
 
@@ -32,10 +36,14 @@ export const allClaims = (files: FilePort, cniDir: string): AttachmentRecord[] =
 export const claimsOf = (files: FilePort, cniDir: string, key: AttachmentKey): AttachmentRecord[] =>
   allClaims(files, cniDir).filter((claim) => isSameKey(claim, key))
 
+/** Takes a claim away, whosever it is. */
+export const dropClaim = (files: FilePort, cniDir: string, deviceId: PciAddress): void =>
+  files.remove(claimPath(cniDir, deviceId))
+
 /** Takes the claim of an attachment away, unless the VF is another's by now. */
 export function removeClaim(files: FilePort, cniDir: string, record: AttachmentRecord): void {
   const claim = readClaim(files, cniDir, record.deviceId)
   if (!claim || isSameKey(claim, record)) {
-    files.remove(claimPath(cniDir, record.deviceId))
+    dropClaim(files, cniDir, record.deviceId)
   }
 }

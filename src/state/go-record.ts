@@ -8,8 +8,8 @@ import type { FilePort } from '../host/ports.js'
 import { ZERO_MAC } from '../netlink/mac.js'
 import type { LinkState, VfSettings } from '../netlink/vf-info.js'
 import type { PciAddress } from '../pci/address.js'
-import { readMark } from './allocations.js'
 import { bootIdOf } from './boot.js'
+import { readMark } from './marks.js'
 import { type AttachmentKey, type AttachmentRecord, type IpamCall, RECORD_SCHEMA } from './record.js'
 
 const LINK_STATES: readonly LinkState[] = ['auto', 'enable', 'disable']

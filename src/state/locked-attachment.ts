@@ -1,5 +1,5 @@
 import type { Host } from '../host/ports.js'
-import { loadAttachment } from './attachments.js'
+import { loadSurely } from './attachments.js'
 import { withFreeVfLock, withVfLock } from './lock.js'
 import type { AttachmentKey, AttachmentRecord } from './record.js'
 
@@ -15,13 +15,13 @@ export async function withLockedAttachment(
   work: (record: AttachmentRecord) => Promise<void>,
 ): Promise<void> {
   for (let isDone = false; !isDone; ) {
-    const read = loadAttachment(host.files, cniDir, key)
+    const read = loadSurely(host.files, cniDir, key)
     if (read?.kind !== 'record') {
       return
     }
     const { deviceId } = read.record
     isDone = await withVfLock(host, cniDir, deviceId, async () => {
-      const again = loadAttachment(host.files, cniDir, key)
+      const again = loadSurely(host.files, cniDir, key)
       if (again?.kind === 'record' && again.record.deviceId !== deviceId) {
         return false
       }
@@ -41,7 +41,7 @@ export const withFreeAttachment = (
   work: (record: AttachmentRecord) => Promise<void>,
 ): Promise<void> =>
   withFreeVfLock(host, cniDir, found.deviceId, async () => {
-    const again = loadAttachment(host.files, cniDir, found)
+    const again = loadSurely(host.files, cniDir, found)
     if (again?.kind === 'record' && again.record.deviceId === found.deviceId) {
       await work(again.record)
     }

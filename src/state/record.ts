@@ -159,8 +159,27 @@ function firstMisfit(value: unknown, shape: Shape, path = ''): string | undefine
 function misfitOf(value: JsonObject): string | undefined {
   const present = Object.fromEntries(Object.entries(OPTIONAL_SHAPE).filter(([key]) => value[key] !== undefined))
   return (
-    firstMisfit(value, SHAPE) ?? firstMisfit(value, present) ?? (PHASES.includes(value.phase) ? undefined : 'phase')
+    firstMisfit(value, SHAPE) ?? firstMisfit(value, present) ?? firstWrongValue(value as unknown as AttachmentRecord)
   )
+}
+
+const MAC = /^([0-9a-f]{2}(:[0-9a-f]{2})+)?$/
+const MAX_VLAN = 4095
+
+/** The first field of a record whose value nobody can have written. */
+function firstWrongValue({ phase, original, pf, releaseAdminMac = '' }: AttachmentRecord): string | undefined {
+  const { mac = '', vlan = 0, vlanQoS = 0, vlanProto = '802.1q', linkState = 'auto' } = pf?.vf ?? {}
+  const isRight: Readonly<Record<string, boolean>> = {
+    phase: PHASES.includes(phase),
+    'original.netdev.mac': MAC.test(original.netdev.mac ?? ''),
+    releaseAdminMac: MAC.test(releaseAdminMac),
+    'pf.vf.mac': MAC.test(mac),
+    'pf.vf.vlan': vlan >= 0 && vlan <= MAX_VLAN,
+    'pf.vf.vlanQoS': vlanQoS >= 0 && vlanQoS <= 7,
+    'pf.vf.vlanProto': ['802.1q', '802.1ad'].includes(vlanProto),
+    'pf.vf.linkState': ['auto', 'enable', 'disable'].includes(linkState),
+  }
+  return Object.entries(isRight).find(([, is]) => !is)?.[0]
 }
 
 /** What a state file turned out to be. */
@@ -170,7 +189,8 @@ export type ReadRecord =
   | { readonly kind: 'go'; readonly conf: JsonObject; readonly deviceId: PciAddress }
   /** Not ours to touch. `isOtherAttachment`: ours, but of another container and interface with the same file name. */
   | { readonly kind: 'foreign'; readonly problem: string; readonly isOtherAttachment?: boolean }
-  | { readonly kind: 'unreadable'; readonly problem: string }
+  /** `isUnsure`: the disk does not give it; another time it may. */
+  | { readonly kind: 'unreadable'; readonly problem: string; readonly isUnsure?: true }
 
 export const formatRecord = (record: AttachmentRecord): string => `${JSON.stringify(record)}\n`
 
@@ -202,7 +222,7 @@ export function parseRecord(fileText: string): ReadRecord {
   }
   const misfit = schema === RECORD_SCHEMA ? misfitOf(value) : 'schema'
   if (misfit !== undefined) {
-    return { kind: 'unreadable', problem: `${misfit} is missing or of a wrong type` }
+    return { kind: 'unreadable', problem: `${misfit} is missing or wrong` }
   }
   return { kind: 'record', record: value as unknown as AttachmentRecord }
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { addressesIn, cidrsIn, routesIn } from './kernel-view.js'
 import { add, type Conf, DEFAULT_IFNAME, del, netConf } from './plugin.js'
 import { canPing, newPod } from './pods.js'
-import { sleep } from './process.js'
+import { sleep, until } from './process.js'
 import { untouchedHost } from './untouched-host.js'
 import { vf } from './virtual-functions.js'
 
@@ -98,8 +98,10 @@ describe('IPv6', () => {
       const two = netConf(vf(1), { ...dual('10.9.4.2/24', 'fd00:94::2/64'), ...more })
       await add(first, one)
       await add(second, two)
-      expect(await canPing(second, 'fd00:94::1')).toBe(true)
-      expect(await canPing(first, '10.9.4.2')).toBe(true)
+      await until(
+        'the pods answer each other',
+        async () => (await canPing(second, 'fd00:94::1')) && canPing(first, '10.9.4.2'),
+      )
       // Duplicate address detection lasts a second.
       await sleep(1500)
       for (const pod of [first, second]) {

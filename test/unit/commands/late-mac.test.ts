@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
+import { ZERO_MAC } from '../../../src/netlink/mac.js'
 import { call, messageOf, netConf } from '../../fakes/call.js'
-import { lateDriver } from '../../fakes/card.js'
+import { ableDriver, lateDriver } from '../../fakes/card.js'
 import { makeMachine, OWN_MAC, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
 import { WANTED_MAC } from '../../fakes/scenarios.js'
 import { snapshot } from '../../fakes/snapshot.js'
@@ -36,4 +37,14 @@ test('ADD says which MAC never came, after two seconds, and is undone', async ()
   expect(messageOf(answer)).toContain(`it still has ${OWN_MAC}`)
   expect(world.clock.nowMs()).toBeLessThan(10_000)
   expect(snapshot(world)).toEqual(before)
+})
+
+test('a PF that takes no zero MAC goes on to administer one, and the VF is back all the same', async () => {
+  const world = makeMachine({ ...ableDriver, refuse: ({ mac }) => (mac === ZERO_MAC ? 'EINVAL' : undefined) })
+  const before = snapshot(world)
+  expect(messageOf(await call(world, 'ADD', CONF))).toBe('')
+  expect(messageOf(await call(world, 'DEL', CONF))).toBe('')
+  expect(snapshot(world).namespaces).toEqual(before.namespaces)
+  expect(snapshot(world).files).toEqual(before.files)
+  expect(world.log.join('\n')).toContain('the PF keeps administering a MAC')
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { readMark, removeMark, writeMark } from '../../../src/state/allocations.js'
 import { withFreeVfLock, withVfLock } from '../../../src/state/lock.js'
+import { readMark, removeMark, writeMark } from '../../../src/state/marks.js'
 import { hostOf } from '../../fakes/call.js'
 import { makeMachine, VF_ADDRESS } from '../../fakes/machine.js'
 

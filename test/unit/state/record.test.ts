@@ -30,6 +30,20 @@ describe('parseRecord()', () => {
     expect(parseRecord(text)).toMatchObject({ kind: 'foreign', problem: expect.stringContaining(words) })
   })
 
+  test.each([
+    ['linkState', 'aut0'],
+    ['vlanProto', '802.1x'],
+    ['vlan', 70_000],
+    ['mac', '02:00:00:00:00:0g'],
+  ])('finds a record whose original %s is %j unreadable', (key, value) => {
+    const record = JSON.parse(TEXT)
+    record.pf.vf[key] = value
+    expect(parseRecord(JSON.stringify(record))).toMatchObject({
+      kind: 'unreadable',
+      problem: `pf.vf.${key} is missing or wrong`,
+    })
+  })
+
   test.each(['address', 'name', 'vfIndex', 'vf'])(
     'finds a record whose PF has no %s unreadable, and names it',
     (key) => {
