@@ -97,6 +97,35 @@ export function vfIndexOf(files: FilePort, pf: PciAddress, vf: PciAddress): numb
   return undefined
 }
 
+/** `pf0vf3` or `c1pf0vf3`, and `3` of older mlx5 (devlink-port.rst). */
+const VF_PORT = /^(?:(?:c\d+)?pf(\d+)vf(\d+)|(\d+))$/
+
+const portOf = (files: FilePort, interfaceName: string): string =>
+  files.readText(`/sys/class/net/${interfaceName}/phys_port_name`)?.trim() ?? ''
+
+const switchOf = (files: FilePort, interfaceName: string): string =>
+  files.readText(`/sys/class/net/${interfaceName}/phys_switch_id`)?.trim() ?? ''
+
+/**
+ * The representor of a VF: on the switch of its PF, the port that is called after its number; undefined where the card
+ * is not in switchdev mode.
+ */
+export function representorOf(files: FilePort, pf: PciAddress, index: number): string | undefined {
+  const uplink = uplinkOf(files, pf)
+  const id = uplink === undefined ? '' : switchOf(files, uplink)
+  if (id === '') {
+    return undefined
+  }
+  const isOfVf = (name: string): boolean => {
+    const [, pfNumber, vfNumber, bare] = VF_PORT.exec(portOf(files, name)) ?? []
+    return Number(vfNumber ?? bare) === index && (pfNumber === undefined || pf.endsWith(`.${pfNumber}`))
+  }
+  // Beside the uplink in most drivers; else anywhere on the same switch.
+  return [...netdevsOf(files, pf), ...files.list('/sys/class/net')].find(
+    (name) => name !== uplink && isOfVf(name) && switchOf(files, name) === id,
+  )
+}
+
 /** The interface of a PF itself, where representors of its VFs stand beside it; undefined when it has none here. */
 export function uplinkOf(files: FilePort, pf: PciAddress): string | undefined {
   return netdevsOf(files, pf).find((name) => {

@@ -17,6 +17,7 @@ import { moveNetdev } from './move.js'
 import { requireNoRival } from './occupancy.js'
 import { planVf } from './plan.js'
 import { releaseAttachment } from './release.js'
+import { setUpRepresentor } from './representor.js'
 
 /** How far an ADD has come: the record as it is on disk. */
 interface Progress {
@@ -128,6 +129,8 @@ async function change(
     await applyVfSteps(pfWriter(attachment), pf, planVf(conf.vf, findings.pfSide.vf))
   }
   const link = await bringUp(attachment, findings)
+  const { representor } = findings
+  const port = representor && (await setUpRepresentor(attachment.hostRtnl, representor, link.mtu))
   const leased = await lease?.result()
   if (leased) {
     await configureAddresses(host, { netns: pod, rtnl: podRtnl, link }, leased)
@@ -135,6 +138,7 @@ async function change(
   return {
     interfaces: [
       { name: podIfName(attachment), mac: link.mac, mtu: link.mtu, sandbox: pod.path, pciID: location.address },
+      ...(port ? [port] : []),
     ],
     ips: (leased?.ips ?? []).map((ip) => ({ ...ip, interface: 0 })),
     routes: leased?.routes ?? [],

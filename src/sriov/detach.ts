@@ -10,6 +10,7 @@ import { describeRecorded } from './locate.js'
 import { isOfThisBoot } from './ownership.js'
 import { planVfRestore } from './plan.js'
 import { pfWriter, type RecordedVf, type Release, readRecordedVf, setUp } from './releasing.js'
+import { restoreRepresentor } from './representor.js'
 import { restoreMac, restoreMacAlone } from './restore-mac.js'
 
 /** Gives the PF's settings of the VF back, its MAC apart. */
@@ -99,6 +100,10 @@ export async function giveBackVf(
       await collect(async () => {
         recorded = await readRecordedVf(release)
       })
+    }
+    const { representor } = record
+    if (representor) {
+      await collect(() => restoreRepresentor(hostRtnl, representor))
     }
     const [home, found] = [link, recorded]
     if (found) {

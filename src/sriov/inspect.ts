@@ -9,11 +9,12 @@ import { otherVfWithMac } from '../netlink/vf-info.js'
 import type { Rtnl } from '../rtnl/connection.js'
 import { linkByName, requireLink } from '../rtnl/link.js'
 import { bootIdOf } from '../state/boot.js'
-import { type AttachmentRecord, type IpamCall, RECORD_SCHEMA } from '../state/record.js'
+import { type AttachmentRecord, type IpamCall, RECORD_SCHEMA, type RecordedRepresentor } from '../state/record.js'
 import { type PfView, readVf } from './apply.js'
 import { type DeviceLocation, describeDevice, hostNetdevOf } from './locate.js'
 import { knownReleaseMac, originalNetdev } from './original.js'
 import { rateProblem } from './plan.js'
+import { findRepresentor } from './representor.js'
 
 /** One ADD: who asks, for what, with which VF, into which namespace. */
 export interface AttachRequest {
@@ -39,6 +40,7 @@ export interface Findings {
   readonly driver: string
   /** Absent where the device has no PF that could be told anything. */
   readonly pfSide?: PfView
+  readonly representor?: RecordedRepresentor
 }
 
 /** The interface's name in the pod. */
@@ -102,7 +104,8 @@ export async function inspect(attachment: Attachment): Promise<Findings> {
   if (issues.length > 0) {
     throw new PluginError({ kind: 'config', issues })
   }
-  return { netdev, driver, ...(pfSide && { pfSide }) }
+  const representor = await findRepresentor(host.files, hostRtnl, location)
+  return { netdev, driver, ...(pfSide && { pfSide }), ...(representor && { representor }) }
 }
 
 function recordedPf({ vf }: DeviceLocation, conf: NetConf, pfSide: PfView | undefined): Partial<AttachmentRecord> {
@@ -117,7 +120,7 @@ function recordedPf({ vf }: DeviceLocation, conf: NetConf, pfSide: PfView | unde
 /** The record that is written before the first change. @throws PluginError kind `ipam` when the plugin is nowhere */
 export function intentOf(
   { host, args, conf, location, pod, ipam }: Attachment,
-  { netdev, pfSide, driver }: Findings,
+  { netdev, pfSide, driver, representor }: Findings,
 ): AttachmentRecord {
   if (ipam) {
     findIpamPlugin(host, ipam)
@@ -134,6 +137,7 @@ export function intentOf(
     driver,
     original: { netdev: originalNetdev(netdev) },
     ...recordedPf(location, conf, pfSide),
+    ...(representor && { representor }),
     wanted: { vf: conf.vf, netdev: conf.netdev },
     ...(conf.podIfName !== undefined && { podIfName: conf.podIfName }),
     ...(ipam && { ipam: recordedCall(ipam) }),

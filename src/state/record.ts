@@ -29,6 +29,13 @@ export interface RecordedPf {
   readonly vf: Partial<VfSettings>
 }
 
+/** The representor of a VF as it was (switchdev mode). MTU in bytes. */
+export interface RecordedRepresentor {
+  readonly name: string
+  readonly mtu: number
+  readonly isUp: boolean
+}
+
 /** How the IPAM plugin was called, to call it again without the configuration at hand. */
 export interface IpamCall {
   readonly type: string
@@ -67,6 +74,7 @@ export interface AttachmentRecord extends AttachmentKey {
   readonly original: { readonly netdev: OriginalNetdev }
   /** Absent for a VF whose PF is out of sight, and for a PF itself. */
   readonly pf?: RecordedPf
+  readonly representor?: RecordedRepresentor
   readonly wanted: { readonly vf: WantedVf; readonly netdev: WantedNetdev }
   /** What the interface is called in the pod, where that is not `ifName`. */
   readonly podIfName?: string
@@ -119,6 +127,7 @@ const OPTIONAL_SHAPE = {
       linkState: 'string?',
     },
   },
+  representor: { name: 'string', mtu: 'number', isUp: 'boolean' },
   podIfName: 'string',
   releaseAdminMac: 'string',
   ipam: { type: 'string', stdin: 'string', environment: {} },

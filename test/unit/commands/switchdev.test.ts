@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest'
+import { call, documentOf, messageOf, netConf } from '../../fakes/call.js'
+import { type Effect, everyRequest, recordEffects, refuseAt } from '../../fakes/interference.js'
+import { makeLink } from '../../fakes/links.js'
+import { makeMachine, PF, PF_ADDRESS, POD_A, VF_INDEX } from '../../fakes/machine.js'
+import { IPAM } from '../../fakes/scenarios.js'
+import { snapshot } from '../../fakes/snapshot.js'
+import type { FakeWorld } from '../../fakes/world.js'
+
+const CONF = netConf({ vlan: 5, mtu: 4000, ...IPAM })
+const SWITCH_ID = '0c42a1ff\n'
+const REPRESENTOR = 'eth7'
+
+function port(world: FakeWorld, name: string, portName: string, switchId = SWITCH_ID) {
+  for (const folder of [`/sys/class/net/${name}`, `/sys/bus/pci/devices/${PF_ADDRESS}/net/${name}`]) {
+    world.files.set(`${folder}/phys_port_name`, `${portName}\n`)
+    world.files.set(`${folder}/phys_switch_id`, switchId)
+  }
+}
+
+/** The PF's representors stand beside it, and before it by name. */
+function inSwitchdevMode(nameOfPort: (index: number) => string): FakeWorld {
+  const world = makeMachine()
+  world.host.links.unshift(
+    ...[0, 1, VF_INDEX].map((index) =>
+      makeLink({
+        name: index === VF_INDEX ? REPRESENTOR : `eth${index}`,
+        mac: `02:00:00:00:07:0${index}`,
+        parentDevice: PF_ADDRESS,
+      }),
+    ),
+  )
+  port(world, PF, 'p0')
+  for (const index of [0, 1, VF_INDEX]) {
+    port(world, index === VF_INDEX ? REPRESENTOR : `eth${index}`, nameOfPort(index))
+  }
+  return world
+}
+
+const NAMINGS: readonly (readonly [string, (index: number) => string])[] = [
+  ['pf0vf2', (index) => `pf0vf${index}`],
+  ['c1pf0vf2', (index) => `c1pf0vf${index}`],
+  ['2', String],
+]
+
+describe.each(NAMINGS)('a VF whose representor is the port %s', (_name, nameOfPort) => {
+  test('has it up, with its MTU, and in the result; DEL gives both back', async () => {
+    const world = inSwitchdevMode(nameOfPort)
+    const before = snapshot(world)
+    const answer = await call(world, 'ADD', CONF)
+    expect(documentOf(answer)).toMatchObject({
+      interfaces: [
+        { name: 'net1', mtu: 4000, sandbox: POD_A },
+        { name: REPRESENTOR, mtu: 4000, mac: '02:00:00:00:07:02' },
+      ],
+      ips: [{ interface: 0 }, { interface: 0 }],
+    })
+    expect(world.link(world.host, REPRESENTOR)).toMatchObject({ isUp: true, mtu: 4000 })
+    expect(world.link(world.host, 'eth0')).toMatchObject({ isUp: false, mtu: 1500 })
+    expect(messageOf(await call(world, 'CHECK', CONF))).toBe('')
+    expect(messageOf(await call(world, 'DEL', CONF))).toBe('')
+    expect(snapshot(world)).toEqual(before)
+  })
+})
+
+test('a refusal at any request leaves the representor as it was', async () => {
+  const nameOfPort = NAMINGS[0]?.[1] ?? String
+  const effects: Effect[] = []
+  await call(inSwitchdevMode(nameOfPort), 'ADD', CONF, { interfere: recordEffects(everyRequest, effects) })
+  for (let at = 0; at < effects.length; at += 1) {
+    const world = inSwitchdevMode(nameOfPort)
+    const before = snapshot(world)
+    await call(world, 'ADD', CONF, { interfere: refuseAt(everyRequest, at, 'EIO') })
+    await call(world, 'DEL', CONF)
+    expect(snapshot(world), effects[at]?.what).toEqual(before)
+  }
+})
+
+test('a representor that has gone meanwhile does not keep the VF', async () => {
+  const world = inSwitchdevMode(NAMINGS[0]?.[1] ?? String)
+  await call(world, 'ADD', CONF)
+  world.host.links.splice(world.host.links.indexOf(world.link(world.host, REPRESENTOR)), 1)
+  expect(messageOf(await call(world, 'DEL', CONF))).toBe('')
+})
+
+test('a card that is not in switchdev mode has none', async () => {
+  const answer = documentOf(await call(makeMachine(), 'ADD', CONF))
+  expect(answer?.interfaces).toHaveLength(1)
+})
