@@ -86,6 +86,10 @@ const LINK_TYPES: Readonly<Record<string, string>> = { 1: 'ether', 32: 'infiniba
 export const linkTypeOf = (files: FilePort, address: PciAddress, interfaceName: string): string | undefined =>
   LINK_TYPES[attributeOf(files, address, `net/${interfaceName}/type`) ?? '']
 
+/** Which port of a card an interface is that has several behind one function (ConnectX-3); 0 where it does not say. */
+export const devPortOf = (files: FilePort, address: PciAddress, interfaceName: string): number =>
+  Number(attributeOf(files, address, `net/${interfaceName}/dev_port`) ?? '0')
+
 /** The number of a VF among the VFs of its PF, from the virtfn<N> links; undefined when the PF does not list it. */
 export function vfIndexOf(files: FilePort, pf: PciAddress, vf: PciAddress): number | undefined {
   for (const name of files.list(deviceFolder(pf))) {

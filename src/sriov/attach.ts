@@ -10,14 +10,16 @@ import { writeMark } from '../state/marks.js'
 import type { AttachmentRecord } from '../state/record.js'
 import { configureAddresses } from './addresses.js'
 import { applyVfSteps, type PfWriter, type VfTarget } from './apply.js'
-import { type Attachment, type AttachRequest, type Findings, inspect, intentOf, podIfName } from './inspect.js'
+import { type Attachment, type AttachRequest, type Findings, inspect, intentOf } from './inspect.js'
 import { describeDevice } from './locate.js'
 import { adminMacToRelease, freeMac, mayNotSetMac, settleMac } from './mac.js'
 import { moveNetdev } from './move.js'
 import { requireNoRival } from './occupancy.js'
 import { planVf } from './plan.js'
+import { podIfName } from './pod-names.js'
 import { releaseAttachment } from './release.js'
 import { setUpRepresentor } from './representor.js'
+import { moveSecondIn } from './second-netdev.js'
 
 /** How far an ADD has come: the record as it is on disk. */
 interface Progress {
@@ -129,7 +131,8 @@ async function change(
     await applyVfSteps(pfWriter(attachment), pf, planVf(conf.vf, findings.pfSide.vf))
   }
   const link = await bringUp(attachment, findings)
-  const { representor } = findings
+  const { representor, second } = findings
+  const other = second && (await moveSecondIn(attachment, findings, second))
   const port = representor && (await setUpRepresentor(attachment.hostRtnl, representor, link.mtu))
   const leased = await lease?.result()
   if (leased) {
@@ -138,6 +141,7 @@ async function change(
   return {
     interfaces: [
       { name: podIfName(attachment), mac: link.mac, mtu: link.mtu, sandbox: pod.path, pciID: location.address },
+      ...(other ? [other] : []),
       ...(port ? [port] : []),
     ],
     ips: (leased?.ips ?? []).map((ip) => ({ ...ip, interface: 0 })),

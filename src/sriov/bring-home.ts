@@ -1,7 +1,7 @@
 import { PluginError } from '../errors.js'
 import type { Netns } from '../host/ports.js'
 import type { Link } from '../netlink/link.js'
-import { deviceExists, driverOf, netdevsOf } from '../pci/functions.js'
+import { deviceExists, devPortOf, driverOf, netdevsOf } from '../pci/functions.js'
 import { openRtnl, type Rtnl } from '../rtnl/connection.js'
 import { changeLink, linkByName, removeAltNames } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
@@ -16,11 +16,11 @@ const NETNS_CLEANUP_PAUSE_MS = 10
 /** Any free name, chosen by the kernel (dev_alloc_name). */
 const ANY_FREE_NAME = 'dev%d'
 
-/** The name the interface is to have on the host: its old one, or any when that is taken by another device. */
-async function freeName({ host, record, hostRtnl }: Release): Promise<string> {
+/** The name the interface is to have on the host: its old one, or any when that is taken by another interface. */
+async function freeName({ host, record, hostRtnl }: Release, own?: Link): Promise<string> {
   const { name } = record.original.netdev
   const holder = await linkByName(hostRtnl, name)
-  if (!holder || netdevsOf(host.files, record.deviceId).includes(holder.name)) {
+  if (!holder || holder.index === own?.index) {
     return name
   }
   host.log.warning('the VF cannot have its old name, another interface has it by now', {
@@ -108,7 +108,7 @@ async function settleOnHost(release: Release, name: string): Promise<Link | unde
     return undefined
   }
   await quieten(hostRtnl, link, record, target)
-  const wantedName = link.name === original.netdev.name ? undefined : await freeName(release)
+  const wantedName = link.name === original.netdev.name ? undefined : await freeName(release, link)
   if (wantedName !== undefined && wantedName !== ANY_FREE_NAME) {
     await removeAltNames(
       hostRtnl,
@@ -149,7 +149,10 @@ export async function bringHome(release: Release): Promise<Link | undefined> {
       host.log.warning('the VF does not exist any more; nothing to give back', { device: deviceId })
       return undefined
     }
-    const [name] = netdevsOf(host.files, deviceId)
+    const { devPort } = record.original.netdev
+    const name = netdevsOf(host.files, deviceId).find(
+      (one) => devPort === undefined || devPortOf(host.files, deviceId, one) === devPort,
+    )
     const settled = name === undefined ? undefined : await settleOnHost(release, name)
     if (settled) {
       return settled

@@ -12,6 +12,7 @@ import { planVfRestore } from './plan.js'
 import { pfWriter, type RecordedVf, type Release, readRecordedVf, setUp } from './releasing.js'
 import { restoreRepresentor } from './representor.js'
 import { restoreMac, restoreMacAlone } from './restore-mac.js'
+import { recordOfSecond } from './second-netdev.js'
 
 /** Gives the PF's settings of the VF back, its MAC apart. */
 const restoreVf = (release: Release, { target, vf, original }: RecordedVf): Promise<void> =>
@@ -53,6 +54,18 @@ async function restoreNetdev(release: Release, link: Link, found: RecordedVf | u
 }
 
 /**
+ * The same with all of it, for the second interface of a VF that has two. Once the first is home, for that may have had
+ * its name.
+ */
+async function giveBackSecond(second: Release): Promise<void> {
+  const link = await bringHome(second)
+  if (link) {
+    await restoreNetdev(second, link, undefined)
+    await restoreAltNames(second, link)
+  }
+}
+
+/**
  * Gives a VF back exactly as its record has it, whatever state it is in: on the host under any name, in the pod under
  * any name, half configured. What holds already is not written again, so it may be called any number of times.
  * `netnsPaths`: where the pod's namespace may be found beside the path in the record.
@@ -88,11 +101,20 @@ export async function giveBackVf(
     }
   }
   try {
+    const recordOfOther = recordOfSecond(record)
+    const second = recordOfOther && { ...release, record: recordOfOther }
+    if (second) {
+      // Out of the way of the first; what is wrong with it is said below.
+      await bringHome(second).catch(() => undefined)
+    }
     let link: Link | undefined
     if (record.original.netdev.name !== '') {
       await collect(async () => {
         link = await bringHome(release)
       })
+    }
+    if (second) {
+      await collect(() => giveBackSecond(second))
     }
     let recorded: RecordedVf | undefined
     // A VF that is with somebody unknown keeps its VLAN.

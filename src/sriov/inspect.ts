@@ -1,11 +1,13 @@
-import type { CallArgs } from '../cni/args.js'
+import { type CallArgs, ifNameProblem } from '../cni/args.js'
 import type { NetConf } from '../cni/netconf.js'
 import type { WantedVf } from '../cni/wanted.js'
 import { type ConfigIssue, PluginError } from '../errors.js'
-import type { Host, Lock, Netns } from '../host/ports.js'
+import type { FilePort, Host, Lock, Netns } from '../host/ports.js'
 import { findIpamPlugin, recordedCall } from '../ipam.js'
 import type { Link } from '../netlink/link.js'
 import { otherVfWithMac } from '../netlink/vf-info.js'
+import type { PciAddress } from '../pci/address.js'
+import { devPortOf } from '../pci/functions.js'
 import type { Rtnl } from '../rtnl/connection.js'
 import { linkByName, requireLink } from '../rtnl/link.js'
 import { bootIdOf } from '../state/boot.js'
@@ -14,6 +16,7 @@ import { type PfView, readVf } from './apply.js'
 import { type DeviceLocation, describeDevice, hostNetdevOf } from './locate.js'
 import { knownReleaseMac, originalNetdev } from './original.js'
 import { rateProblem } from './plan.js'
+import { podIfName, secondName } from './pod-names.js'
 import { findRepresentor } from './representor.js'
 
 /** One ADD: who asks, for what, with which VF, into which namespace. */
@@ -37,14 +40,13 @@ export interface Attachment extends AttachRequest {
 /** What was found before anything is changed. */
 export interface Findings {
   readonly netdev: Link
+  /** The other interface of a VF that has two. */
+  readonly second?: Link
   readonly driver: string
   /** Absent where the device has no PF that could be told anything. */
   readonly pfSide?: PfView
   readonly representor?: RecordedRepresentor
 }
-
-/** The interface's name in the pod. */
-export const podIfName = ({ conf, args }: Pick<AttachRequest, 'conf' | 'args'>): string => conf.podIfName ?? args.ifName
 
 /** What the configuration calls the settings that only a PF can make. */
 const PF_KEYS: Readonly<Record<Exclude<keyof WantedVf, 'mac'>, string>> = {
@@ -83,11 +85,15 @@ function pfIssues({ conf, location }: AttachRequest, pfSide: PfView | undefined)
  */
 export async function inspect(attachment: Attachment): Promise<Findings> {
   const { host, conf, location, pod, hostRtnl, podRtnl } = attachment
-  const { name, driver } = hostNetdevOf(host.files, location)
+  const { name, driver, second: nameOfSecond } = hostNetdevOf(host.files, location)
   const wantedName = podIfName(attachment)
-  if (await linkByName(podRtnl, wantedName)) {
-    throw new PluginError({ kind: 'interfaceExists', name: wantedName, netns: pod.path })
+  const names = nameOfSecond === undefined ? [wantedName] : [wantedName, secondName(wantedName)]
+  for (const one of names) {
+    if (await linkByName(podRtnl, one)) {
+      throw new PluginError({ kind: 'interfaceExists', name: one, netns: pod.path })
+    }
   }
+  const second = nameOfSecond === undefined ? undefined : await requireLink(hostRtnl, nameOfSecond)
   const netdev = await requireLink(hostRtnl, name)
   if (netdev.parentDevice !== undefined && netdev.parentDevice !== location.address) {
     throw new PluginError({ kind: 'device', message: `${name} is not the interface of ${location.address} any more` })
@@ -96,6 +102,10 @@ export async function inspect(attachment: Attachment): Promise<Findings> {
   const { mtu } = conf.netdev
   const isTooLarge = mtu !== undefined && netdev.maxMtu !== 0 && mtu > netdev.maxMtu
   const issues = [
+    ...names.flatMap((one) => {
+      const problem = ifNameProblem(one)
+      return problem ? [{ key: 'CNI_IFNAME', problem: `${one}: ${problem.message}` }] : []
+    }),
     ...(isTooLarge
       ? [{ key: 'mtu', problem: `${mtu} is above the ${netdev.maxMtu} that ${name} (driver ${driver}) supports` }]
       : []),
@@ -105,7 +115,13 @@ export async function inspect(attachment: Attachment): Promise<Findings> {
     throw new PluginError({ kind: 'config', issues })
   }
   const representor = await findRepresentor(host.files, hostRtnl, location)
-  return { netdev, driver, ...(pfSide && { pfSide }), ...(representor && { representor }) }
+  return { netdev, driver, ...(second && { second }), ...(pfSide && { pfSide }), ...(representor && { representor }) }
+}
+
+/** Of two interfaces the record says which is which; of one it does not matter. */
+function originalNetdevs(files: FilePort, address: PciAddress, netdev: Link, second: Link | undefined) {
+  const withPort = (link: Link) => ({ ...originalNetdev(link), devPort: devPortOf(files, address, link.name) })
+  return second ? { netdev: withPort(netdev), second: withPort(second) } : { netdev: originalNetdev(netdev) }
 }
 
 function recordedPf({ vf }: DeviceLocation, conf: NetConf, pfSide: PfView | undefined): Partial<AttachmentRecord> {
@@ -120,7 +136,7 @@ function recordedPf({ vf }: DeviceLocation, conf: NetConf, pfSide: PfView | unde
 /** The record that is written before the first change. @throws PluginError kind `ipam` when the plugin is nowhere */
 export function intentOf(
   { host, args, conf, location, pod, ipam }: Attachment,
-  { netdev, pfSide, driver, representor }: Findings,
+  { netdev, second, pfSide, driver, representor }: Findings,
 ): AttachmentRecord {
   if (ipam) {
     findIpamPlugin(host, ipam)
@@ -135,7 +151,7 @@ export function intentOf(
     bootId: bootIdOf(host.files),
     deviceId: location.address,
     driver,
-    original: { netdev: originalNetdev(netdev) },
+    original: originalNetdevs(host.files, location.address, netdev, second),
     ...recordedPf(location, conf, pfSide),
     ...(representor && { representor }),
     wanted: { vf: conf.vf, netdev: conf.netdev },

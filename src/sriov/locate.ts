@@ -1,7 +1,7 @@
 import { PluginError } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
 import type { PciAddress } from '../pci/address.js'
-import { deviceExists, driverOf, isPf, netdevsOf, pfOf, uplinkOf, vfIndexOf } from '../pci/functions.js'
+import { deviceExists, devPortOf, driverOf, isPf, netdevsOf, pfOf, uplinkOf, vfIndexOf } from '../pci/functions.js'
 import type { AttachmentRecord } from '../state/record.js'
 
 /** Drivers that hand a function to a user space program (DPDK). */
@@ -62,11 +62,19 @@ export function locateDevice(files: FilePort, address: PciAddress): DeviceLocati
   return { address, vf: { index, pf: { address: pf, name, driver: driverOf(files, pf) ?? 'none' } } }
 }
 
+/** The interfaces of a device on the host, by name, and its driver. */
+export interface HostNetdev {
+  readonly name: string
+  /** The other one, where the VF has two (ConnectX-3). */
+  readonly second?: string
+  readonly driver: string
+}
+
 /**
- * The name of the one network interface of a device on the host, and the device's driver.
- * @throws PluginError kind `device` when it has none, or several
+ * The network interface of a device on the host, or its two.
+ * @throws PluginError kind `device` when it has none, or more than two
  */
-export function hostNetdevOf(files: FilePort, location: DeviceLocation): { name: string; driver: string } {
+export function hostNetdevOf(files: FilePort, location: DeviceLocation): HostNetdev {
   const who = describeDevice(location)
   const driver = driverOf(files, location.address)
   if (driver === undefined) {
@@ -75,14 +83,16 @@ export function hostNetdevOf(files: FilePort, location: DeviceLocation): { name:
   if (USERSPACE_DRIVERS.has(driver)) {
     refuse(`${who} is bound to ${driver}; VFs on user space drivers are not yet supported`)
   }
-  const names = netdevsOf(files, location.address)
+  const port = (name: string) => devPortOf(files, location.address, name)
+  const names = [...netdevsOf(files, location.address)].sort((left, right) => port(left) - port(right))
   // Beside a PF's own interface the representors of its VFs may stand.
   const name = location.vf ? names[0] : uplinkOf(files, location.address)
   if (name === undefined) {
     refuse(`${who} (driver ${driver}) has no network interface on the host: another network namespace has it`)
   }
-  if (names.length > 1 && location.vf) {
-    refuse(`${who} (driver ${driver}) has several network interfaces (${names.join(', ')}); this is not yet supported`)
+  const [, second, ...more] = location.vf ? names : []
+  if (more.length > 0) {
+    refuse(`${who} (driver ${driver}) has more than two network interfaces (${names.join(', ')})`)
   }
-  return { name, driver }
+  return { name, driver, ...(second !== undefined && { second }) }
 }

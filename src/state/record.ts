@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from '../cni/json.js'
+import { isJsonObject, type JsonObject, valueAt } from '../cni/json.js'
 import type { WantedNetdev, WantedVf } from '../cni/wanted.js'
 import type { NetnsId } from '../host/ports.js'
 import type { VfSettings } from '../netlink/vf-info.js'
@@ -13,6 +13,8 @@ export interface OriginalNetdev {
   readonly name: string
   readonly mac?: string
   readonly mtu?: number
+  /** Which of two it is, where the VF has two. */
+  readonly devPort?: number
   readonly isUp: boolean
   readonly isPromisc: boolean
   readonly isAllmulti: boolean
@@ -71,7 +73,8 @@ export interface AttachmentRecord extends AttachmentKey {
   readonly deviceId: PciAddress
   /** The VF's; "" where it was not recorded. */
   readonly driver: string
-  readonly original: { readonly netdev: OriginalNetdev }
+  /** `second`: a ConnectX-3 has two interfaces behind one VF. */
+  readonly original: { readonly netdev: OriginalNetdev; readonly second?: OriginalNetdev }
   /** Absent for a VF whose PF is out of sight, and for a PF itself. */
   readonly pf?: RecordedPf
   readonly representor?: RecordedRepresentor
@@ -167,8 +170,12 @@ function firstMisfit(value: unknown, shape: Shape, path = ''): string | undefine
 
 function misfitOf(value: JsonObject): string | undefined {
   const present = Object.fromEntries(Object.entries(OPTIONAL_SHAPE).filter(([key]) => value[key] !== undefined))
+  const second = valueAt(value.original, 'second')
   return (
-    firstMisfit(value, SHAPE) ?? firstMisfit(value, present) ?? firstWrongValue(value as unknown as AttachmentRecord)
+    firstMisfit(value, SHAPE) ??
+    firstMisfit(value, present) ??
+    (second === undefined ? undefined : firstMisfit(second, SHAPE.original.netdev, 'original.second')) ??
+    firstWrongValue(value as unknown as AttachmentRecord)
   )
 }
 

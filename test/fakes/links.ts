@@ -26,6 +26,8 @@ export interface FakeLink {
   hasCarrier: boolean
   altNames: string[]
   readonly parentDevice?: string
+  /** Where two interfaces stand behind one function: which port this is. */
+  readonly devPort?: number
   addresses: FakeAddress[]
   routes: FakeRoute[]
 }

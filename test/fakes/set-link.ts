@@ -38,12 +38,16 @@ function move(from: FakeNetns, to: FakeNetns, link: FakeLink, pattern: string | 
   }
 }
 
+/** The VF whose MAC an interface has; that of a second port is another matter. */
+const vfBehind = (world: FakeWorld, { parentDevice, devPort = 0 }: FakeLink) =>
+  devPort === 0 ? world.vfAt(parentDevice) : undefined
+
 function setMac(world: FakeWorld, link: FakeLink, bytes: Buffer): void {
   if (!isUnicastMac(bytes)) {
     throw new Refused('EADDRNOTAVAIL')
   }
   const mac = formatMac(bytes)
-  const found = world.vfAt(link.parentDevice)
+  const found = vfBehind(world, link)
   if (found) {
     tellPfOwnMac(found.card, found.vf, mac)
   }
@@ -59,7 +63,7 @@ function setFlags(world: FakeWorld, link: FakeLink, { flags, change }: LinkMessa
   if (!link.isUp) {
     link.routes = []
   }
-  const found = world.vfAt(link.parentDevice)
+  const found = vfBehind(world, link)
   if (found && link.isUp && !wasUp) {
     link.mac = resetVf(found.card, found.vf, link.mac)
   }

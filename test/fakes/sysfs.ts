@@ -35,7 +35,16 @@ const netdevsOf = (world: FakeWorld, address: string): string[] =>
 
 /** A text that a test has put there, or what every Ethernet interface of every card says. */
 export const sysfsText = (world: FakeWorld, path: string): string | undefined =>
-  world.files.get(path) ?? (path.endsWith('/type') && sysfsExists(world, dirname(path)) ? '1\n' : undefined)
+  world.files.get(path) ??
+  devPortText(world, path) ??
+  (path.endsWith('/type') && sysfsExists(world, dirname(path)) ? '1\n' : undefined)
+
+function devPortText(world: FakeWorld, path: string): string | undefined {
+  const port = path.endsWith('/dev_port')
+    ? world.host.links.find(({ name }) => name === basename(dirname(path)))?.devPort
+    : undefined
+  return port === undefined ? undefined : `${port}\n`
+}
 
 const VIRTFN = /^virtfn(\d+)$/
 
