@@ -4,7 +4,7 @@ import { messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import { ipamCall, ipamGc } from '../ipam.js'
 import { holderOf, isAlive } from '../sriov/ownership.js'
-import { releaseAttachment } from '../sriov/release.js'
+import { type ReleaseOptions, releaseAttachment } from '../sriov/release.js'
 import { isUnfinished, repairClaim, repairMark } from '../sriov/repair.js'
 import { allAttachments, isSameFile, tidyStateFolder } from '../state/attachments.js'
 import { claimedVfs } from '../state/claims.js'
@@ -17,13 +17,31 @@ function isValid({ name, validAttachments }: NetConf, record: AttachmentRecord):
   return record.network === name ? validAttachments?.some((known) => isSameFile(known, record)) : undefined
 }
 
-async function collectAttachment(host: Host, conf: NetConf, found: AttachmentRecord): Promise<void> {
+/**
+ * How to free the lease of an attachment. The Go sriov-cni kept of `ipam` the type alone: this call's configuration has
+ * the rest, where it is of the same network.
+ */
+function leaseOf(
+  { environment }: CallArgs,
+  { name, ipamType, text }: NetConf,
+  record: AttachmentRecord,
+): ReleaseOptions {
+  const { ipam, network, netns } = record
+  if (!ipam || netns.inode !== '' || network !== name || ipam.type !== ipamType) {
+    return {}
+  }
+  const { CNI_PATH } = environment
+  const attachment = { ...ipam.environment, ...(CNI_PATH !== undefined && { CNI_PATH }) }
+  return { ipam: ipamCall(ipam.type, text, { ...environment, ...attachment }) }
+}
+
+async function collectAttachment(host: Host, args: CallArgs, conf: NetConf, found: AttachmentRecord): Promise<void> {
   const { cniDir, name } = conf
   if (isUnfinished(host, found)) {
     // While the VF is locked the call is not dead: it is at work.
     return withFreeAttachment(host, cniDir, found, async (record) => {
       if (isUnfinished(host, record)) {
-        await releaseAttachment(host, cniDir, record)
+        await releaseAttachment(host, cniDir, record, leaseOf(args, conf, record))
       }
     })
   }
@@ -33,7 +51,7 @@ async function collectAttachment(host: Host, conf: NetConf, found: AttachmentRec
     // Asked again under the lock: an ADD of the same name may have come meanwhile.
     await withLockedAttachment(host, cniDir, found, async (record) => {
       if (await isGarbage(record)) {
-        await releaseAttachment(host, cniDir, record)
+        await releaseAttachment(host, cniDir, record, leaseOf(args, conf, record))
       }
     })
   }
@@ -66,7 +84,7 @@ export async function gc(host: Host, args: CallArgs, { conf }: ParsedNetConf): P
   }
   tidyStateFolder(files, cniDir)
   for (const found of allAttachments(files, cniDir)) {
-    await attempt(holderOf(found), () => collectAttachment(host, conf, found))
+    await attempt(holderOf(found), () => collectAttachment(host, args, conf, found))
   }
   for (const deviceId of claimedVfs(files, cniDir)) {
     await attempt(`the claim on VF ${deviceId}`, () =>

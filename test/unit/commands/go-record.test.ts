@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { makeMachine, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { leaseProgram } from '../../fakes/ipam.js'
+import { IPAM_PATH, makeMachine, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
 import { IPAM } from '../../fakes/scenarios.js'
 import { snapshot } from '../../fakes/snapshot.js'
 
@@ -101,6 +102,17 @@ describe.each(VERSIONS)('an attachment of the Go sriov-cni %s', (version) => {
     const full = snapshot(world)
     expect(messageOf(await call(world, 'GC', known('pod-a')))).toBe('')
     expect(snapshot(world)).toEqual(full)
+    expect(messageOf(await call(world, 'GC', known()))).toBe('')
+    expect(snapshot(world)).toEqual(before)
+  })
+
+  test('has its lease freed by GC with the configuration of this call: the record has the type of IPAM only', async () => {
+    const { world, before } = taken(version)
+    world.programs.set(IPAM_PATH, (start, at) =>
+      start.environment.CNI_COMMAND === 'DEL' && JSON.parse(start.stdin).ipam.subnet !== IPAM.ipam.subnet
+        ? { status: 1, stdout: JSON.stringify({ code: 100, msg: 'no IP ranges specified' }) }
+        : leaseProgram()(start, at),
+    )
     expect(messageOf(await call(world, 'GC', known()))).toBe('')
     expect(snapshot(world)).toEqual(before)
   })
