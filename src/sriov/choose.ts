@@ -12,6 +12,9 @@ import { candidates, type OpenChoice, pfByName } from './select.js'
 /** As many VFs are named in an error message as an operator reads. */
 const MAX_NAMED = 8
 
+/** Who has the VFs that are handed out by a device plugin: only deviceID names one of them. */
+const KUBELET = "kubelet's device plugin"
+
 /** What is done with the device that was found, while its lock is held. */
 export type UseDevice<T> = (location: DeviceLocation, lock: Lock) => Promise<T>
 
@@ -91,7 +94,7 @@ async function withFreeVf<T>(host: Host, conf: NetConf, choice: OpenChoice, use:
   const hindered: string[] = []
   for (const location of vfs) {
     const tried: Try<T> = reserved.has(location.address)
-      ? { isDone: false, why: "kubelet's device plugin" }
+      ? { isDone: false, why: KUBELET }
       : await tryVf(host, cniDir, location, use)
     if (tried.isDone) {
       return tried.result
@@ -118,6 +121,9 @@ export async function withDevice<T>(host: Host, conf: NetConf, choice: DeviceCho
     }
     case 'pf': {
       const [only] = choice.vfIndex === undefined ? [] : candidates(files, choice, { isFree: () => true })
+      if (only && kubeletDevices(files).has(only.address)) {
+        throw inUse(only, KUBELET)
+      }
       return only ? withNamedDevice(host, cniDir, only, use) : withFreeVf(host, conf, choice, use)
     }
     case 'selectors':

@@ -90,6 +90,7 @@ describe('a VF of a PF', () => {
       '/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint',
       JSON.stringify({ Data: { RegisteredDevices: { 'vendor.com/nic': [vf(1)] } } }),
     )
+    expect(await got(world, 0, onPf({ vf: 1 }))).toBe(102)
     expect(await got(world, 0, netConf({ deviceID: vf(1) }))).toBe(vf(1))
   })
 
