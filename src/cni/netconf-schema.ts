@@ -50,6 +50,12 @@ const VlanProto = z.pipe(
   z.enum(['802.1q', '802.1ad'], 'must be "802.1q" or "802.1ad"'),
 )
 
+/** The Go sriov-cni knows a level above error. */
+const LogLevel = z.pipe(
+  oneOf(['error', 'warning', 'info', 'debug', 'panic']),
+  z.transform((level) => (level === 'panic' ? 'error' : level)),
+)
+
 const AbsolutePath = text.check(z.refine((value) => value.startsWith('/'), 'must be an absolute path'))
 
 const Attachments = z.array(object, 'must be a list of attachments')
@@ -84,7 +90,7 @@ export const NET_CONF_KEYS = {
   allmulti: flag,
   dpdk: object,
   ipam: object,
-  logLevel: oneOf(['error', 'warning', 'info', 'debug']),
+  logLevel: LogLevel,
   logFile: AbsolutePath,
   cniDir: AbsolutePath,
   runtimeConfig: object,

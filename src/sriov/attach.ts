@@ -21,9 +21,20 @@ import { releaseAttachment } from './release.js'
 import { setUpRepresentor } from './representor.js'
 import { moveSecondIn } from './second-netdev.js'
 
-/** How far an ADD has come: the record as it is on disk. */
+/** How far an ADD has come: the record as it is on disk, and the IPAM plugin once it was started. */
 interface Progress {
   record: AttachmentRecord
+  lease?: PendingIpam
+}
+
+/** IPAM plugins that work on the interface in the pod; all others run while it is being moved. */
+const NEED_INTERFACE = new Set(['dhcp'])
+
+/** Starts the IPAM plugin, where there is one and its time has come. @throws PluginError kind `ipam` */
+function startLease({ host, ipam, lock }: Attachment, progress: Progress, hasInterface: boolean): void {
+  if (ipam && !progress.lease && NEED_INTERFACE.has(ipam.type) === hasInterface) {
+    progress.lease = startIpamAdd(host, ipam, lock)
+  }
 }
 
 /** The PF that is to be told something; undefined where there is none. */
@@ -118,12 +129,7 @@ async function bringUp(attachment: Attachment, { driver }: Findings): Promise<Li
     : settleMac(podRtnl, host.clock, { index: link.index, mac, target, driver })
 }
 
-async function change(
-  attachment: Attachment,
-  findings: Findings,
-  progress: Progress,
-  lease?: PendingIpam,
-): Promise<CniResult> {
+async function change(attachment: Attachment, findings: Findings, progress: Progress): Promise<CniResult> {
   const { host, conf, location, pod, podRtnl } = attachment
   await moveIn(attachment, findings, progress)
   const pf = vfTarget(attachment, findings)
@@ -134,7 +140,8 @@ async function change(
   const { representor, second } = findings
   const other = second && (await moveSecondIn(attachment, findings, second))
   const port = representor && (await setUpRepresentor(attachment.hostRtnl, representor, link.mtu))
-  const leased = await lease?.result()
+  startLease(attachment, progress, true)
+  const leased = await progress.lease?.result()
   if (leased) {
     await configureAddresses(host, { netns: pod, rtnl: podRtnl, link }, leased)
   }
@@ -164,11 +171,7 @@ async function isLeaseRefused(lease: PendingIpam | undefined): Promise<boolean> 
 }
 
 /** Undoes an ADD that failed. What cannot be undone is logged, and its record stays for the next DEL or GC. */
-async function undo(
-  { host, conf, location, pod, ipam }: Attachment,
-  record: AttachmentRecord,
-  lease?: PendingIpam,
-): Promise<void> {
+async function undo({ host, conf, location, pod, ipam }: Attachment, { record, lease }: Progress): Promise<void> {
   try {
     await releaseAttachment(host, conf.cniDir, record, {
       ipam,
@@ -190,16 +193,15 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
   const intent = intentOf(attachment, findings)
   commitIntent(host.files, conf.cniDir, intent)
   const progress: Progress = { record: intent }
-  let lease: PendingIpam | undefined
   try {
     writeMark(host.files, conf.cniDir, intent.deviceId, pod.path)
     await requireNoRival(host, conf.cniDir, attachment.location)
-    lease = attachment.ipam && startIpamAdd(host, attachment.ipam, attachment.lock)
-    const result = await change(attachment, findings, progress, lease)
+    startLease(attachment, progress, false)
+    const result = await change(attachment, findings, progress)
     commitAttachment(host.files, conf.cniDir, { ...progress.record, phase: 'attached', result: { ...result } })
     return result
   } catch (error) {
-    await undo(attachment, progress.record, lease)
+    await undo(attachment, progress)
     throw error
   }
 }

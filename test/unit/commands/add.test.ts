@@ -113,6 +113,20 @@ describe('ADD', () => {
     expect(message).toContain('/opt/cni/bin')
   })
 
+  test.each([
+    ['host-local', false],
+    ['dhcp', true],
+  ])('starts %s when the interface is in the pod: %s', async (type, isThere) => {
+    const world = makeMachine()
+    const seen: boolean[] = []
+    world.programs.set(`/opt/cni/bin/${type}`, (start, at) => {
+      seen.push(at.netns(POD_A).links.some(({ name, isUp }) => name === 'net1' && isUp))
+      return leaseProgram()(start, at)
+    })
+    expect(messageOf(await call(world, 'ADD', netConf({ ipam: { type } })))).toBe('')
+    expect(seen).toEqual([isThere])
+  })
+
   test('makes one dump of the VFs and one move', async () => {
     const world = makeMachine()
     const effects: Effect[] = []
