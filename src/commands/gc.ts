@@ -1,4 +1,5 @@
 import type { CallArgs } from '../cni/args.js'
+import { parseJsonObject, valueAt } from '../cni/json.js'
 import type { NetConf, ParsedNetConf } from '../cni/netconf.js'
 import { messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
@@ -32,7 +33,12 @@ function leaseOf(
   }
   const { CNI_PATH } = environment
   const attachment = { ...ipam.environment, ...(CNI_PATH !== undefined && { CNI_PATH }) }
-  return { ipam: ipamCall(ipam.type, text, { ...environment, ...attachment }) }
+  // In the version of the record: the plugin that gave the lease need not speak that of GC.
+  const stdin = JSON.stringify({
+    ...parseJsonObject(ipam.stdin, 'the record'),
+    ipam: valueAt(parseJsonObject(text, 'stdin'), 'ipam'),
+  })
+  return { ipam: ipamCall(ipam.type, stdin, { ...environment, ...attachment }) }
 }
 
 async function collectAttachment(host: Host, args: CallArgs, conf: NetConf, found: AttachmentRecord): Promise<void> {

@@ -1,11 +1,11 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { count } from '../counts.js'
 import { openConf, vfIn } from './choosing.js'
 import { type DhcpDaemon, type DhcpServer, SERVER_ADDRESS, startDhcpDaemon, startDhcpServer } from './dhcp-server.js'
 import { example } from './examples.js'
 import { addressesIn, link, routesIn, settingsOf } from './kernel-view.js'
-import { add, BIN_DIR, call, check, DEFAULT_IFNAME, del, failing } from './plugin.js'
+import { add, call, check, DEFAULT_IFNAME, del, failing } from './plugin.js'
 import { canPing, newPod, type Pod } from './pods.js'
 import { STATE_FOLDER } from './snapshot.js'
 import { untouchedHost } from './untouched-host.js'
@@ -82,7 +82,7 @@ describe('vlan 100 with DHCP', () => {
   })
 })
 
-/** An IPAM plugin that does nothing but look for the pod's interface at once, as that of dhcp does. */
+/** A dhcp plugin that does nothing but look for the pod's interface at once, as the daemon does. */
 const LOOKS_AT_ONCE = `#!/bin/sh
 [ "$CNI_COMMAND" = ADD ] || exit 0
 if nsenter --net="$CNI_NETNS" grep -q "$CNI_IFNAME:" /proc/self/net/dev; then
@@ -93,14 +93,17 @@ else
 fi
 `
 
-test('an IPAM plugin that looks for the interface in the pod finds it, with fourteen pods at once', async () => {
-  writeFileSync(`${BIN_DIR}/looks-at-once`, LOOKS_AT_ONCE, { mode: 0o755 })
+test('dhcp finds the interface in the pod at once, with fourteen pods at once', async () => {
+  const folder = '/run/looks-at-once'
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(`${folder}/dhcp`, LOOKS_AT_ONCE, { mode: 0o755 })
+  const env = { CNI_PATH: folder }
   count('calls at once', 2 * ALL_VFS.length)
   const all = []
   for (const { pci } of ALL_VFS) {
-    all.push({ pod: await newPod(), looking: openConf({ deviceID: pci, ipam: { type: 'looks-at-once' } }) })
+    all.push({ pod: await newPod(), looking: openConf({ deviceID: pci, ipam: { type: 'dhcp' } }) })
   }
-  const outputs = await Promise.all(all.map(({ pod, looking }) => call('ADD', pod, looking)))
-  await Promise.all(all.map(({ pod, looking }) => del(pod, looking)))
+  const outputs = await Promise.all(all.map(({ pod, looking }) => call('ADD', pod, looking, { env })))
+  await Promise.all(all.map(({ pod, looking }) => del(pod, looking, { env })))
   expect(outputs.filter(({ exitCode }) => exitCode !== 0).map(({ stdout }) => stdout)).toEqual([])
 })
