@@ -35,12 +35,14 @@ static int write_all(int fd, const char *bytes, size_t length)
 }
 
 int child_start(const char *path, char *const argv[], char *const envp[],
-		const void *input, size_t input_length, int kept_fd, struct child *child)
+		const void *input, size_t input_length, int kept_fd, int keeps_stderr,
+		struct child *child)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	int stdin_fd = -1;
 	int stdout_fd = -1;
+	int stderr_fd = FD_NONE;
 	int result = posix_spawn_file_actions_init(&actions);
 
 	if (result != 0)
@@ -52,7 +54,9 @@ int child_start(const char *path, char *const argv[], char *const envp[],
 	}
 	stdin_fd = memfd_create("cni-stdin", MFD_CLOEXEC);
 	stdout_fd = memfd_create("cni-stdout", MFD_CLOEXEC);
-	if (stdin_fd < 0 || stdout_fd < 0) {
+	if (keeps_stderr)
+		stderr_fd = memfd_create("cni-stderr", MFD_CLOEXEC);
+	if (stdin_fd < 0 || stdout_fd < 0 || (keeps_stderr && stderr_fd < 0)) {
 		result = -errno;
 		goto out;
 	}
@@ -75,19 +79,25 @@ int child_start(const char *path, char *const argv[], char *const envp[],
 	result = -posix_spawn_file_actions_adddup2(&actions, stdin_fd, STDIN_FILENO);
 	if (result == 0)
 		result = -posix_spawn_file_actions_adddup2(&actions, stdout_fd, STDOUT_FILENO);
+	if (result == 0 && keeps_stderr)
+		result = -posix_spawn_file_actions_adddup2(&actions, stderr_fd, STDERR_FILENO);
 	if (result == 0 && kept_fd != FD_NONE)
 		result = -posix_spawn_file_actions_adddup2(&actions, kept_fd, KEPT_FD);
 	if (result == 0)
 		result = -posix_spawn(&child->pid, path, &actions, &attributes, argv, envp);
 	if (result == 0) {
 		child->stdout_fd = stdout_fd;
+		child->stderr_fd = stderr_fd;
 		stdout_fd = -1;
+		stderr_fd = FD_NONE;
 	}
 out:
 	if (stdin_fd >= 0)
 		close(stdin_fd);
 	if (stdout_fd >= 0)
 		close(stdout_fd);
+	if (stderr_fd >= 0)
+		close(stderr_fd);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	return result;

@@ -112,31 +112,35 @@ static napi_value release_lock(napi_env env, napi_callback_info info)
 	return call.failed ? NULL : number(&call, lock_release(fd));
 }
 
-/* startChild(path, argv, environment, stdin, keptFd) -> [pid, stdoutFd], or negative errno */
+/* startChild(path, argv, environment, stdin, keptFd, keepsStderr) -> [pid, stdoutFd, stderrFd], or negative errno */
 static napi_value start_child(napi_env env, napi_callback_info info)
 {
-	struct call call = begin(env, info, 5);
+	struct call call = begin(env, info, 6);
 	char *path = string_argument(&call, 0);
 	char **argv = strings_argument(&call, 1);
 	char **environment = strings_argument(&call, 2);
 	size_t length;
 	const void *input = bytes_argument(&call, 3, &length);
 	int kept_fd = int_argument(&call, 4);
+	int keeps_stderr = int_argument(&call, 5);
 	napi_value result = NULL;
 	struct child child;
 
 	if (call.failed)
 		goto out;
-	int error = child_start(path, argv, environment, input, length, kept_fd, &child);
+	int error = child_start(path, argv, environment, input, length, kept_fd,
+				keeps_stderr, &child);
 	if (error < 0) {
 		result = number(&call, error);
 		goto out;
 	}
 	napi_value pid = number(&call, child.pid);
 	napi_value stdout_fd = number(&call, child.stdout_fd);
-	if (call.failed || napi_create_array_with_length(env, 2, &result) != napi_ok ||
+	napi_value stderr_fd = number(&call, child.stderr_fd);
+	if (call.failed || napi_create_array_with_length(env, 3, &result) != napi_ok ||
 	    napi_set_element(env, result, 0, pid) != napi_ok ||
-	    napi_set_element(env, result, 1, stdout_fd) != napi_ok) {
+	    napi_set_element(env, result, 1, stdout_fd) != napi_ok ||
+	    napi_set_element(env, result, 2, stderr_fd) != napi_ok) {
 		fail(&call, "an array could not be made");
 		result = NULL;
 	}

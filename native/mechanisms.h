@@ -57,19 +57,21 @@ int lock_release(int fd);
 struct child {
 	pid_t pid;
 	int stdout_fd; /* a memfd: complete once the child has ended */
+	int stderr_fd; /* the same, or FD_NONE */
 };
 
 /*
  * Starts a program with posix_spawn(3): stdin reads the given bytes, stdout
- * goes to a memfd, stderr is ours. No pipe, so neither side can block on the
- * other.
+ * goes to a memfd, and so does stderr when keeps_stderr is set; else it is
+ * ours. No pipe, so neither side can block on the other.
  *
  * kept_fd, or FD_NONE, becomes the child's descriptor 3: a flock(2) held by it
  * lasts until the child has ended, even when we are killed.
  */
 #define FD_NONE (-1)
 int child_start(const char *path, char *const argv[], char *const envp[],
-		const void *input, size_t input_length, int kept_fd, struct child *child);
+		const void *input, size_t input_length, int kept_fd, int keeps_stderr,
+		struct child *child);
 
 /*
  * Waits up to timeout_ms. Returns the wait status of waitpid(2), or

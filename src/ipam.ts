@@ -51,7 +51,12 @@ function failureOf(plugin: string, status: number, stdout: string): PluginError 
 function start(host: Host, call: IpamCall, command: 'ADD' | 'DEL' | 'CHECK' | 'GC', held?: Lock) {
   const path = findIpamPlugin(host, call)
   host.log.debug('IPAM', { plugin: path, command })
-  const child = host.processes.start(path, { ...call.environment, CNI_COMMAND: command }, call.stdin, held)
+  const child = host.processes.start({
+    path,
+    environment: { ...call.environment, CNI_COMMAND: command },
+    stdin: call.stdin,
+    held,
+  })
   return async (): Promise<string> => {
     const { status, stdout } = await child.wait(IPAM_TIMEOUT_MS)
     if (status !== 0) {

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MAX_ARGUMENTS 5
+#define MAX_ARGUMENTS 6
 
 struct call {
 	napi_env env;

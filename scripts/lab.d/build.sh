@@ -4,7 +4,7 @@
 
 # The guest root: what a node of a cluster has, plus tools to look and measure with.
 LAB_GUEST_PACKAGES=(
-  busybox-static containerd containernetworking-plugins ethtool iperf3 iproute2 iptables
+  busybox-static containerd containernetworking-plugins dpdk ethtool iperf3 iproute2 iptables
   iputils-ping jq kmod nftables pciutils podman procps python3-minimal runc tcpdump util-linux
 )
 # Bookworm's own QEMU has no igb. Packages here are only unpacked, never configured.

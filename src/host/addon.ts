@@ -19,7 +19,8 @@ export interface Addon {
     environment: readonly string[],
     stdin: Buffer,
     keptFd: number,
-  ): [number, number] | number
+    keepsStderr: number,
+  ): [pid: number, stdoutFd: number, stderrFd: number] | number
   waitChild(pid: number, timeoutMs: number): number
   exitNow(code: number): never
 }

@@ -82,10 +82,24 @@ export interface FilePort {
   tryLock(path: string): Lock | undefined
 }
 
-/** What a program left: its exit code (128 + signal when killed) and stdout. */
+/** What a program left: its exit code (128 + signal when killed), stdout, and stderr where that was kept. */
 export interface Exit {
   readonly status: number
   readonly stdout: string
+  readonly stderr: string
+}
+
+/** A program to start. */
+export interface Command {
+  readonly path: string
+  /** What stands behind the program's own name. */
+  readonly args?: readonly string[]
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly stdin?: string
+  /** A lock that is held until the program has ended, even when this process is killed. */
+  readonly held?: Lock | undefined
+  /** Whether stderr is kept for its Exit; else it is ours. */
+  readonly keepsStderr?: boolean
 }
 
 /** A running program. */
@@ -95,12 +109,8 @@ export interface Child {
 }
 
 export interface ProcessPort {
-  /**
-   * Starts a program: these bytes on stdin, our stderr. A lock handed to it is held until it has ended, even when this
-   * process is killed.
-   * @throws PluginError kind `kernel`
-   */
-  start(path: string, environment: Readonly<Record<string, string | undefined>>, stdin: string, held?: Lock): Child
+  /** Starts a program. @throws PluginError kind `kernel` */
+  start(command: Command): Child
 }
 
 export interface ClockPort {

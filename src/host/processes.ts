@@ -37,19 +37,24 @@ function readAndClose(fd: number): string {
 /** Programs of this machine, by posix_spawn in the addon: Node's child_process costs several milliseconds. */
 export function realProcesses(addon: Addon): ProcessPort {
   return {
-    start(path, environment, stdin, held) {
+    start({ path, args = [], environment, stdin = '', held, keepsStderr = false }) {
       const variables = Object.entries(environment).flatMap(([name, value]) =>
         value === undefined ? [] : [`${name}=${value}`],
       )
-      const started = addon.startChild(path, [path], variables, Buffer.from(stdin), held?.fd ?? NO_FD)
+      const input = Buffer.from(stdin)
+      const started = addon.startChild(path, [path, ...args], variables, input, held?.fd ?? NO_FD, Number(keepsStderr))
       if (typeof started === 'number') {
         throw new PluginError({ kind: 'kernel', operation: 'start', target: path, code: errnoName(-started) })
       }
-      const [pid, stdoutFd] = started
+      const [pid, stdoutFd, stderrFd] = started
       return {
         async wait(timeoutMs) {
           const status = waitOrKill(addon, pid, timeoutMs)
-          return { status: exitCode(status), stdout: readAndClose(stdoutFd) }
+          return {
+            status: exitCode(status),
+            stdout: readAndClose(stdoutFd),
+            stderr: stderrFd === NO_FD ? '' : readAndClose(stderrFd),
+          }
         },
       }
     },

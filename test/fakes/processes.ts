@@ -7,10 +7,11 @@ import type { FakeWorld } from './world.js'
 export interface Start {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly stdin: string
+  readonly args: readonly string[]
 }
 
 /** A program of a fake world: what it does when it is started, and what it leaves. */
-export type Program = (start: Start, world: FakeWorld) => Exit
+export type Program = (start: Start, world: FakeWorld) => Omit<Exit, 'stderr'> & Partial<Exit>
 
 /** The programs of a fake world. A child can be waited for once, as with waitpid(2). */
 export function fakeProcesses(world: FakeWorld, interfere: Interference): ProcessPort {
@@ -20,11 +21,11 @@ export function fakeProcesses(world: FakeWorld, interfere: Interference): Proces
       throw new PluginError({ kind: 'kernel', operation, target: path, code })
     }
   return {
-    start(path, environment, stdin) {
-      const what = `${path} ${environment.CNI_COMMAND ?? ''}`
+    start({ path, environment, stdin = '', args = [] }) {
+      const what = [path, environment.CNI_COMMAND ?? '', ...args].join(' ')
       const exit = interfere(
         { kind: 'exec', what, isChange: true },
-        () => (world.programs.get(path) ?? refuse(path, 'start')('ENOENT'))({ environment, stdin }, world),
+        () => (world.programs.get(path) ?? refuse(path, 'start')('ENOENT'))({ environment, stdin, args }, world),
         refuse(path, 'start'),
       )
       let isReaped = false
@@ -36,7 +37,7 @@ export function fakeProcesses(world: FakeWorld, interfere: Interference): Proces
           isReaped = true
           return interfere(
             { kind: 'exec', what: `wait for ${what}`, isChange: false },
-            () => exit,
+            () => ({ stderr: '', ...exit }),
             refuse(path, 'wait'),
           )
         },

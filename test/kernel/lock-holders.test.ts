@@ -25,7 +25,7 @@ test('lockHolders() names a program that has inherited the lock of a process tha
   const program = join(folder, 'slow-ipam')
   writeFileSync(program, '#!/bin/sh\nexec sleep 5\n', { mode: 0o755 })
   const lock = files.tryLock(path)
-  const child = realProcesses(addon()).start(program, { PATH: '/bin:/usr/bin' }, '', lock)
+  const child = realProcesses(addon()).start({ path: program, environment: { PATH: '/bin:/usr/bin' }, held: lock })
   closeSync(lock?.fd ?? -1)
   await expect.poll(() => lockHolders(files, path)).toMatch(/^process \d+ \(sleep\)$/)
   await child.wait(1)

@@ -21,18 +21,21 @@ function script(name: string, text: string): string {
 
 describe('realProcesses()', () => {
   const run = (name: string, text: string, stdin = '', timeoutMs = 10_000) =>
-    processes.start(script(name, text), { A: '1', PATH: '/bin:/usr/bin', B: undefined }, stdin).wait(timeoutMs)
+    processes
+      .start({ path: script(name, text), environment: { A: '1', PATH: '/bin:/usr/bin', B: undefined }, stdin })
+      .wait(timeoutMs)
 
   test('hands over stdin and environment, and returns stdout and exit code', async () => {
     expect(await run('echo', 'cat; echo "$A:$B"; env | grep -c ^B=; exit 3', 'in\n')).toEqual({
       status: 3,
       stdout: 'in\n1:\n0\n',
+      stderr: '',
     })
   })
 
   test('hands over 200 kB both ways', async () => {
     const text = 'x'.repeat(200_000)
-    expect(await run('cat', 'cat', text)).toEqual({ status: 0, stdout: text })
+    expect(await run('cat', 'cat', text)).toEqual({ status: 0, stdout: text, stderr: '' })
   })
 
   test('reports a signal as 128 and its number', async () => {
@@ -47,13 +50,19 @@ describe('realProcesses()', () => {
 
   test('does not wait for a grandchild that lives on', async () => {
     const started = performance.now()
-    expect(await run('orphan', 'sleep 3 & echo done')).toEqual({ status: 0, stdout: 'done\n' })
+    expect(await run('orphan', 'sleep 3 & echo done')).toEqual({ status: 0, stdout: 'done\n', stderr: '' })
     expect(performance.now() - started).toBeLessThan(2_000)
   })
 
+  test('hands over arguments, and keeps stderr where it is asked to', async () => {
+    const path = script('words', 'echo "$1|$2"; echo "to stderr" >&2')
+    const child = processes.start({ path, args: ['a b', ''], environment: {}, keepsStderr: true })
+    expect(await child.wait(10_000)).toEqual({ status: 0, stdout: 'a b|\n', stderr: 'to stderr\n' })
+  })
+
   test('says which program could not be started', () => {
-    expect(() => processes.start(join(folder, 'none'), {}, '')).toThrow('none: ENOENT')
-    expect(() => processes.start(folder, {}, '')).toThrow('EACCES')
+    expect(() => processes.start({ path: join(folder, 'none'), environment: {} })).toThrow('none: ENOENT')
+    expect(() => processes.start({ path: folder, environment: {} })).toThrow('EACCES')
   })
 
   test('leaves no descriptor open', async () => {
@@ -79,7 +88,8 @@ describe('realProcesses()', () => {
 describe('realProcesses() with a lock', () => {
   test('keeps the lock held until the program has ended, whatever becomes of us', async () => {
     const lock = files.tryLock('/handed')
-    const child = processes.start(script('holder', 'exec sleep 0.3'), { PATH: '/bin:/usr/bin' }, '', lock)
+    const path = script('holder', 'exec sleep 0.3')
+    const child = processes.start({ path, environment: { PATH: '/bin:/usr/bin' }, held: lock })
     closeSync(lock?.fd ?? -1)
     expect(files.tryLock('/handed')).toBeUndefined()
     await child.wait(10_000)
@@ -88,7 +98,8 @@ describe('realProcesses() with a lock', () => {
 
   test('is not kept by a helper that the program left behind, once we release the lock', async () => {
     const lock = files.tryLock('/forked')
-    const child = processes.start(script('forker', 'sleep 2 & exit 0'), { PATH: '/bin:/usr/bin' }, '', lock)
+    const path = script('forker', 'sleep 2 & exit 0')
+    const child = processes.start({ path, environment: { PATH: '/bin:/usr/bin' }, held: lock })
     await child.wait(10_000)
     lock?.release()
     const again = files.tryLock('/forked')

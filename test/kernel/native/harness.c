@@ -126,17 +126,17 @@ static void children(void)
 
 	REQUIRE(input != NULL && output != NULL);
 	memset(input, 'x', BIG);
-	REQUIRE(child_start(cat[0], cat, environment, input, BIG, FD_NONE, &child) == 0);
+	REQUIRE(child_start(cat[0], cat, environment, input, BIG, FD_NONE, 0, &child) == 0);
 	REQUIRE(child_wait(child.pid, 10000) == 0);
 	REQUIRE(pread(child.stdout_fd, output, BIG + 1, 0) == BIG && memcmp(input, output, BIG) == 0);
 	close(child.stdout_fd);
 	REQUIRE(child_wait(child.pid, 10) < 0);
-	REQUIRE(child_start(sleeper[0], sleeper, environment, "", 0, FD_NONE, &child) == 0);
+	REQUIRE(child_start(sleeper[0], sleeper, environment, "", 0, FD_NONE, 0, &child) == 0);
 	REQUIRE(child_wait(child.pid, 20) == -ETIMEDOUT);
 	kill(child.pid, SIGKILL);
 	REQUIRE(WTERMSIG(child_wait(child.pid, 10000)) == SIGKILL);
 	close(child.stdout_fd);
-	REQUIRE(child_start(none[0], none, environment, "", 0, FD_NONE, &child) == -ENOENT);
+	REQUIRE(child_start(none[0], none, environment, "", 0, FD_NONE, 0, &child) == -ENOENT);
 	free(input);
 	free(output);
 }
