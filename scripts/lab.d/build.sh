@@ -4,8 +4,9 @@
 
 # The guest root: what a node of a cluster has, plus tools to look and measure with.
 LAB_GUEST_PACKAGES=(
-  busybox-static containerd containernetworking-plugins dpdk ethtool iperf3 iproute2 iptables
-  iputils-ping jq kmod nftables pciutils podman procps python3-minimal runc tcpdump util-linux
+  busybox-static containerd containernetworking-plugins dpdk dpdk-dev ethtool iperf3 iproute2 iptables
+  iputils-ping jq kmod librte-mempool-ring23 librte-net-e1000-23 nftables pciutils podman procps python3-minimal
+  runc tcpdump util-linux
 )
 # Bookworm's own QEMU has no igb. Packages here are only unpacked, never configured.
 LAB_QEMU_PACKAGES=(base-files busybox-static cpio kmod qemu-system-x86 xz-utils)

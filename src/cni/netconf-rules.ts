@@ -1,6 +1,6 @@
 /**
- * The rules of the network configuration that need more than one key: precedence, contradictions, what is not there
- * yet. Each reads what is right and adds what is wrong to `issues`.
+ * The rules of the network configuration that need more than one key: precedence and
+ * contradictions. Each reads what is right and adds what is wrong to `issues`.
  */
 import type * as z from 'zod/mini'
 import type { ConfigIssue } from '../errors.js'
@@ -90,17 +90,6 @@ export function readVlan(values: NetConfValues, args: CallArgs, issues: ConfigIs
     }
   }
   return vlan === undefined ? undefined : { vlan, vlanQoS, vlanProto }
-}
-
-/** What belongs to ways of binding that this version does not have. */
-export function refuseUnsupported(values: NetConfValues, runtime: RuntimeValues, issues: ConfigIssue[]): void {
-  const refuse = (key: string) => issues.push({ key, problem: 'is not yet supported' })
-  if (values.dpdk !== undefined) {
-    refuse('dpdk')
-  }
-  if (runtime.CNIDeviceInfoFile !== undefined) {
-    refuse('runtimeConfig.CNIDeviceInfoFile')
-  }
 }
 
 /** The IPAM plugin; undefined for layer 2. Its name is a file name in CNI_PATH. */

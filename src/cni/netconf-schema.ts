@@ -89,6 +89,7 @@ export const NET_CONF_KEYS = {
   promisc: flag,
   allmulti: flag,
   dpdk: object,
+  flr: flag,
   ipam: object,
   logLevel: LogLevel,
   logFile: AbsolutePath,
@@ -113,7 +114,7 @@ export const RUNTIME_KEYS = {
   mac: Mac,
   deviceID: PciAddress,
   ips: z.array(text, 'must be a list of addresses'),
-  CNIDeviceInfoFile: text,
+  CNIDeviceInfoFile: AbsolutePath,
 } as const
 
 export type RuntimeValues = { readonly [Key in keyof typeof RUNTIME_KEYS]?: z.output<(typeof RUNTIME_KEYS)[Key]> }

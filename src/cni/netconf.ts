@@ -1,19 +1,12 @@
 import { type ConfigIssue, PluginError } from '../errors.js'
 import type { CallArgs } from './args.js'
 import { type DeviceChoice, readChoice } from './device-choice.js'
+import { readDpdk } from './dpdk-conf.js'
 import { foldKeys, type JsonObject, keyTable, suggestKey } from './json.js'
-import {
-  readAttachments,
-  readIpamType,
-  readKeys,
-  readMac,
-  readRuntimeConfig,
-  readVlan,
-  refuseUnsupported,
-} from './netconf-rules.js'
+import { readAttachments, readIpamType, readKeys, readMac, readRuntimeConfig, readVlan } from './netconf-rules.js'
 import { NET_CONF_KEYS, type NetConfValues } from './netconf-schema.js'
 import type { CniVersion } from './version.js'
-import type { KnownAttachment, WantedNetdev, WantedVf } from './wanted.js'
+import type { KnownAttachment, WantedDpdk, WantedNetdev, WantedVf } from './wanted.js'
 
 export const DEFAULT_CNI_DIR = '/var/lib/cni/sriov'
 export const DEFAULT_LOG_LEVEL: LogLevel = 'warning'
@@ -34,6 +27,11 @@ export interface NetConf {
   readonly podIfName?: string
   readonly vf: WantedVf
   readonly netdev: WantedNetdev
+  readonly dpdk?: WantedDpdk
+  /** Whether the VF is reset (function-level reset) on release. */
+  readonly flr?: boolean
+  /** Where the device is to be described for the pod (NPWG device information specification). */
+  readonly deviceInfoFile?: string
   readonly ipamType?: string
   readonly cniDir: string
   readonly logLevel: LogLevel
@@ -87,7 +85,6 @@ export function parseNetConf({ cniVersion, name, text, object }: NetConfHeader, 
     issues.push({ key: 'min_tx_rate', problem: `${minTxRateMbps} is above max_tx_rate ${maxTxRateMbps}` })
   }
   const device = readChoice(values, runtime, args, issues)
-  refuseUnsupported(values, runtime, issues)
   const conf: NetConf = {
     cniVersion,
     name,
@@ -108,6 +105,9 @@ export function parseNetConf({ cniVersion, name, text, object }: NetConfHeader, 
       device,
       numaNode: values.numaNode,
       podIfName: values.if0name,
+      dpdk: readDpdk(values, issues),
+      flr: values.flr,
+      deviceInfoFile: runtime.CNIDeviceInfoFile,
       ipamType: readIpamType(values, issues),
       logFile: values.logFile,
       dns: values.dns,

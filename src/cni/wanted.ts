@@ -18,6 +18,13 @@ export interface WantedNetdev {
   readonly allmulti?: boolean
 }
 
+/** The driver that a VF is bound to for the pod's life; on release `kernelDriver`, or the one it had. `tool`: who binds. */
+export interface WantedDpdk {
+  readonly driver: string
+  readonly kernelDriver?: string
+  readonly tool?: string
+}
+
 /** An attachment that the runtime knows (CNI specification 1.1.0, GC). */
 export interface KnownAttachment {
   readonly containerId: string

@@ -28,7 +28,7 @@ async function requireNewAttachment(host: Host, cniDir: string, args: CallArgs):
     host.log.warning('a state file that cannot be read was put aside', { problem: read.problem, aside })
     return
   }
-  await withLockedAttachment(host, cniDir, args, async (record) => {
+  await withLockedAttachment(host, cniDir, args, async (record, lock) => {
     if (await isInUse(host, cniDir, record)) {
       throw new PluginError({
         kind: 'alreadyAttached',
@@ -36,7 +36,7 @@ async function requireNewAttachment(host: Host, cniDir: string, args: CallArgs):
         target: describeRecorded(record),
       })
     }
-    await releaseLeftover(host, cniDir, record)
+    await releaseLeftover(host, cniDir, record, lock)
   })
 }
 

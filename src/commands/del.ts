@@ -1,7 +1,7 @@
 import type { CallArgs } from '../cni/args.js'
 import type { NetConf, ParsedNetConf } from '../cni/netconf.js'
 import { messageOf, PluginError } from '../errors.js'
-import type { Host } from '../host/ports.js'
+import type { Host, Lock } from '../host/ports.js'
 import { ipamCall, ipamDel } from '../ipam.js'
 import { type ReleaseOptions, releaseAttachment } from '../sriov/release.js'
 import { loadAttachment, recordPath, setAsideAttachment, tidyStateFolder } from '../state/attachments.js'
@@ -38,17 +38,17 @@ async function releaseClaims(
   host: Host,
   cniDir: string,
   args: CallArgs,
-  optionsFor: (record: AttachmentRecord) => ReleaseOptions,
+  optionsFor: (record: AttachmentRecord, lock: Lock) => ReleaseOptions,
 ): Promise<number> {
   const claims = claimsOf(host.files, cniDir, args)
   for (const { deviceId } of claims) {
-    await withVfLock(host, cniDir, deviceId, async () => {
+    await withVfLock(host, cniDir, deviceId, async (lock) => {
       const claim = readClaim(host.files, cniDir, deviceId)
       if (claim && isSameKey(claim, args)) {
         host.log.warning('the record of this attachment is lost; its VF is given back by its claim', { deviceId })
         const read = loadAttachment(host.files, cniDir, args)
         const record = read?.kind === 'record' && read.record.deviceId === deviceId ? read.record : claim
-        await releaseAttachment(host, cniDir, record, optionsFor(record))
+        await releaseAttachment(host, cniDir, record, optionsFor(record, lock))
       }
     })
   }
@@ -75,13 +75,14 @@ export async function del(host: Host, args: CallArgs, { conf, issues }: ParsedNe
   if (read?.kind === 'foreign' && !read.isOtherAttachment) {
     throw new PluginError({ kind: 'state', path: recordPath(cniDir, args), problem: `${read.problem}; it is kept` })
   }
-  const optionsFor = (record: AttachmentRecord): ReleaseOptions => ({
+  const optionsFor = (record: AttachmentRecord, lock: Lock): ReleaseOptions => ({
+    lock,
     ipam: ipamToCall(conf, args, record),
     netnsPaths: args.netnsPath === '' ? [] : [args.netnsPath],
   })
   if (read?.kind === 'record') {
-    await withLockedAttachment(host, cniDir, args, (record) =>
-      releaseAttachment(host, cniDir, record, optionsFor(record)),
+    await withLockedAttachment(host, cniDir, args, (record, lock) =>
+      releaseAttachment(host, cniDir, record, optionsFor(record, lock)),
     )
     return true
   }

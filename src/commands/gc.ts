@@ -26,7 +26,7 @@ function leaseOf(
   { environment }: CallArgs,
   { name, ipamType, text }: NetConf,
   record: AttachmentRecord,
-): ReleaseOptions {
+): Omit<ReleaseOptions, 'lock'> {
   const { ipam, network, netns } = record
   if (!ipam || netns.inode !== '' || network !== name || ipam.type !== ipamType) {
     return {}
@@ -45,9 +45,9 @@ async function collectAttachment(host: Host, args: CallArgs, conf: NetConf, foun
   const { cniDir, name } = conf
   if (isUnfinished(host, found)) {
     // While the VF is locked the call is not dead: it is at work.
-    return withFreeAttachment(host, cniDir, found, async (record) => {
+    return withFreeAttachment(host, cniDir, found, async (record, lock) => {
       if (isUnfinished(host, record)) {
-        await releaseAttachment(host, cniDir, record, leaseOf(args, conf, record))
+        await releaseAttachment(host, cniDir, record, { ...leaseOf(args, conf, record), lock })
       }
     })
   }
@@ -55,9 +55,9 @@ async function collectAttachment(host: Host, args: CallArgs, conf: NetConf, foun
     record.network === name && !(isValid(conf, record) ?? (await isAlive(host, record)))
   if (await isGarbage(found)) {
     // Asked again under the lock: an ADD of the same name may have come meanwhile.
-    await withLockedAttachment(host, cniDir, found, async (record) => {
+    await withLockedAttachment(host, cniDir, found, async (record, lock) => {
       if (await isGarbage(record)) {
-        await releaseAttachment(host, cniDir, record, leaseOf(args, conf, record))
+        await releaseAttachment(host, cniDir, record, { ...leaseOf(args, conf, record), lock })
       }
     })
   }

@@ -19,6 +19,7 @@ import {
 import { dirname, join } from 'node:path'
 import { errnoOf, messageOf, PluginError } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
+import { writeAttribute } from './attributes.js'
 import type { FilePort } from './ports.js'
 
 const FILE_MODE = 0o600
@@ -212,6 +213,7 @@ export function realFiles(addon: Addon, root = ''): FilePort {
       named(at(path), 'be written', () =>
         writeBeside(at(path), text, 'folder', (temporary) => linkTwice(temporary, at(path), at(twin))),
       ),
+    writeAttribute: (path, text) => writeAttribute(at(path), text),
     remove: (path) => named(at(path), 'be removed', () => removeIfPresent(at(path))),
     rename: (from, to) => named(at(from), `be renamed to ${at(to)}`, () => renameSync(at(from), at(to))),
     removeLitter: (folder) => removeLitter(at(folder)),

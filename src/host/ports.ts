@@ -71,6 +71,11 @@ export interface FilePort {
    * the same folder, is made after it with the same text, over what was there.
    */
   createDurably(path: string, text: string, twin: string): boolean
+  /**
+   * Writes to an attribute of sysfs, in one write(2): it takes as long as the driver takes.
+   * @throws PluginError kind `kernel` with the driver's errno; ETIMEDOUT after 60 s
+   */
+  writeAttribute(path: string, text: string): Promise<void>
   remove(path: string): void
   /** Removes the temporary files that killed writers left in a folder. */
   removeLitter(folder: string): void

@@ -1,11 +1,10 @@
 import type { DeviceChoice } from '../cni/device-choice.js'
 import type { NetConf } from '../cni/netconf.js'
-import { PluginError } from '../errors.js'
+import { messageOf, PluginError } from '../errors.js'
 import type { Host, Lock } from '../host/ports.js'
-import { netdevsOf } from '../pci/functions.js'
 import { kubeletDevices } from '../state/kubelet.js'
 import { tryVfLock, withVfLock } from '../state/lock.js'
-import { type DeviceLocation, describeDevice, hostNetdevOf, locateDevice, type VfLocation } from './locate.js'
+import { type DeviceLocation, describeDevice, locateDevice, presenceOf, type VfLocation } from './locate.js'
 import { looksFree, occupantOf, userOf } from './occupancy.js'
 import { candidates, type OpenChoice, pfByName } from './select.js'
 
@@ -23,7 +22,7 @@ const inUse = (location: DeviceLocation, holder: string): PluginError =>
 
 async function withNamedDevice<T>(host: Host, cniDir: string, location: DeviceLocation, use: UseDevice<T>): Promise<T> {
   return withVfLock(host, cniDir, location.address, async (lock) => {
-    const occupant = await occupantOf(host, cniDir, location)
+    const occupant = await occupantOf(host, cniDir, location, lock)
     if (occupant !== undefined) {
       throw inUse(location, occupant)
     }
@@ -49,7 +48,32 @@ async function hindranceOf(look: () => Promise<string | undefined>): Promise<str
   }
 }
 
-async function tryVf<T>(host: Host, cniDir: string, location: VfLocation, use: UseDevice<T>): Promise<Try<T>> {
+/** A choice that leaves more than one VF, and the configuration around it. */
+interface Search {
+  readonly host: Host
+  readonly conf: NetConf
+  readonly choice: OpenChoice
+}
+
+/**
+ * Why a VF cannot serve this pod, whoever uses it; undefined when it can. One that a program in user space is to have
+ * is no use to a pod that wants an interface, unless the selectors name its driver.
+ */
+function unfitness({ host: { files }, conf, choice }: Search, location: VfLocation): string | undefined {
+  try {
+    const { driver, netdev } = presenceOf(files, location, conf.dpdk)
+    const isNamed = choice.by === 'selectors' && choice.selectors.drivers?.includes(driver) === true
+    return netdev || conf.dpdk || isNamed
+      ? undefined
+      : `it is bound to ${driver}, which dpdk or selectors.drivers would have to name`
+  } catch (error) {
+    return messageOf(error)
+  }
+}
+
+async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>): Promise<Try<T>> {
+  const { host, conf } = search
+  const { cniDir } = conf
   const user = await hindranceOf(() => userOf(host, cniDir, location.address))
   if (user !== undefined) {
     return { isDone: false, why: user }
@@ -60,13 +84,9 @@ async function tryVf<T>(host: Host, cniDir: string, location: VfLocation, use: U
   }
   try {
     // Another call may have had it since.
-    const why = await hindranceOf(async () => {
-      const occupant = await occupantOf(host, cniDir, location)
-      if (occupant === undefined) {
-        hostNetdevOf(host.files, location)
-      }
-      return occupant
-    })
+    const why = await hindranceOf(
+      async () => (await occupantOf(host, cniDir, location, lock)) ?? unfitness(search, location),
+    )
     return why === undefined ? { isDone: true, result: await use(location, lock) } : { isDone: false, why }
   } finally {
     lock.release()
@@ -86,16 +106,17 @@ function noneFree(choice: OpenChoice, hindered: readonly string[]): PluginError 
 async function withFreeVf<T>(host: Host, conf: NetConf, choice: OpenChoice, use: UseDevice<T>): Promise<T> {
   const { cniDir, numaNode } = conf
   const reserved = kubeletDevices(host.files)
+  const search = { host, conf, choice }
   const vfs = candidates(host.files, choice, {
-    isFree: ({ address }) =>
-      !reserved.has(address) && looksFree(host, cniDir, address) && netdevsOf(host.files, address).length > 0,
+    isFree: (vf) =>
+      !reserved.has(vf.address) && looksFree(host, cniDir, vf.address) && unfitness(search, vf) === undefined,
     ...(numaNode !== undefined && { numaNode }),
   })
   const hindered: string[] = []
   for (const location of vfs) {
     const tried: Try<T> = reserved.has(location.address)
       ? { isDone: false, why: KUBELET }
-      : await tryVf(host, cniDir, location, use)
+      : await tryVf(search, location, use)
     if (tried.isDone) {
       return tried.result
     }

@@ -5,13 +5,14 @@ import { openRtnl } from '../rtnl/connection.js'
 import { addAltNames, linkByIndex, removeAltNames } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
 import { applyVfSteps } from './apply.js'
+import { bindBack } from './binding.js'
 import { bringHome } from './bring-home.js'
 import { describeRecorded } from './locate.js'
 import { isOfThisBoot } from './ownership.js'
 import { planVfRestore } from './plan.js'
 import { pfWriter, type RecordedVf, type Release, readRecordedVf, setUp } from './releasing.js'
 import { restoreRepresentor } from './representor.js'
-import { restoreMac, restoreMacAlone } from './restore-mac.js'
+import { restoreMac, restoreMacAlone, restorePfMacAlone } from './restore-mac.js'
 import { recordOfSecond } from './second-netdev.js'
 
 /** Gives the PF's settings of the VF back, its MAC apart. */
@@ -65,17 +66,83 @@ async function giveBackSecond(second: Release): Promise<void> {
   }
 }
 
+/** Does one part of a release; what goes wrong is kept, and the other parts go on. */
+type Collect = (work: () => Promise<void>) => Promise<void>
+
+/** Where the VF is once it was brought back: with its own driver, and its interface on the host, where it had one. */
+interface Home {
+  readonly isBound: boolean
+  readonly link?: Link
+}
+
+/** The driver first, then the interfaces: the second out of the way of the first, which may have had its name. */
+async function bringAllHome(release: Release, collect: Collect): Promise<Home> {
+  const { record } = release
+  const recordOfOther = recordOfSecond(record)
+  const second = recordOfOther && { ...release, record: recordOfOther }
+  let isBound = false
+  await collect(async () => {
+    await bindBack(release)
+    isBound = true
+  })
+  if (!isBound || record.original.netdev.name === '') {
+    return { isBound }
+  }
+  if (second) {
+    // What is wrong with it is said below.
+    await bringHome(second).catch(() => undefined)
+  }
+  let link: Link | undefined
+  await collect(async () => {
+    link = await bringHome(release)
+  })
+  if (second) {
+    await collect(() => giveBackSecond(second))
+  }
+  return { isBound, ...(link && { link }) }
+}
+
+/** The PF's settings, the representor, and what hangs on both of the interface: its MAC and alternative names. */
+async function restoreSettings(release: Release, { link, isBound }: Home, collect: Collect): Promise<void> {
+  const { hostRtnl, record } = release
+  const { representor } = record
+  let recorded: RecordedVf | undefined
+  // A VF that is with somebody unknown keeps its VLAN.
+  if (record.pf && (link || (isBound && record.original.netdev.name === ''))) {
+    await collect(async () => {
+      recorded = await readRecordedVf(release)
+    })
+  }
+  if (representor) {
+    await collect(() => restoreRepresentor(hostRtnl, representor))
+  }
+  const found = recorded
+  if (found) {
+    await collect(() => restoreVf(release, found))
+  }
+  if (found && !link) {
+    await collect(() => restorePfMacAlone(release, found))
+  }
+  if (link) {
+    // Where the PF could not be asked, the next DEL goes on with the MAC.
+    if (found || !record.pf) {
+      await collect(() => restoreNetdev(release, link, found))
+    }
+    await collect(() => restoreAltNames(release, link))
+  }
+}
+
 /**
  * Gives a VF back exactly as its record has it, whatever state it is in: on the host under any name, in the pod under
- * any name, half configured. What holds already is not written again, so it may be called any number of times.
- * `netnsPaths`: where the pod's namespace may be found beside the path in the record.
+ * any name, on another driver, half configured. What holds already is not written again, so it may be called any number
+ * of times.
  * @throws PluginError with the first thing that could not be given back
  */
 export async function giveBackVf(
   host: Host,
   cniDir: string,
   record: AttachmentRecord,
-  netnsPaths: readonly string[],
+  how: Pick<Release, 'netnsPaths' | 'lock'>,
 ): Promise<void> {
   if (!isOfThisBoot(host, record)) {
     host.log.info('the machine has booted since: the kernel holds nothing of this attachment', {
@@ -84,16 +151,10 @@ export async function giveBackVf(
     return
   }
   const hostRtnl = openRtnl(host)
-  const release: Release = {
-    host,
-    cniDir,
-    record,
-    netnsPaths,
-    hostRtnl,
-    target: describeRecorded(record),
-  }
+  const target = describeRecorded(record)
+  const release: Release = { host, cniDir, record, ...how, hostRtnl, target }
   const problems: unknown[] = []
-  const collect = async (work: () => Promise<void>) => {
+  const collect: Collect = async (work) => {
     try {
       await work()
     } catch (error) {
@@ -101,47 +162,11 @@ export async function giveBackVf(
     }
   }
   try {
-    const recordOfOther = recordOfSecond(record)
-    const second = recordOfOther && { ...release, record: recordOfOther }
-    if (second) {
-      // Out of the way of the first; what is wrong with it is said below.
-      await bringHome(second).catch(() => undefined)
-    }
-    let link: Link | undefined
-    if (record.original.netdev.name !== '') {
-      await collect(async () => {
-        link = await bringHome(release)
-      })
-    }
-    if (second) {
-      await collect(() => giveBackSecond(second))
-    }
-    let recorded: RecordedVf | undefined
-    // A VF that is with somebody unknown keeps its VLAN.
-    if (record.pf && (link || record.original.netdev.name === '')) {
-      await collect(async () => {
-        recorded = await readRecordedVf(release)
-      })
-    }
-    const { representor } = record
-    if (representor) {
-      await collect(() => restoreRepresentor(hostRtnl, representor))
-    }
-    const [home, found] = [link, recorded]
-    if (found) {
-      await collect(() => restoreVf(release, found))
-    }
-    if (home) {
-      // Where the PF could not be asked, the next DEL goes on with the MAC.
-      if (found || !record.pf) {
-        await collect(() => restoreNetdev(release, home, found))
-      }
-      await collect(() => restoreAltNames(release, home))
-    }
+    await restoreSettings(release, await bringAllHome(release, collect), collect)
   } finally {
     hostRtnl.close()
   }
   if (problems.length > 0) {
-    throw new PluginError({ kind: 'release', target: release.target, problems: problems.map(messageOf) })
+    throw new PluginError({ kind: 'release', target, problems: problems.map(messageOf) })
   }
 }

@@ -1,52 +1,25 @@
-import { type CallArgs, ifNameProblem } from '../cni/args.js'
+import { ifNameProblem } from '../cni/args.js'
 import type { NetConf } from '../cni/netconf.js'
 import type { WantedVf } from '../cni/wanted.js'
 import { type ConfigIssue, PluginError } from '../errors.js'
-import type { FilePort, Host, Lock, Netns } from '../host/ports.js'
+import type { FilePort } from '../host/ports.js'
 import { findIpamPlugin, recordedCall } from '../ipam.js'
 import type { Link } from '../netlink/link.js'
 import { otherVfWithMac } from '../netlink/vf-info.js'
 import type { PciAddress } from '../pci/address.js'
 import { devPortOf } from '../pci/functions.js'
-import type { Rtnl } from '../rtnl/connection.js'
 import { linkByName, requireLink } from '../rtnl/link.js'
 import { bootIdOf } from '../state/boot.js'
-import { type AttachmentRecord, type IpamCall, RECORD_SCHEMA, type RecordedRepresentor } from '../state/record.js'
+import { type AttachmentRecord, RECORD_SCHEMA } from '../state/record.js'
 import { type PfView, readVf } from './apply.js'
-import { type DeviceLocation, describeDevice, hostNetdevOf } from './locate.js'
-import { knownReleaseMac, originalNetdev } from './original.js'
+import type { Attachment, AttachRequest, Findings } from './attachment.js'
+import { deviceInfoToMake } from './device-info.js'
+import { dpdkIssues, planDpdk, requireBindable } from './dpdk.js'
+import { type DeviceLocation, describeDevice, type HostPresence, presenceOf } from './locate.js'
+import { knownReleaseMac, NO_NETDEV, originalNetdev } from './original.js'
 import { rateProblem } from './plan.js'
 import { podIfName, secondName } from './pod-names.js'
 import { findRepresentor } from './representor.js'
-
-/** One ADD: who asks, for what, with which VF, into which namespace. */
-export interface AttachRequest {
-  readonly args: CallArgs
-  readonly conf: NetConf
-  readonly location: DeviceLocation
-  readonly pod: Netns
-  /** The VF's. The IPAM plugin holds it too, so that a DEL after a kill waits until no lease can appear any more. */
-  readonly lock: Lock
-}
-
-/** The same with the conversations it needs. */
-export interface Attachment extends AttachRequest {
-  readonly host: Host
-  readonly ipam?: IpamCall
-  readonly hostRtnl: Rtnl
-  readonly podRtnl: Rtnl
-}
-
-/** What was found before anything is changed. */
-export interface Findings {
-  readonly netdev: Link
-  /** The other interface of a VF that has two. */
-  readonly second?: Link
-  readonly driver: string
-  /** Absent where the device has no PF that could be told anything. */
-  readonly pfSide?: PfView
-  readonly representor?: RecordedRepresentor
-}
 
 /** What the configuration calls the settings that only a PF can make. */
 const PF_KEYS: Readonly<Record<Exclude<keyof WantedVf, 'mac'>, string>> = {
@@ -79,47 +52,97 @@ function pfIssues({ conf, location }: AttachRequest, pfSide: PfView | undefined)
   ]
 }
 
-/**
- * Everything that can be refused before the first change is refused here.
- * @throws PluginError kinds `device`, `interfaceExists`, `config`, `kernel`
- */
-export async function inspect(attachment: Attachment): Promise<Findings> {
-  const { host, conf, location, pod, hostRtnl, podRtnl } = attachment
-  const { name, driver, second: nameOfSecond } = hostNetdevOf(host.files, location)
-  const wantedName = podIfName(attachment)
-  const names = nameOfSecond === undefined ? [wantedName] : [wantedName, secondName(wantedName)]
+/** The links that go to the pod. @throws PluginError kinds `device`, `kernel` */
+async function linksOf(
+  { hostRtnl, location }: Attachment,
+  { netdev }: HostPresence,
+): Promise<Pick<Findings, 'netdev' | 'second'>> {
+  if (!netdev) {
+    return {}
+  }
+  const second = netdev.second === undefined ? undefined : await requireLink(hostRtnl, netdev.second)
+  const link = await requireLink(hostRtnl, netdev.name)
+  if (link.parentDevice !== undefined && link.parentDevice !== location.address) {
+    throw new PluginError({
+      kind: 'device',
+      message: `${netdev.name} is not the interface of ${location.address} any more`,
+    })
+  }
+  return { netdev: link, ...(second && { second }) }
+}
+
+/** The names that the interfaces are to have in the pod; one that is taken there is refused. */
+async function podNamesFor(attachment: Attachment, { netdev }: HostPresence): Promise<readonly string[]> {
+  const { pod, podRtnl } = attachment
+  const name = podIfName(attachment)
+  const names = netdev?.second === undefined ? [name] : [name, secondName(name)]
   for (const one of names) {
     if (await linkByName(podRtnl, one)) {
       throw new PluginError({ kind: 'interfaceExists', name: one, netns: pod.path })
     }
   }
-  const second = nameOfSecond === undefined ? undefined : await requireLink(hostRtnl, nameOfSecond)
-  const netdev = await requireLink(hostRtnl, name)
-  if (netdev.parentDevice !== undefined && netdev.parentDevice !== location.address) {
-    throw new PluginError({ kind: 'device', message: `${name} is not the interface of ${location.address} any more` })
-  }
-  const pfSide = location.vf && (await readVf(hostRtnl, location.vf.pf.name, location.vf.index))
+  return names
+}
+
+/** What of the interface in the pod cannot be. */
+function netdevIssues({ conf }: Attachment, names: readonly string[], netdev: Link, driver: string): ConfigIssue[] {
   const { mtu } = conf.netdev
   const isTooLarge = mtu !== undefined && netdev.maxMtu !== 0 && mtu > netdev.maxMtu
-  const issues = [
+  return [
     ...names.flatMap((one) => {
       const problem = ifNameProblem(one)
       return problem ? [{ key: 'CNI_IFNAME', problem: `${one}: ${problem.message}` }] : []
     }),
     ...(isTooLarge
-      ? [{ key: 'mtu', problem: `${mtu} is above the ${netdev.maxMtu} that ${name} (driver ${driver}) supports` }]
+      ? [
+          {
+            key: 'mtu',
+            problem: `${mtu} is above the ${netdev.maxMtu} that ${netdev.name} (driver ${driver}) supports`,
+          },
+        ]
       : []),
+  ]
+}
+
+/**
+ * Everything that can be refused before the first change is refused here.
+ * @throws PluginError kinds `device`, `interfaceExists`, `config`, `kernel`
+ */
+export async function inspect(attachment: Attachment): Promise<Findings> {
+  const { host, conf, location, hostRtnl } = attachment
+  const { files } = host
+  const presence = presenceOf(files, location, conf.dpdk)
+  const { driver } = presence
+  const dpdk = planDpdk(files, attachment, presence)
+  const names = dpdk ? [] : await podNamesFor(attachment, presence)
+  const { netdev, second } = await linksOf(attachment, presence)
+  const pfSide = location.vf && (await readVf(hostRtnl, location.vf.pf.name, location.vf.index))
+  const issues = [
+    ...(dpdk ? dpdkIssues(files, attachment, presence) : netdev ? netdevIssues(attachment, names, netdev, driver) : []),
     ...pfIssues(attachment, pfSide),
   ]
   if (issues.length > 0) {
     throw new PluginError({ kind: 'config', issues })
   }
-  const representor = await findRepresentor(host.files, hostRtnl, location)
-  return { netdev, driver, ...(second && { second }), ...(pfSide && { pfSide }), ...(representor && { representor }) }
+  if (dpdk) {
+    await requireBindable(host, attachment, dpdk, presence)
+  }
+  const representor = await findRepresentor(files, hostRtnl, location)
+  return {
+    driver,
+    ...(netdev && { netdev }),
+    ...(second && { second }),
+    ...(dpdk && { dpdk }),
+    ...(pfSide && { pfSide }),
+    ...(representor && { representor }),
+  }
 }
 
 /** Of two interfaces the record says which is which; of one it does not matter. */
-function originalNetdevs(files: FilePort, address: PciAddress, netdev: Link, second: Link | undefined) {
+function originalNetdevs(files: FilePort, address: PciAddress, { netdev, second }: Findings) {
+  if (!netdev) {
+    return { netdev: NO_NETDEV }
+  }
   const withPort = (link: Link) => ({ ...originalNetdev(link), devPort: devPortOf(files, address, link.name) })
   return second ? { netdev: withPort(netdev), second: withPort(second) } : { netdev: originalNetdev(netdev) }
 }
@@ -134,13 +157,12 @@ function recordedPf({ vf }: DeviceLocation, conf: NetConf, pfSide: PfView | unde
 }
 
 /** The record that is written before the first change. @throws PluginError kind `ipam` when the plugin is nowhere */
-export function intentOf(
-  { host, args, conf, location, pod, ipam }: Attachment,
-  { netdev, second, pfSide, driver, representor }: Findings,
-): AttachmentRecord {
+export function intentOf({ host, args, conf, location, pod, ipam }: Attachment, findings: Findings): AttachmentRecord {
+  const { pfSide, driver, representor, dpdk } = findings
   if (ipam) {
     findIpamPlugin(host, ipam)
   }
+  const deviceInfoFile = deviceInfoToMake(host.files, conf.deviceInfoFile, location.address)
   return {
     schema: RECORD_SCHEMA,
     phase: 'intent',
@@ -151,9 +173,12 @@ export function intentOf(
     bootId: bootIdOf(host.files),
     deviceId: location.address,
     driver,
-    original: originalNetdevs(host.files, location.address, netdev, second),
+    original: originalNetdevs(host.files, location.address, findings),
     ...recordedPf(location, conf, pfSide),
     ...(representor && { representor }),
+    ...(dpdk && { dpdk }),
+    ...(conf.flr !== undefined && { flr: conf.flr }),
+    ...(deviceInfoFile !== undefined && { deviceInfoFile }),
     wanted: { vf: conf.vf, netdev: conf.netdev },
     ...(conf.podIfName !== undefined && { podIfName: conf.podIfName }),
     ...(ipam && { ipam: recordedCall(ipam) }),

@@ -1,11 +1,10 @@
+import type { WantedDpdk } from '../cni/wanted.js'
 import { PluginError } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
 import type { PciAddress } from '../pci/address.js'
+import { isUserspaceDriver } from '../pci/driver.js'
 import { deviceExists, devPortOf, driverOf, isPf, netdevsOf, pfOf, uplinkOf, vfIndexOf } from '../pci/functions.js'
 import type { AttachmentRecord } from '../state/record.js'
-
-/** Drivers that hand a function to a user space program (DPDK). */
-const USERSPACE_DRIVERS = new Set(['vfio-pci', 'uio_pci_generic', 'igb_uio'])
 
 /** A PF, by its own interface. */
 export interface PfLocation {
@@ -62,37 +61,48 @@ export function locateDevice(files: FilePort, address: PciAddress): DeviceLocati
   return { address, vf: { index, pf: { address: pf, name, driver: driverOf(files, pf) ?? 'none' } } }
 }
 
-/** The interfaces of a device on the host, by name, and its driver. */
-export interface HostNetdev {
-  readonly name: string
-  /** The other one, where the VF has two (ConnectX-3). */
-  readonly second?: string
+/** What of a device is on the host: its driver, "" for none, and its interface by name, where it has one. */
+export interface HostPresence {
   readonly driver: string
+  /** `second`: the other one, where the VF has two (ConnectX-3). */
+  readonly netdev?: { readonly name: string; readonly second?: string }
+}
+
+/** Its interfaces on the host, the first port first. */
+function netdevNames(files: FilePort, { address, vf }: DeviceLocation): readonly string[] {
+  if (!vf) {
+    // Beside a PF's own interface the representors of its VFs may stand.
+    const name = uplinkOf(files, address)
+    return name === undefined ? [] : [name]
+  }
+  const port = (name: string) => devPortOf(files, address, name)
+  return [...netdevsOf(files, address)].sort((left, right) => port(left) - port(right))
 }
 
 /**
- * The network interface of a device on the host, or its two.
- * @throws PluginError kind `device` when it has none, or more than two
+ * What there is of a device on the host to give to a pod. Without an interface a VF is of use only to a program in user
+ * space: bound to a driver for that, or wanted there (`dpdk`).
+ * @throws PluginError kind `device` when it has neither, or more than two interfaces
  */
-export function hostNetdevOf(files: FilePort, location: DeviceLocation): HostNetdev {
+export function presenceOf(files: FilePort, location: DeviceLocation, dpdk: WantedDpdk | undefined): HostPresence {
   const who = describeDevice(location)
   const driver = driverOf(files, location.address)
-  if (driver === undefined) {
+  if (driver === undefined && !dpdk) {
     refuse(`${who} is bound to no driver`)
   }
-  if (USERSPACE_DRIVERS.has(driver)) {
-    refuse(`${who} is bound to ${driver}; VFs on user space drivers are not yet supported`)
+  if (driver === undefined || isUserspaceDriver(driver)) {
+    return { driver: driver ?? '' }
   }
-  const port = (name: string) => devPortOf(files, location.address, name)
-  const names = [...netdevsOf(files, location.address)].sort((left, right) => port(left) - port(right))
-  // Beside a PF's own interface the representors of its VFs may stand.
-  const name = location.vf ? names[0] : uplinkOf(files, location.address)
+  const names = netdevNames(files, location)
+  const [name, second, ...more] = names
+  if (name === undefined && driver === dpdk?.driver) {
+    return { driver }
+  }
   if (name === undefined) {
     refuse(`${who} (driver ${driver}) has no network interface on the host: another network namespace has it`)
   }
-  const [, second, ...more] = location.vf ? names : []
   if (more.length > 0) {
     refuse(`${who} (driver ${driver}) has more than two network interfaces (${names.join(', ')})`)
   }
-  return { name, driver, ...(second !== undefined && { second }) }
+  return { driver, netdev: { name, ...(second !== undefined && { second }) } }
 }

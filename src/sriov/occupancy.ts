@@ -1,5 +1,5 @@
 import { messageOf, PluginError } from '../errors.js'
-import type { Host } from '../host/ports.js'
+import type { Host, Lock } from '../host/ports.js'
 import { vfsOf } from '../pci/functions.js'
 import { loadAttachment, tidyStateFolder } from '../state/attachments.js'
 import { hasClaim } from '../state/claims.js'
@@ -12,13 +12,13 @@ import { isPodNetns } from './pod-netns.js'
 import { releaseAttachment } from './release.js'
 
 /** Undoes what a killed call, or a pod that died without a DEL, left of a VF. The caller holds its lock. */
-export async function releaseLeftover(host: Host, cniDir: string, record: AttachmentRecord): Promise<void> {
+export async function releaseLeftover(host: Host, cniDir: string, record: AttachmentRecord, lock: Lock): Promise<void> {
   host.log.info('undoing an unfinished attachment', {
     phase: record.phase,
     holder: holderOf(record),
     device: record.deviceId,
   })
-  await releaseAttachment(host, cniDir, record)
+  await releaseAttachment(host, cniDir, record, { lock })
   tidyStateFolder(host.files, cniDir)
 }
 
@@ -26,9 +26,9 @@ export async function releaseLeftover(host: Host, cniDir: string, record: Attach
  * The same on behalf of another attachment, which needs the VF and not the lease.
  * @throws PluginError kind `release` when the VF itself could not be given back
  */
-async function releaseForNext(host: Host, cniDir: string, record: AttachmentRecord): Promise<void> {
+async function releaseForNext(host: Host, cniDir: string, record: AttachmentRecord, lock: Lock): Promise<void> {
   try {
-    await releaseLeftover(host, cniDir, record)
+    await releaseLeftover(host, cniDir, record, lock)
   } catch (error) {
     const left = loadAttachment(host.files, cniDir, record)
     if (left?.kind !== 'record' || left.record.phase !== 'released') {
@@ -67,13 +67,14 @@ export async function occupantOf(
   host: Host,
   cniDir: string,
   { address }: Pick<DeviceLocation, 'address'>,
+  lock: Lock,
 ): Promise<string | undefined> {
   for (const record of holdersOfVf(host, cniDir, address)) {
     if (await isInUse(host, cniDir, record)) {
       return holderOf(record)
     }
     if (record.phase !== 'released') {
-      await releaseForNext(host, cniDir, record)
+      await releaseForNext(host, cniDir, record, lock)
     }
   }
   return markedUser(host, cniDir, address)
@@ -96,7 +97,7 @@ export async function requireNoRival(host: Host, cniDir: string, location: Devic
   for (const address of rivalsOf(host, location).filter((one) => hasClaim(host.files, cniDir, one))) {
     const lock = tryVfLock(host, cniDir, address)
     try {
-      const holder = lock ? await occupantOf(host, cniDir, { address }) : 'a call that is at work on it'
+      const holder = lock ? await occupantOf(host, cniDir, { address }, lock) : 'a call that is at work on it'
       if (holder !== undefined) {
         throw new PluginError({
           kind: 'vfInUse',

@@ -25,6 +25,15 @@ export const originalNetdev = ({
   isDeviceShown: parentDevice !== undefined,
 })
 
+/** That of a VF which a driver of user space has. */
+export const NO_NETDEV: OriginalNetdev = {
+  name: '',
+  isUp: false,
+  isPromisc: false,
+  isAllmulti: false,
+  isDeviceShown: true,
+}
+
 /**
  * The MAC that the PF can be told on release without a trial: none when it had none; of a trusted VF, which may set its
  * own whatever the PF administers, the one it showed.

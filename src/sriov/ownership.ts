@@ -1,11 +1,13 @@
 import type { Host } from '../host/ports.js'
-import { netdevsOf } from '../pci/functions.js'
+import { isUserspaceDriver } from '../pci/driver.js'
+import { driverOf, netdevsOf } from '../pci/functions.js'
 import { openRtnl } from '../rtnl/connection.js'
 import { attachmentsOfVf, recordOfClaim } from '../state/attachments.js'
 import { bootIdOf } from '../state/boot.js'
 import { hasClaim, readClaim } from '../state/claims.js'
 import { readMark } from '../state/marks.js'
 import { type AttachmentRecord, isSameKey } from '../state/record.js'
+import { usersOfFunction } from './binding.js'
 import { findNetdev, traceOf } from './move.js'
 import { isPodNetns, openRecordedNetns, searchRecordedNetns } from './pod-netns.js'
 
@@ -15,6 +17,10 @@ export const isOfThisBoot = (host: Pick<Host, 'files'>, record: AttachmentRecord
 
 /** Whether the namespace of a record, its path having gone, still has the VF: a process lives on in it. */
 async function isHeldWithoutPath(host: Host, record: AttachmentRecord): Promise<boolean> {
+  if (record.dpdk) {
+    // A plugin that kept no path leaves no way to tell: the pod counts as alive until its DEL.
+    return record.netns.path === '' || usersOfFunction(host.files, record.deviceId).length > 0
+  }
   if (!record.original.netdev.isDeviceShown || netdevsOf(host.files, record.deviceId).length > 0) {
     return false
   }
@@ -64,7 +70,11 @@ export async function isInUse(host: Host, cniDir: string, record: AttachmentReco
 export function holdersOfVf({ files }: Host, cniDir: string, deviceId: string): readonly AttachmentRecord[] {
   const claim = readClaim(files, cniDir, deviceId)
   if (!claim) {
-    const isUnheard = readMark(files, cniDir, deviceId) === undefined && !hasClaim(files, cniDir, deviceId)
+    // intel's plugin 0.x marks no VF: one that is on a driver of user space may be its.
+    const isUnheard =
+      readMark(files, cniDir, deviceId) === undefined &&
+      !hasClaim(files, cniDir, deviceId) &&
+      !isUserspaceDriver(driverOf(files, deviceId) ?? '')
     return isUnheard ? [] : attachmentsOfVf(files, cniDir, deviceId)
   }
   return [recordOfClaim(files, cniDir, claim) ?? claim]

@@ -1,5 +1,5 @@
 import { messageOf, PluginError } from '../errors.js'
-import type { Host } from '../host/ports.js'
+import type { Host, Lock } from '../host/ports.js'
 import { ipamDel } from '../ipam.js'
 import {
   commitAttachment,
@@ -13,12 +13,15 @@ import { hasClaim, removeClaim } from '../state/claims.js'
 import { readMark, removeMark } from '../state/marks.js'
 import type { AttachmentRecord, IpamCall } from '../state/record.js'
 import { giveBackVf } from './detach.js'
+import { removeDeviceInfo } from './device-info.js'
 import { describeRecorded } from './locate.js'
 import { belongsToAnother } from './ownership.js'
 import { isPodNetns } from './pod-netns.js'
 
 /** How to release what differs from the record. */
 export interface ReleaseOptions {
+  /** The VF's, held by the caller: a program that binds the VF holds it, too. */
+  readonly lock: Lock
   /** How to call the IPAM plugin, when the caller knows better than the record. */
   readonly ipam?: IpamCall | undefined
   /** The IPAM plugin has refused to give a lease: that it refuses to free one, too, keeps nothing. */
@@ -56,7 +59,7 @@ async function releaseVf(
   host: Host,
   cniDir: string,
   record: AttachmentRecord,
-  netnsPaths: readonly string[],
+  { netnsPaths = [], lock }: ReleaseOptions,
 ): Promise<readonly string[]> {
   if (isVfBack(host, cniDir, record)) {
     return []
@@ -67,7 +70,7 @@ async function releaseVf(
       return []
     }
     noteReleasing(host, cniDir, record)
-    await giveBackVf(host, cniDir, record, netnsPaths)
+    await giveBackVf(host, cniDir, record, { netnsPaths, lock })
     removeClaim(host.files, cniDir, record)
     return []
   } catch (error) {
@@ -119,20 +122,22 @@ export async function releaseAttachment(
   host: Host,
   cniDir: string,
   record: AttachmentRecord,
-  { ipam = record.ipam, isLeaseRefused = false, netnsPaths = [] }: ReleaseOptions = {},
+  options: ReleaseOptions,
 ): Promise<void> {
-  const problems = [...(await releaseVf(host, cniDir, record, netnsPaths))]
+  const { ipam = record.ipam, isLeaseRefused = false } = options
+  const problems = [...(await releaseVf(host, cniDir, record, options))]
   const isBack = problems.length === 0
-  const isKeyFree = !hasOtherVf(host, cniDir, record)
-  if (isKeyFree) {
-    problems.push(...(await releaseLease(host, ipam, isLeaseRefused)))
-  }
   const attempt = (work: () => void) => {
     try {
       work()
     } catch (error) {
       problems.push(messageOf(error))
     }
+  }
+  attempt(() => removeDeviceInfo(host.files, record))
+  const isKeyFree = !hasOtherVf(host, cniDir, record)
+  if (isKeyFree) {
+    problems.push(...(await releaseLease(host, ipam, isLeaseRefused)))
   }
   if (isBack && isKeyFree && problems.length > 0 && record.phase !== 'released') {
     attempt(() => commitAttachment(host.files, cniDir, { ...record, phase: 'released' }))

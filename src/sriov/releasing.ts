@@ -1,5 +1,5 @@
 import { PluginError } from '../errors.js'
-import type { Host } from '../host/ports.js'
+import type { Host, Lock } from '../host/ports.js'
 import type { Link } from '../netlink/link.js'
 import type { VfInfo, VfSettings } from '../netlink/vf-info.js'
 import { driverOf, pfOf, uplinkOf, vfIndexOf } from '../pci/functions.js'
@@ -15,6 +15,8 @@ export interface Release {
   readonly record: AttachmentRecord
   /** Where the pod's namespace may be found beside the path in the record. */
   readonly netnsPaths: readonly string[]
+  /** The VF's: a program that binds the VF holds it, too. */
+  readonly lock: Lock
   readonly hostRtnl: Rtnl
   readonly target: string
 }

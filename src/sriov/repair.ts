@@ -25,7 +25,7 @@ export const repairClaim = (
   deviceId: PciAddress,
   isValid: (claim: AttachmentRecord) => boolean,
 ): Promise<void> =>
-  withFreeVfLock(host, cniDir, deviceId, async () => {
+  withFreeVfLock(host, cniDir, deviceId, async (lock) => {
     const { files, log } = host
     const claim = readClaim(files, cniDir, deviceId)
     if (!claim) {
@@ -44,7 +44,7 @@ export const repairClaim = (
       })
       return
     }
-    await releaseAttachment(host, cniDir, claim)
+    await releaseAttachment(host, cniDir, claim, { lock })
   })
 
 function removeBrokenClaim({ files, log }: Host, cniDir: string, deviceId: PciAddress): void {

@@ -147,3 +147,11 @@ export async function restoreMacAlone(release: Release, link: Link): Promise<voi
     })
   }
 }
+
+/** Gives the PF its MAC for a VF that has no interface to show it. @throws PluginError kind `kernel` */
+export async function restorePfMacAlone(release: Release, { target, vf, original }: RecordedVf): Promise<void> {
+  const { releaseAdminMac = original.mac } = release.record
+  if (vf.mac !== releaseAdminMac) {
+    await tellPfMac(release, target, releaseAdminMac)
+  }
+}

@@ -3,7 +3,7 @@ import type { ResultInterface } from '../cni/result.js'
 import type { Link } from '../netlink/link.js'
 import { bringUpByName, changeLink, removeAltNames } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
-import type { Attachment, Findings } from './inspect.js'
+import type { Attachment, Findings } from './attachment.js'
 import { moveNetdev } from './move.js'
 import { podIfName, secondName } from './pod-names.js'
 

@@ -3,22 +3,23 @@ import type { FilePort } from '../host/ports.js'
 import type { PciAddress } from '../pci/address.js'
 import { claimPath, readClaim, removeClaim } from './claims.js'
 import { adoptGoRecord } from './go-record.js'
-import {
-  type AttachmentKey,
-  type AttachmentRecord,
-  formatRecord,
-  isSameKey,
-  parseRecord,
-  type ReadRecord,
-} from './record.js'
+import { adoptIntelRecord } from './intel-record.js'
+import { type AttachmentKey, type AttachmentRecord, isSameKey } from './record.js'
+import { formatRecord, parseRecord, type ReadRecord } from './record-format.js'
 
 const nameOf = ({ containerId, ifName }: AttachmentKey): string => `${containerId}-${ifName}`
 
 /** The state file of an attachment. */
 export const recordPath = (cniDir: string, key: AttachmentKey): string => `${cniDir}/${nameOf(key)}`
 
-/** What the state file of an attachment turned out to be, once a record of the Go sriov-cni counts as ours. */
-export type OwnRecord = Exclude<ReadRecord, { kind: 'go' }>
+/** What the state file of an attachment turned out to be, once a record of an older plugin counts as ours. */
+export type OwnRecord = Exclude<ReadRecord, OlderRecord>
+
+type OlderRecord = Extract<ReadRecord, { kind: 'go' | 'intel' }>
+
+/** A record of another plugin as one of ours. */
+const adopt = (files: FilePort, cniDir: string, key: AttachmentKey, { kind, conf, deviceId }: OlderRecord) =>
+  kind === 'go' ? adoptGoRecord(files, cniDir, key, conf, deviceId) : adoptIntelRecord(files, key, conf, deviceId)
 
 /**
  * The record of an attachment; undefined when there is none. `a-b` with `c` and `a` with `b-c` share a file name:
@@ -30,8 +31,8 @@ export function loadAttachment(files: FilePort, cniDir: string, key: AttachmentK
     return text
   }
   const read = parseRecord(text)
-  if (read.kind === 'go') {
-    return { kind: 'record', record: adoptGoRecord(files, cniDir, key, read.conf, read.deviceId) }
+  if (read.kind === 'go' || read.kind === 'intel') {
+    return { kind: 'record', record: adopt(files, cniDir, key, read) }
   }
   return read.kind === 'record' && !isSameKey(read.record, key)
     ? {
@@ -81,8 +82,8 @@ function keyOf(name: string): AttachmentKey {
 const recordsIn = (files: FilePort, cniDir: string, some: readonly StateFile[]): AttachmentRecord[] =>
   some.flatMap(({ name, text }) => {
     const read = parseRecord(text)
-    if (read.kind === 'go') {
-      return [adoptGoRecord(files, cniDir, keyOf(name), read.conf, read.deviceId)]
+    if (read.kind === 'go' || read.kind === 'intel') {
+      return [adopt(files, cniDir, keyOf(name), read)]
     }
     return read.kind === 'record' ? [read.record] : []
   })

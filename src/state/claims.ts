@@ -4,7 +4,8 @@
  */
 import type { FilePort } from '../host/ports.js'
 import type { PciAddress } from '../pci/address.js'
-import { type AttachmentKey, type AttachmentRecord, isSameKey, parseRecord } from './record.js'
+import { type AttachmentKey, type AttachmentRecord, isSameKey } from './record.js'
+import { parseRecord } from './record-format.js'
 
 const PREFIX = '.vf-'
 

@@ -57,7 +57,7 @@ export async function withFreeVfLock(
   host: Host,
   cniDir: string,
   deviceId: PciAddress,
-  work: () => Promise<void>,
+  work: (lock: Lock) => Promise<void>,
 ): Promise<void> {
   const lock = tryVfLock(host, cniDir, deviceId)
   if (lock) {

@@ -1,4 +1,4 @@
-import type { Host } from '../host/ports.js'
+import type { Host, Lock } from '../host/ports.js'
 import { loadSurely } from './attachments.js'
 import { withFreeVfLock, withVfLock } from './lock.js'
 import type { AttachmentKey, AttachmentRecord } from './record.js'
@@ -12,7 +12,7 @@ export async function withLockedAttachment(
   host: Host,
   cniDir: string,
   key: AttachmentKey,
-  work: (record: AttachmentRecord) => Promise<void>,
+  work: (record: AttachmentRecord, lock: Lock) => Promise<void>,
 ): Promise<void> {
   for (let isDone = false; !isDone; ) {
     const read = loadSurely(host.files, cniDir, key)
@@ -20,13 +20,13 @@ export async function withLockedAttachment(
       return
     }
     const { deviceId } = read.record
-    isDone = await withVfLock(host, cniDir, deviceId, async () => {
+    isDone = await withVfLock(host, cniDir, deviceId, async (lock) => {
       const again = loadSurely(host.files, cniDir, key)
       if (again?.kind === 'record' && again.record.deviceId !== deviceId) {
         return false
       }
       if (again?.kind === 'record') {
-        await work(again.record)
+        await work(again.record, lock)
       }
       return true
     })
@@ -38,11 +38,11 @@ export const withFreeAttachment = (
   host: Host,
   cniDir: string,
   found: AttachmentRecord,
-  work: (record: AttachmentRecord) => Promise<void>,
+  work: (record: AttachmentRecord, lock: Lock) => Promise<void>,
 ): Promise<void> =>
-  withFreeVfLock(host, cniDir, found.deviceId, async () => {
+  withFreeVfLock(host, cniDir, found.deviceId, async (lock) => {
     const again = loadSurely(host.files, cniDir, found)
     if (again?.kind === 'record' && again.record.deviceId === found.deviceId) {
-      await work(again.record)
+      await work(again.record, lock)
     }
   })

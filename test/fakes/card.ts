@@ -9,6 +9,9 @@ export interface FakeVf {
   readonly address: string
   readonly index: number
   driver: string | undefined
+  driverOverride?: string
+  /** How often it was reset by itself. */
+  resets?: number
   settings: Mutable<VfSettings>
   hasAdminMac: boolean
   readonly unreported: VfInfo['unreported']

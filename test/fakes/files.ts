@@ -2,6 +2,8 @@ import { dirname } from 'node:path'
 import { PluginError } from '../../src/errors.js'
 import type { FilePort } from '../../src/host/ports.js'
 import type { Interference } from './interference.js'
+import { Refused } from './links.js'
+import { writeSysfs } from './pci-drivers.js'
 import { isSysfs, sysfsExists, sysfsLink, sysfsList, sysfsText } from './sysfs.js'
 import type { FakeWorld } from './world.js'
 
@@ -71,6 +73,25 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
         change('create', twin, () => place(twin, text))
       }
       return isNew
+    },
+    async writeAttribute(path, text) {
+      const refuse = (code: string): never => {
+        throw new PluginError({ kind: 'kernel', operation: `write ${JSON.stringify(text.trim())}`, target: path, code })
+      }
+      interfere(
+        { kind: 'file', what: `write attribute ${path}`, isChange: true },
+        () => {
+          try {
+            writeSysfs(world, path, text)
+          } catch (error) {
+            if (!(error instanceof Refused)) {
+              throw error
+            }
+            refuse(error.errno)
+          }
+        },
+        refuse,
+      )
     },
     remove(path) {
       change('remove', path, () => files.delete(path))

@@ -1,6 +1,7 @@
 import { ableDriver, type FakeCard, type FakeVf, freshSettings, igbDriver, type PfDriver } from './card.js'
 import { leaseProgram } from './ipam.js'
 import { makeLink } from './links.js'
+import { devbind } from './pci-drivers.js'
 import { FakeWorld } from './world.js'
 
 export const PF = 'ens1f0'
@@ -10,6 +11,7 @@ export const VF_NAME = 'ens1f0v2'
 export const VF_INDEX = 2
 export const OTHER_VF_ADDRESS = '0000:01:10.2'
 export const IPAM_PATH = '/opt/cni/bin/host-local'
+export const DEVBIND_PATH = '/usr/bin/dpdk-devbind.py'
 export const POD_A = '/run/netns/pod-a'
 export const POD_B = '/run/netns/pod-b'
 
@@ -51,6 +53,10 @@ export function makeMachine(driver: PfDriver = ableDriver): FakeWorld {
     world.addNetns(path).links.push(makeLink({ name: 'eth0', mac: '02:00:00:00:0a:01', isUp: true }))
   }
   world.programs.set(IPAM_PATH, leaseProgram())
+  world.programs.set(DEVBIND_PATH, devbind)
+  for (const [number, { address }] of card.vfs.entries()) {
+    world.iommuGroups.set(number + 20, [address])
+  }
   world.folders.add('/run/netns')
   return world
 }

@@ -1,5 +1,5 @@
 import { ableDriver, igbDriver, type PfDriver } from './card.js'
-import { makeMachine, VF_ADDRESS, VF_NAME } from './machine.js'
+import { DEVBIND_PATH, makeMachine, VF_ADDRESS, VF_NAME } from './machine.js'
 import type { FakeWorld } from './world.js'
 
 export const WANTED_MAC = '02:00:00:00:00:77'
@@ -26,6 +26,13 @@ export const ALL_SETTINGS = {
   trust: 'on',
   link_state: 'enable',
 }
+
+/** What of the settings a VF without an interface has. */
+const { mtu: _mtu, promisc: _promisc, allmulti: _allmulti, ...PF_SETTINGS } = ALL_SETTINGS
+const { mtu: _igbMtu, promisc: _igbPromisc, allmulti: _igbAllmulti, ...IGB_PF_SETTINGS } = IGB_SETTINGS
+
+const BY_SYSFS = { dpdk: { dpdk_driver: 'vfio-pci' } }
+const BY_TOOL = { dpdk: { dpdk_driver: 'vfio-pci', kernel_driver: 'igbvf', dpdk_tool: DEVBIND_PATH } }
 
 type Arrange = (world: FakeWorld) => void
 
@@ -56,11 +63,23 @@ const trustedAndShown: Arrange = (world) => {
   world.vf(VF_ADDRESS).settings.trust = true
 }
 
+/** A VF that was given to a driver of user space before. */
+const onVfio: Arrange = (world) => {
+  seasoned(world)
+  const { links } = world.host
+  links.splice(links.indexOf(world.link(world.host, VF_NAME)), 1)
+  world.vf(VF_ADDRESS).driver = 'vfio-pci'
+}
+
 export interface Scenario {
   readonly name: string
   readonly make: () => FakeWorld
   readonly conf: object
 }
+
+/** Whether a pod has its VF: the interface, or for DPDK the driver. */
+export const isServed = (world: FakeWorld, podPath: string): boolean =>
+  world.vf(VF_ADDRESS).driver === 'vfio-pci' || world.netns(podPath).links.some(({ name }) => name === 'net1')
 
 const scenario = (name: string, driver: PfDriver, arrange: Arrange, conf: object): Scenario => ({
   name,
@@ -82,4 +101,9 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario('igb with a VF that was up', igbDriver, shown, IGB_SETTINGS),
   scenario('igb with an administered MAC', igbDriver, administered, IGB_SETTINGS),
   scenario('igb with a trusted VF', igbDriver, trustedAndShown, IGB_SETTINGS),
+  scenario('dpdk without settings', ableDriver, plain, BY_SYSFS),
+  scenario('dpdk over others', ableDriver, seasoned, { ...PF_SETTINGS, ...BY_SYSFS, flr: true }),
+  scenario('dpdk on igb with an administered MAC', igbDriver, administered, { ...IGB_PF_SETTINGS, ...BY_SYSFS }),
+  scenario('dpdk by its tool on igb', igbDriver, shown, { ...IGB_PF_SETTINGS, ...BY_TOOL }),
+  scenario('a VF that is on vfio-pci', ableDriver, onVfio, PF_SETTINGS),
 ]

@@ -19,11 +19,12 @@ export function snapshot(world: FakeWorld) {
   return {
     namespaces: Object.fromEntries([...world.namespaces].map(([path, netns]) => [path, netnsFacts(netns)])),
     vfs: world.cards.flatMap(({ vfs }) =>
-      vfs.map(({ address, settings, hasAdminMac, driver }) => ({
+      vfs.map(({ address, settings, hasAdminMac, driver, driverOverride }) => ({
         address,
         ...settings,
         hasAdminMac: hasAdminMac && !settings.trust,
         driver,
+        driverOverride: driverOverride ?? '',
       })),
     ),
     files: Object.fromEntries([...world.files].sort()),

@@ -5,7 +5,15 @@ const DEVICES = '/sys/bus/pci/devices/'
 
 const INTERFACES = '/sys/class/net/'
 
-export const isSysfs = (path: string): boolean => path.startsWith(DEVICES) || `${path}/`.startsWith(INTERFACES)
+const DRIVERS = '/sys/bus/pci/drivers/'
+
+const GROUPS = '/sys/kernel/iommu_groups/'
+
+export const isSysfs = (path: string): boolean =>
+  [DEVICES, DRIVERS, GROUPS].some((folder) => path.startsWith(folder)) || `${path}/`.startsWith(INTERFACES)
+
+const groupOf = (world: FakeWorld, address: string): number | undefined =>
+  [...world.iommuGroups].find(([, members]) => members.includes(address))?.[0]
 
 const driverOf = (world: FakeWorld, address: string): string | undefined =>
   world.cardOf(address)?.driver.name ?? world.vfAt(address)?.vf.driver
@@ -18,11 +26,14 @@ function entriesOf(world: FakeWorld, address: string): Map<string, string | unde
     return undefined
   }
   const driver = driverOf(world, address)
+  const group = groupOf(world, address)
   return new Map<string, string | undefined>([
     ...(driver === undefined ? [] : ([['driver', `../../../bus/pci/drivers/${driver}`]] as const)),
     ...(vf ? ([['physfn', `../${vf.card.address}`]] as const) : []),
     ...(card ? card.vfs.map((one) => [`virtfn${one.index}`, `../${one.address}`] as const) : []),
     ...(card ? ([['sriov_numvfs', undefined]] as const) : []),
+    ...(group === undefined ? [] : ([['iommu_group', `../../../../kernel/iommu_groups/${group}`]] as const)),
+    ...(vf ? ([['reset', undefined]] as const) : []),
     ['net', undefined],
   ])
 }
@@ -36,8 +47,18 @@ const netdevsOf = (world: FakeWorld, address: string): string[] =>
 /** A text that a test has put there, or what every Ethernet interface of every card says. */
 export const sysfsText = (world: FakeWorld, path: string): string | undefined =>
   world.files.get(path) ??
+  overrideText(world, path) ??
   devPortText(world, path) ??
   (path.endsWith('/type') && sysfsExists(world, dirname(path)) ? '1\n' : undefined)
+
+const OVERRIDE = /^([^/]+)\/driver_override$/
+
+/** As the kernel prints a text that is not there. */
+function overrideText(world: FakeWorld, path: string): string | undefined {
+  const address = OVERRIDE.exec(path.slice(DEVICES.length))?.[1]
+  const vf = world.vfAt(address)?.vf
+  return vf && `${vf.driverOverride || '(null)'}\n`
+}
 
 function devPortText(world: FakeWorld, path: string): string | undefined {
   const port = path.endsWith('/dev_port')
@@ -68,7 +89,14 @@ export function sysfsLink(world: FakeWorld, path: string): string | undefined {
   return deeper.length > 0 ? undefined : entriesOf(world, address)?.get(name)
 }
 
+/** What a test has put there: the uio of a function, its RDMA device. */
+const foldersIn = (world: FakeWorld, folder: string): string[] =>
+  [...world.folders].filter((path) => dirname(path) === folder).map((path) => basename(path))
+
 export function sysfsList(world: FakeWorld, folder: string): readonly string[] {
+  if (folder.startsWith(GROUPS)) {
+    return world.iommuGroups.get(Number(folder.slice(GROUPS.length).split('/')[0])) ?? []
+  }
   if (`${folder}/` === INTERFACES) {
     return world.host.links.map(({ name }) => name)
   }
@@ -77,12 +105,19 @@ export function sysfsList(world: FakeWorld, folder: string): readonly string[] {
   if (name === 'net') {
     return entries ? netdevsOf(world, address) : []
   }
-  return name === undefined && entries ? [...entries.keys()] : []
+  return name === undefined && entries ? [...entries.keys()] : foldersIn(world, folder)
 }
 
 export function sysfsExists(world: FakeWorld, path: string): boolean {
   if (path.startsWith(INTERFACES)) {
     return world.host.links.some(({ name }) => name === path.slice(INTERFACES.length))
+  }
+  if (path.startsWith(DRIVERS)) {
+    return world.pciDrivers.has(path.slice(DRIVERS.length))
+  }
+  // A test may take an attribute away.
+  if (world.symlinks.get(path) === '') {
+    return false
   }
   const [address = '', name, netdev] = partsOf(path)
   const entries = entriesOf(world, address)

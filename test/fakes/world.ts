@@ -1,6 +1,7 @@
 import type { FakeCard, FakeVf } from './card.js'
 import { FakeClock } from './clock.js'
 import { type FakeLink, type FakeNetns, findByName, freeName } from './links.js'
+import { usualDrivers } from './pci-drivers.js'
 import type { Program } from './processes.js'
 
 export const HOST_NETNS = '/proc/thread-self/ns/net'
@@ -23,6 +24,11 @@ export class FakeWorld {
   readonly symlinks = new Map<string, string>()
   readonly folders = new Set<string>(['/', '/var/lib/cni'])
   readonly locks = new Set<string>()
+  readonly pciDrivers = usualDrivers()
+  /** PCI functions that a program in user space has open. */
+  readonly openFunctions = new Set<string>()
+  /** IOMMU groups by number; empty where the IOMMU is off. */
+  readonly iommuGroups = new Map<number, readonly string[]>()
   readonly programs = new Map<string, Program>()
   readonly leases = new Map<string, string>()
   readonly frames: SentFrame[] = []

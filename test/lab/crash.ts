@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { GC_ENVIRONMENT, gcConf, NO_POD } from './collecting.js'
 import { type HookedCall, type Point, pointsOf, recordPrimitives } from './hooked-call.js'
-import { add, del, hostLocal, netConf } from './plugin.js'
+import { add, type Conf, del, hostLocal, netConf } from './plugin.js'
 import { newPod, type Pod, removePods } from './pods.js'
 import { ALL_SETTINGS } from './settings.js'
 import { STATE_FOLDER } from './snapshot.js'
@@ -20,9 +20,9 @@ export type Folders = 'present' | 'absent'
 /** The folders that a call makes, as the first call of a test file left them. */
 let folders: readonly string[] = []
 
-async function makeFolders(): Promise<void> {
-  const pod = await podFor('DEL')
-  await del(pod, CRASH_CONF)
+async function makeFolders(conf: Conf): Promise<void> {
+  const pod = await podFor('DEL', conf)
+  await del(pod, conf)
   folders = readdirSync(STATE_FOLDER, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map(({ parentPath, name }) => `${parentPath}/${name}`)
@@ -40,27 +40,29 @@ export function prepareFolders(wanted: Folders): void {
 }
 
 /** The call to kill; before a DEL or a GC the pod is to be given its VF. */
-export const hookedCall = (verb: ChangingVerb, pod: Pod): HookedCall =>
-  verb === 'GC'
-    ? { verb, pod: NO_POD, conf: gcConf(CRASH_VF), options: { env: GC_ENVIRONMENT } }
-    : { verb, pod, conf: CRASH_CONF }
+export const hookedCall = (verb: ChangingVerb, pod: Pod, conf = CRASH_CONF): HookedCall =>
+  verb === 'GC' ? { verb, pod: NO_POD, conf: gcConf(CRASH_VF), options: { env: GC_ENVIRONMENT } } : { verb, pod, conf }
 
 /** A new pod, which has its VF already where the call is to take it away. */
-export async function podFor(verb: ChangingVerb): Promise<Pod> {
+export async function podFor(verb: ChangingVerb, conf = CRASH_CONF): Promise<Pod> {
   const pod = await newPod()
   if (verb !== 'ADD') {
-    await add(pod, CRASH_CONF)
+    await add(pod, conf)
   }
   return pod
 }
 
 /** The moments before and after everything that a call does to the machine, found by a call that is left alone. */
-export async function recordPoints(verb: ChangingVerb, wanted: Folders = 'present'): Promise<Point[]> {
-  await makeFolders()
+export async function recordPoints(
+  verb: ChangingVerb,
+  wanted: Folders = 'present',
+  conf: Conf = CRASH_CONF,
+): Promise<Point[]> {
+  await makeFolders(conf)
   prepareFolders(wanted)
-  const pod = await podFor(verb)
-  const primitives = await recordPrimitives(hookedCall(verb, pod))
-  await del(pod, CRASH_CONF)
+  const pod = await podFor(verb, conf)
+  const primitives = await recordPrimitives(hookedCall(verb, pod, conf))
+  await del(pod, conf)
   await removePods()
   return pointsOf(primitives)
 }

@@ -65,14 +65,15 @@ export async function recordPrimitives(call: HookedCall): Promise<string[]> {
   return readFileSync(RECORDING, 'utf8').trim().split('\n')
 }
 
-/** Both moments of every primitive. */
+/**
+ * Before the first primitive, and after each. Before one is after the one before it: in between nothing is done to the
+ * machine, by the definition of a primitive.
+ */
 export const pointsOf = (primitives: readonly string[]): Point[] =>
   primitives.flatMap((what, at) => {
     const isNearEnd = at >= primitives.length - VARIATION
-    return [
-      { at, when: 'before' as const, what, isNearEnd },
-      { at, when: 'after' as const, what, isNearEnd },
-    ]
+    const after = { at, when: 'after' as const, what, isNearEnd }
+    return at === 0 ? [{ ...after, when: 'before' as const }, after] : [after]
   })
 
 /** By so many a call may do less than the one that was recorded: it did not have to wait for a driver. */

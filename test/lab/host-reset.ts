@@ -1,4 +1,5 @@
 import { rmSync } from 'node:fs'
+import { bindByHand, driverOf, overrideOf } from './drivers.js'
 import { type LinkView, linksIn } from './kernel-view.js'
 import { removePods } from './pods.js'
 import { ip, run, until } from './process.js'
@@ -50,6 +51,9 @@ export async function resetHost(): Promise<void> {
   await run('ip', ['netns', 'del', 'ctr'])
   rmSync(STATE_FOLDER, { recursive: true, force: true })
   rmSync(LEASE_FOLDER, { recursive: true, force: true })
+  for (const vf of ALL_VFS.filter((one) => driverOf(one) !== 'igbvf' || overrideOf(one) !== '(null)')) {
+    await bindByHand(vf, 'igbvf')
+  }
   await until('every VF is back on the host', async () => {
     const links = await linksIn(undefined)
     return ALL_VFS.every((vf) => linkOf(links, vf) !== undefined)

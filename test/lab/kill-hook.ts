@@ -52,6 +52,8 @@ const record = process.env[HOOK_VARIABLES.record]
 const [moment, wanted] = (process.env[HOOK_VARIABLES.kill] ?? '').split(' ')
 const killAt = moment ? Number(wanted) : Number.NaN
 
+const isKilledAfter = (at: number): boolean => at === killAt && moment === 'after'
+
 function die(): void {
   const command = process.env[HOOK_VARIABLES.lastWords]
   if (command) {
@@ -83,11 +85,18 @@ function fileOfFd(fd: unknown): string {
 const isOpenForReading = (flags: unknown): boolean =>
   flags === undefined || (typeof flags === 'string' ? /^rs?$/.test(flags) : (Number(flags) & 0o3) === 0)
 
+/** Opening a file of sysfs changes nothing, whatever for. */
+const isAttribute = (path: unknown): boolean => typeof path === 'string' && path.startsWith('/sys/')
+
 const describeFileCall: Describe = (name, [first, second]) => {
   if (typeof first === 'number') {
     return first > LAST_STANDARD_FD ? `${name} ${fileOfFd(first)}` : undefined
   }
-  if (first === '/dev/null' || (name === 'openSync' && isOpenForReading(second))) {
+  if (
+    first === '/dev/null' ||
+    (name === 'openSync' && isAttribute(first)) ||
+    (name === 'openSync' && isOpenForReading(second))
+  ) {
     return undefined
   }
   const target = name === 'renameSync' || name === 'linkSync' ? ` ${argumentText(second)}` : ''
@@ -100,6 +109,14 @@ const describeAddonCall: Describe = (name, args) => {
     return types.every(isGet) ? undefined : `${name} ${types.map(nameOfMessage).join(' ')}`
   }
   return `${name} ${args.map(argumentText).join(' ')}`.trim()
+}
+
+/** The callback of a call that is carried out on a thread: "after" it is when the callback is called. */
+function dyingCallback(callback: Callable): Callable {
+  return (...results) => {
+    die()
+    return callback(...results)
+  }
 }
 
 function hooked(name: string, original: Callable, describe: Describe): Callable {
@@ -117,10 +134,14 @@ function hooked(name: string, original: Callable, describe: Describe): Callable 
       if (seen === killAt && moment === 'before') {
         die()
       }
+      const callback = args.at(-1)
+      if (isKilledAfter(seen) && typeof callback === 'function') {
+        args[args.length - 1] = dyingCallback(callback as Callable)
+      }
       return original.apply(this, args)
     } finally {
       // A call that is refused is over, too.
-      if (seen === killAt && moment === 'after') {
+      if (isKilledAfter(seen) && typeof args.at(-1) !== 'function') {
         die()
       }
       isInside = false
@@ -130,7 +151,7 @@ function hooked(name: string, original: Callable, describe: Describe): Callable 
 
 const fs = require('node:fs') as Record<string, unknown>
 for (const [name, member] of Object.entries(fs)) {
-  if (name.endsWith('Sync') && typeof member === 'function' && !READ_ONLY_FILE_CALLS.has(name)) {
+  if ((name.endsWith('Sync') || name === 'write') && typeof member === 'function' && !READ_ONLY_FILE_CALLS.has(name)) {
     fs[name] = hooked(name, member as Callable, describeFileCall)
   }
 }

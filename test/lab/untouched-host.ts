@@ -2,6 +2,7 @@ import { afterEach, beforeEach } from 'vitest'
 import { resetHost } from './host-reset.js'
 import { removePods } from './pods.js'
 import { differences, type Snapshot, snapshot } from './snapshot.js'
+import { killTestpmds } from './testpmd.js'
 
 /** The host as a test is to leave it. */
 export interface UntouchedHost {
@@ -21,6 +22,7 @@ export function untouchedHost(): UntouchedHost {
     before = await snapshot()
   })
   afterEach(async () => {
+    await killTestpmds()
     const changed = await now()
     await removePods()
     if (changed.length > 0 || isPrepared) {

@@ -26,7 +26,7 @@ describe('parseNetConf()', () => {
   })
 
   test('reports every problem in one message', () => {
-    const parsed = parseConf({ vlan: 'x', mac: 'x', spoofchk: 'yes', mtu: 1, ipam: { type: 'a/b' }, dpdk: {} })
+    const parsed = parseConf({ vlan: 'x', mac: 'x', spoofchk: 'yes', mtu: 1, ipam: { type: 'a/b' }, dpdk: 'x' })
     expect(parsed.issues.map(({ key }) => key).sort()).toEqual(['dpdk', 'ipam.type', 'mac', 'mtu', 'spoofchk', 'vlan'])
     expect(() => requireValid(parsed)).toThrow(/vlan: .*mac: .*spoofchk: .*mtu: /)
   })

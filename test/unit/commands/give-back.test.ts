@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { call, documentOf, messageOf, netConf } from '../../fakes/call.js'
 import { POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
-import { ALL_SETTINGS, SCENARIOS, WANTED_MAC } from '../../fakes/scenarios.js'
+import { ALL_SETTINGS, isServed, SCENARIOS, WANTED_MAC } from '../../fakes/scenarios.js'
 import { snapshot } from '../../fakes/snapshot.js'
 
 describe.each(SCENARIOS)('ADD and DEL with $name', ({ make, conf }) => {
@@ -11,7 +11,7 @@ describe.each(SCENARIOS)('ADD and DEL with $name', ({ make, conf }) => {
     const added = await call(world, 'ADD', netConf(conf))
     expect(added.stdout).not.toContain('"code"')
     expect(added.exitCode).toBe(0)
-    expect(world.netns(POD_A).links.map(({ name }) => name)).toContain('net1')
+    expect(isServed(world, POD_A)).toBe(true)
     expect(world.openDescriptors).toBe(0)
 
     const deleted = await call(world, 'DEL', netConf(conf))

@@ -1,0 +1,49 @@
+import type { ConfigIssue } from '../errors.js'
+import { foldKeys, keyTable } from './json.js'
+import type { NetConfValues } from './netconf-schema.js'
+import type { WantedDpdk } from './wanted.js'
+
+const KEYS = keyTable(['dpdk_driver', 'kernel_driver', 'dpdk_tool'])
+
+/** Names of kernel modules and drivers, which become parts of paths. */
+const DRIVER = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
+
+/**
+ * Reads `dpdk`, whose keys are those of intel's plugin 0.x; undefined when it is not there, empty, or wrong, which is an
+ * issue.
+ */
+export function readDpdk({ dpdk, pfOnly }: NetConfValues, issues: ConfigIssue[]): WantedDpdk | undefined {
+  const { known } = foldKeys(dpdk ?? {}, KEYS)
+  if (dpdk === undefined || Object.keys(dpdk).length === 0) {
+    return undefined
+  }
+  const wereIssues = issues.length
+  const read = (key: string, isRight: (text: string) => boolean, rule: string): string | undefined => {
+    const value = known.get(key)
+    if (value === undefined || value === '') {
+      return undefined
+    }
+    if (typeof value === 'string' && isRight(value)) {
+      return value
+    }
+    issues.push({ key: `dpdk.${key}`, problem: `must be ${rule} (it is ${JSON.stringify(value)})` })
+    return undefined
+  }
+  const isDriver = (text: string) => DRIVER.test(text)
+  const driver = read('dpdk_driver', isDriver, 'the name of a driver like vfio-pci')
+  const kernelDriver = read('kernel_driver', isDriver, 'the name of a driver like igbvf')
+  const tool = read(
+    'dpdk_tool',
+    (text) => text.startsWith('/'),
+    'the absolute path of a program like /usr/bin/dpdk-devbind.py',
+  )
+  if (driver === undefined && issues.length === wereIssues) {
+    issues.push({ key: 'dpdk.dpdk_driver', problem: 'is missing: name the driver to bind the VF to, like vfio-pci' })
+  }
+  if (pfOnly === true) {
+    issues.push({ key: 'dpdk', problem: 'cannot stand beside pfOnly: without its driver a PF has no VFs' })
+  }
+  return driver === undefined
+    ? undefined
+    : { driver, ...(kernelDriver !== undefined && { kernelDriver }), ...(tool !== undefined && { tool }) }
+}

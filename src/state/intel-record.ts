@@ -1,0 +1,42 @@
+/**
+ * Attachments of intel's plugin 0.x in DPDK mode: what it left when a node moved to this plugin. It kept neither the
+ * pod's namespace nor the settings of the VF; on DEL it bound the VF to `kernel_driver` and set its VLAN to 0
+ * (releaseVF() of its sriov.go), so that is what is recorded as original here.
+ */
+import type { JsonObject } from '../cni/json.js'
+import type { FilePort } from '../host/ports.js'
+import type { PciAddress } from '../pci/address.js'
+import { bootIdOf } from './boot.js'
+import { type AttachmentKey, type AttachmentRecord, RECORD_SCHEMA } from './record.js'
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+/** A record of intel's plugin 0.x as one of ours: complete enough to give the VF back. */
+export function adoptIntelRecord(
+  files: FilePort,
+  key: AttachmentKey,
+  { kernel_driver, dpdk_driver, dpdk_tool, vfid }: JsonObject,
+  deviceId: PciAddress,
+): AttachmentRecord {
+  const kernelDriver = textOf(kernel_driver)
+  const tool = textOf(dpdk_tool)
+  return {
+    schema: RECORD_SCHEMA,
+    phase: 'attached',
+    ...key,
+    network: '',
+    netns: { path: '', device: '', inode: '' },
+    bootId: bootIdOf(files),
+    deviceId,
+    driver: kernelDriver,
+    dpdk: { driver: textOf(dpdk_driver), kernelDriver, driverOverride: '', ...(tool !== '' && { tool }) },
+    original: { netdev: { name: '', isUp: false, isPromisc: false, isAllmulti: false, isDeviceShown: true } },
+    pf: {
+      address: '',
+      name: '',
+      vfIndex: typeof vfid === 'number' ? vfid : 0,
+      vf: { vlan: 0, vlanQoS: 0, vlanProto: '802.1q' },
+    },
+    wanted: { vf: {}, netdev: {} },
+  }
+}

@@ -1,0 +1,172 @@
+/** How a record looks in its file, and what else a file under its name may be. */
+import { isJsonObject, type JsonObject, valueAt } from '../cni/json.js'
+import { type PciAddress, parsePciAddress } from '../pci/address.js'
+import { type AttachmentRecord, type Phase, RECORD_SCHEMA } from './record.js'
+
+/** The types of the fields that releasing needs; `wanted` is only compared with, by CHECK. */
+const SHAPE = {
+  phase: 'string',
+  containerId: 'string',
+  ifName: 'string',
+  network: 'string',
+  netns: { path: 'string', device: 'string', inode: 'string' },
+  bootId: 'string',
+  deviceId: 'string',
+  driver: 'string',
+  original: {
+    netdev: {
+      name: 'string',
+      mac: 'string?',
+      mtu: 'number?',
+      isUp: 'boolean',
+      isPromisc: 'boolean',
+      isAllmulti: 'boolean',
+      altNames: 'strings?',
+      isDeviceShown: 'boolean',
+    },
+  },
+  wanted: { vf: {}, netdev: {} },
+} as const
+
+/** The types of fields that may be absent. */
+const OPTIONAL_SHAPE = {
+  pf: {
+    address: 'string',
+    name: 'string',
+    vfIndex: 'number',
+    vf: {
+      mac: 'string?',
+      vlan: 'number?',
+      vlanQoS: 'number?',
+      vlanProto: 'string?',
+      minTxRateMbps: 'number?',
+      maxTxRateMbps: 'number?',
+      spoofchk: 'boolean?',
+      trust: 'boolean?',
+      linkState: 'string?',
+    },
+  },
+  representor: { name: 'string', mtu: 'number', isUp: 'boolean' },
+  dpdk: { driver: 'string', kernelDriver: 'string', driverOverride: 'string', tool: 'string?' },
+  flr: 'boolean',
+  deviceInfoFile: 'string',
+  podIfName: 'string',
+  releaseAdminMac: 'string',
+  ipam: { type: 'string', stdin: 'string', environment: {} },
+  result: {},
+} as const
+
+const PHASES: readonly unknown[] = ['intent', 'attached', 'releasing', 'released'] satisfies Phase[]
+
+type Shape = { readonly [key: string]: string | Shape }
+
+/** `string?` may be absent, `strings` is a list. */
+const isOfType = (value: unknown, type: string): boolean =>
+  type.endsWith('?')
+    ? value === undefined || isOfType(value, type.slice(0, -1))
+    : type === 'strings'
+      ? Array.isArray(value) && value.every((one) => typeof one === 'string')
+      : typeof value === type
+
+/**
+ * The first field that is not of its type; undefined when all are. Not zod: this is read on every DEL, and zod takes
+ * two milliseconds for its first object.
+ */
+function firstMisfit(value: unknown, shape: Shape, path = ''): string | undefined {
+  if (!isJsonObject(value)) {
+    return path === '' ? 'it' : path
+  }
+  for (const [key, type] of Object.entries(shape)) {
+    const at = path === '' ? key : `${path}.${key}`
+    const misfit =
+      typeof type === 'object' ? firstMisfit(value[key], type, at) : isOfType(value[key], type) ? undefined : at
+    if (misfit !== undefined) {
+      return misfit
+    }
+  }
+  return undefined
+}
+
+function misfitOf(value: JsonObject): string | undefined {
+  const present = Object.fromEntries(Object.entries(OPTIONAL_SHAPE).filter(([key]) => value[key] !== undefined))
+  const second = valueAt(value.original, 'second')
+  return (
+    firstMisfit(value, SHAPE) ??
+    firstMisfit(value, present) ??
+    (second === undefined ? undefined : firstMisfit(second, SHAPE.original.netdev, 'original.second')) ??
+    firstWrongValue(value as unknown as AttachmentRecord)
+  )
+}
+
+const MAC = /^([0-9a-f]{2}(:[0-9a-f]{2})+)?$/
+const MAX_VLAN = 4095
+
+/** The first field of a record whose value nobody can have written. */
+function firstWrongValue({ phase, original, pf, releaseAdminMac = '' }: AttachmentRecord): string | undefined {
+  const { mac = '', vlan = 0, vlanQoS = 0, vlanProto = '802.1q', linkState = 'auto' } = pf?.vf ?? {}
+  const isRight: Readonly<Record<string, boolean>> = {
+    phase: PHASES.includes(phase),
+    'original.netdev.mac': MAC.test(original.netdev.mac ?? ''),
+    releaseAdminMac: MAC.test(releaseAdminMac),
+    'pf.vf.mac': MAC.test(mac),
+    'pf.vf.vlan': vlan >= 0 && vlan <= MAX_VLAN,
+    'pf.vf.vlanQoS': vlanQoS >= 0 && vlanQoS <= 7,
+    'pf.vf.vlanProto': ['802.1q', '802.1ad'].includes(vlanProto),
+    'pf.vf.linkState': ['auto', 'enable', 'disable'].includes(linkState),
+  }
+  return Object.entries(isRight).find(([, is]) => !is)?.[0]
+}
+
+/** What a state file turned out to be. */
+export type ReadRecord =
+  | { readonly kind: 'record'; readonly record: AttachmentRecord }
+  /** Of the Go sriov-cni: see go-record.ts. */
+  | { readonly kind: 'go'; readonly conf: JsonObject; readonly deviceId: PciAddress }
+  /** Of intel's plugin 0.x: see intel-record.ts. */
+  | { readonly kind: 'intel'; readonly conf: JsonObject; readonly deviceId: PciAddress }
+  /** Not ours to touch. `isOtherAttachment`: ours, but of another container and interface with the same file name. */
+  | { readonly kind: 'foreign'; readonly problem: string; readonly isOtherAttachment?: boolean }
+  /** `isUnsure`: the disk does not give it; another time it may. */
+  | { readonly kind: 'unreadable'; readonly problem: string; readonly isUnsure?: true }
+
+export const formatRecord = (record: AttachmentRecord): string => `${JSON.stringify(record)}\n`
+
+/** The PCI address of the VF that a record of the Go sriov-cni is about; undefined when it is no such record. */
+const goRecordDevice = (value: JsonObject): PciAddress | undefined =>
+  isJsonObject(value.OrigVfState) ? parsePciAddress(String(value.deviceID)) : undefined
+
+/** The same for a VF that intel's plugin 0.x has bound to a DPDK driver. */
+const intelRecordDevice = (value: JsonObject): PciAddress | undefined =>
+  typeof value.dpdk_driver === 'string' ? parsePciAddress(String(value.pci_addr)) : undefined
+
+/** Reads a state file; the Go sriov-cni keeps its own kind of record under the same names. Never throws. */
+export function parseRecord(fileText: string): ReadRecord {
+  let value: unknown
+  try {
+    value = JSON.parse(fileText)
+  } catch {
+    return { kind: 'unreadable', problem: fileText.trim() === '' ? 'is empty' : 'is not JSON' }
+  }
+  if (!isJsonObject(value)) {
+    return { kind: 'unreadable', problem: 'is not a JSON object' }
+  }
+  const { schema } = value
+  if (schema === undefined) {
+    const [goDevice, intelDevice] = [goRecordDevice(value), intelRecordDevice(value)]
+    if (goDevice !== undefined) {
+      return { kind: 'go', conf: value, deviceId: goDevice }
+    }
+    if (intelDevice !== undefined) {
+      return { kind: 'intel', conf: value, deviceId: intelDevice }
+    }
+    return { kind: 'foreign', problem: 'was written by another plugin' }
+  }
+  if (typeof schema === 'number' && schema > RECORD_SCHEMA) {
+    return { kind: 'foreign', problem: `has schema ${schema}, written by a newer version of this plugin` }
+  }
+  const misfit = schema === RECORD_SCHEMA ? misfitOf(value) : 'schema'
+  if (misfit !== undefined) {
+    return { kind: 'unreadable', problem: `${misfit} is missing or wrong` }
+  }
+  return { kind: 'record', record: value as unknown as AttachmentRecord }
+}
