@@ -1,53 +1,26 @@
 /*
- * DIR/sriov: starts the plugin that lies in DIR/.sriov/current, with the
+ * DIR/sriov: hands the call to the resident process where there is one, and
+ * otherwise becomes the plugin that lies in DIR/.sriov/current, with the
  * Node.js, the loader and the libraries that lie there with it. Needs nothing
  * of the host: no PATH, no working directory, no Node.js, no C library.
+ *
+ * Whatever goes wrong with the resident process, the call is carried out: no
+ * pod fails because of it.
  *
  * `current` is a link to the folder of one release. It is read once, so that
  * an upgrade that switches it meanwhile cannot mix two releases.
  */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <limits.h>
-#include <stdio.h>
+#include "failure.h"
+#include "protocol.h"
+#include "release.h"
+#include "request.h"
+#include "resident.h"
+
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* CNI error code of everything that has no other (docs/errors.md). */
-static const int CODE_INTERNAL = 999;
-
-/* Says what is wrong as a CNI error document, the only form a runtime shows to its operator. */
-static int fail(const char *what, const char *path)
-{
-	printf("{\"code\":%d,\"msg\":\"sriov launcher: %s %s: %s\"}\n", CODE_INTERNAL, what, path,
-	       strerror(errno));
-	return 1;
-}
-
-/* Reads a link into a buffer of PATH_MAX bytes. */
-static int read_link(const char *path, char *target)
-{
-	ssize_t length = readlink(path, target, PATH_MAX);
-
-	if (length < 0)
-		return -1;
-	if (length >= PATH_MAX) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	target[length] = '\0';
-	return 0;
-}
-
-static int join(char *path, const char *folder, const char *name)
-{
-	if (snprintf(path, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	return 0;
-}
 
 /* NODE_OPTIONS and its kin of the caller would change, or break, the bundled Node.js. */
 static void drop_node_variables(char **environment)
@@ -61,56 +34,60 @@ static void drop_node_variables(char **environment)
 	*kept = NULL;
 }
 
+/* A caller that closed one of the three would find a socket or a file there. Node.js does the same. */
+static bool open_standard_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return false;
+	}
+	return true;
+}
+
+/* Where the resident process may listen; NULL when it surely does not. */
+static const char *resident_socket(void)
+{
+	const char *path = getenv(RESIDENT_SOCKET_VARIABLE);
+
+	if (path == NULL)
+		path = RESIDENT_SOCKET;
+	return path[0] != '\0' && access(path, F_OK) == 0 ? path : NULL;
+}
+
+/* The pod's network namespace as this process sees it; -1 when nothing is there. */
+static int open_pod_netns(void)
+{
+	const char *path = getenv("CNI_NETNS");
+
+	return path == NULL || path[0] == '\0' ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
+static int print(const struct answer *answer)
+{
+	/* A reader that is gone is an error like any other. */
+	signal(SIGPIPE, SIG_IGN);
+	(void)write_all(STDERR_FILENO, answer->error, answer->error_length);
+	return write_all(STDOUT_FILENO, answer->out, answer->out_length) ? answer->exit_code : 1;
+}
+
 int main(int argc, char *argv[], char *environment[])
 {
-	static char self[PATH_MAX], base[PATH_MAX], link[PATH_MAX], target[PATH_MAX];
-	static char release[PATH_MAX], loader[PATH_MAX], libraries[PATH_MAX], node[PATH_MAX];
-	static char script[PATH_MAX], snapshot[PATH_MAX];
-	char *command[16];
-	size_t count = 0;
+	static struct request request;
+	struct answer answer;
+	enum outcome outcome = NOT_TAKEN;
 
 	(void)argc;
-	(void)argv;
-	if (read_link("/proc/self/exe", self) < 0)
-		return fail("cannot find itself by", "/proc/self/exe");
-	*strrchr(self, '/') = '\0';
-	if (join(base, self, ".sriov") < 0 || join(link, base, "current") < 0)
-		return fail("cannot use", self);
-	if (read_link(link, target) < 0)
-		return fail("cannot read", link);
-	if (join(release, base, target) < 0 || join(loader, release, "loader") < 0 ||
-	    join(libraries, release, "lib") < 0 || join(node, release, "node") < 0 ||
-	    join(script, release, "main.cjs") < 0 || join(snapshot, release, "snapshot.blob") < 0)
-		return fail("cannot use", base);
-
-	/* A node that is linked statically comes without a loader. */
-	if (access(loader, X_OK) == 0) {
-		command[count++] = loader;
-		command[count++] = "--library-path";
-		command[count++] = libraries;
-	}
-	command[count++] = node;
-	/*
-	 * Rehashing the snapshot protects servers, not a process of one call;
-	 * its checksum is as good as that of the binary, which nobody computes.
-	 * Nothing runs often enough to be worth compiling, and no thread has to
-	 * wait for such work. scripts/install makes the snapshot with these flags.
-	 */
-	command[count++] = "--no-rehash-snapshot";
-	command[count++] = "--no-verify-snapshot-checksum";
-	command[count++] = "--jitless";
-	command[count++] = "--no-expose-wasm";
-	command[count++] = "--v8-pool-size=0";
-	if (access(snapshot, R_OK) == 0) {
-		command[count++] = "--snapshot-blob";
-		command[count++] = snapshot;
-		command[count++] = release;
-	} else {
-		command[count++] = script;
-	}
-	command[count] = NULL;
-
 	drop_node_variables(environment);
-	execve(command[0], command, environment);
-	return fail("cannot start", command[0]);
+	if (release_is_command())
+		return release_run_command(argv, environment);
+	const char *path = resident_socket();
+	if (path == NULL || !open_standard_streams())
+		return release_run_plugin(environment);
+	if (request_make(&request, environment))
+		outcome = resident_call(path, &request.frame, open_pod_netns(), &answer);
+	if (outcome == ANSWERED)
+		return print(&answer);
+	if (!request_give_back_stdin(&request))
+		return fail("cannot keep", "stdin");
+	return release_run_plugin(environment);
 }

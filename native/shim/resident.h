@@ -1,0 +1,31 @@
+/* One call handed to the resident process. */
+#ifndef SRIOV_SHIM_RESIDENT_H
+#define SRIOV_SHIM_RESIDENT_H
+
+#include "bytes.h"
+
+enum outcome {
+	/* The whole answer is there. */
+	ANSWERED,
+	/* Nobody has begun the call. */
+	NOT_TAKEN,
+	/* It was begun, and its answer never came: the resident process died. */
+	BROKEN_OFF,
+};
+
+struct answer {
+	int exit_code;
+	const unsigned char *out;
+	size_t out_length;
+	const unsigned char *error;
+	size_t error_length;
+};
+
+/*
+ * Sends a request to the socket at a path, with a descriptor (or -1), and
+ * waits for its answer, which stays valid until the end of this process.
+ */
+enum outcome resident_call(const char *path, const struct bytes *request, int passed_fd,
+			   struct answer *answer);
+
+#endif
