@@ -120,13 +120,20 @@ static int wait_without_pidfd(pid_t pid, int timeout_ms)
 	}
 }
 
+int child_open(pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
 int child_wait(pid_t pid, int timeout_ms)
 {
-	int pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	int pid_fd = child_open(pid);
 	int count;
 
 	if (pid_fd < 0)
-		return errno == ENOSYS || errno == EPERM ? wait_without_pidfd(pid, timeout_ms) : -errno;
+		return pid_fd == -ENOSYS || pid_fd == -EPERM ? wait_without_pidfd(pid, timeout_ms) : pid_fd;
 	struct pollfd ended = { .fd = pid_fd, .events = POLLIN };
 	do {
 		count = poll(&ended, 1, timeout_ms);

@@ -2,6 +2,7 @@
  * The mechanisms as functions of JavaScript. A failure of the kernel is the
  * negative errno as return value; a wrong argument throws a TypeError.
  */
+#include "glue/functions.h"
 #include "mechanisms.h"
 #include "napi/arguments.h"
 
@@ -151,6 +152,15 @@ out:
 	return result;
 }
 
+/* openChild(pid) -> a descriptor that is readable once it has ended */
+static napi_value open_child(napi_env env, napi_callback_info info)
+{
+	struct call call = begin(env, info, 1);
+	int pid = int_argument(&call, 0);
+
+	return call.failed ? NULL : number(&call, child_open(pid));
+}
+
 /* waitChild(pid, timeoutMs) -> wait status */
 static napi_value wait_child(napi_env env, napi_callback_info info)
 {
@@ -174,10 +184,7 @@ static napi_value exit_now(napi_env env, napi_callback_info info)
 
 static napi_value init(napi_env env, napi_value exports)
 {
-	static const struct {
-		const char *name;
-		napi_callback function;
-	} functions[] = {
+	static const struct function functions[] = {
 		{ "openRouteSocket", open_route_socket },
 		{ "sendRoute", send_route },
 		{ "receiveRoute", receive_route },
@@ -187,19 +194,15 @@ static napi_value init(napi_env env, napi_value exports)
 		{ "tryLock", try_lock },
 		{ "releaseLock", release_lock },
 		{ "startChild", start_child },
+		{ "openChild", open_child },
 		{ "waitChild", wait_child },
 		{ "exitNow", exit_now },
 	};
 
-	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
-		napi_value function;
-		if (napi_create_function(env, functions[i].name, NAPI_AUTO_LENGTH,
-					 functions[i].function, NULL, &function) != napi_ok ||
-		    napi_set_named_property(env, exports, functions[i].name, function) != napi_ok) {
-			napi_throw_error(env, NULL, "the addon could not be initialised");
-			return NULL;
-		}
-	}
+	if (!export_functions(env, exports, functions, sizeof(functions) / sizeof(functions[0])) ||
+	    !export_socket_functions(env, exports) || !export_watch_functions(env, exports) ||
+	    !export_exchange_functions(env, exports))
+		return NULL;
 	return exports;
 }
 

@@ -79,4 +79,28 @@ int child_start(const char *path, char *const argv[], char *const envp[],
  */
 int child_wait(pid_t pid, int timeout_ms);
 
+/* A descriptor that is readable once the process has ended (pidfd_open(2), since Linux 5.3). */
+int child_open(pid_t pid);
+
+/* A stream socket that listens at a path, which must be free; mode 0600. Does not block. */
+int unix_listen(const char *path, int backlog);
+
+/* Who is at the other end, as of its connect(2). */
+struct unix_peer {
+	uid_t uid;
+	pid_t pid;
+};
+
+/* The next connection, -EAGAIN when there is none. It does not block either. */
+int unix_accept(int listener_fd, struct unix_peer *peer);
+
+/* Reads what is there, 0 at the end. *passed_fd is a descriptor that came with it (SCM_RIGHTS), or FD_NONE. */
+ssize_t unix_receive(int fd, void *bytes, size_t capacity, int *passed_fd);
+
+/* Writes as much as fits, without SIGPIPE. */
+ssize_t unix_send(int fd, const void *bytes, size_t length);
+
+/* Whether the other end has closed, or will write no more: 1 or 0. */
+int unix_is_hung_up(int fd);
+
 #endif

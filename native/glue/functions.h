@@ -1,0 +1,25 @@
+/* The functions of the addon, topic by topic. Every one of these returns false with a JavaScript exception pending. */
+#ifndef SRIOV_GLUE_FUNCTIONS_H
+#define SRIOV_GLUE_FUNCTIONS_H
+
+#include <node_api.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct function {
+	const char *name;
+	napi_callback callback;
+};
+
+bool export_functions(napi_env env, napi_value exports, const struct function *functions, size_t count);
+
+/* listenAt, acceptPeer, receiveFrom, sendTo, isHungUp: glue/socket.c */
+bool export_socket_functions(napi_env env, napi_value exports);
+
+/* watch, unwatch: glue/watch.c */
+bool export_watch_functions(napi_env env, napi_value exports);
+
+/* exchangeRoute: glue/exchange.c */
+bool export_exchange_functions(napi_env env, napi_value exports);
+
+#endif
