@@ -3,7 +3,10 @@ import { join } from 'node:path'
 import { PluginError } from '../errors.js'
 import { errnoName } from './errno.js'
 
-/** The functions of native/glue.c. A number below zero is a negative errno. */
+/** What only the addon can look into. */
+export type Watcher = { readonly watcher: unique symbol }
+
+/** The functions of native/glue.c and native/glue/. A number below zero is a negative errno. */
 export interface Addon {
   openRouteSocket(netnsFd: number): number
   sendRoute(fd: number, bytes: Buffer): number
@@ -21,8 +24,21 @@ export interface Addon {
     keptFd: number,
     keepsStderr: number,
   ): [pid: number, stdoutFd: number, stderrFd: number] | number
+  /** A descriptor that is readable once the process has ended. */
+  openChild(pid: number): number
   waitChild(pid: number, timeoutMs: number): number
   exitNow(code: number): never
+  /** The same as sendRoute and receiveRoute after it, or receiveRoute alone without bytes, on a thread. */
+  exchangeRoute(fd: number, bytes: Buffer, timeoutMs: number): Promise<Buffer | number>
+  listenAt(path: string, backlog: number): number
+  acceptPeer(fd: number): [fd: number, uid: number, pid: number] | number
+  /** Into the buffer from an offset on; `passedFd` is below zero when no descriptor came along. */
+  receiveFrom(fd: number, buffer: Buffer, offset: number): [count: number, passedFd: number] | number
+  sendTo(fd: number, bytes: Buffer, offset: number): number
+  isHungUp(fd: number): number
+  /** Calls back whenever the descriptor is ready, until `unwatch`. */
+  watch(fd: number, events: number, callback: () => void): Watcher | number
+  unwatch(watcher: Watcher): void
 }
 
 const FILE_NAME = 'sriov_native.node'

@@ -12,13 +12,17 @@ const UNSURE = new Set(['EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'EACCES', 'EPERM'])
 
 const OWN_NETNS_PATH = '/proc/thread-self/ns/net'
 
-function openNetns(addon: Addon, path: string): Netns {
+/**
+ * Opens the namespace behind a path, or behind another file that stands for it.
+ * @throws PluginError kind `netns` that names the path
+ */
+export function openNetns(addon: Addon, path: string, file = path): Netns {
   const refuse = (problem: string, errno = ''): never => {
     throw new PluginError({ kind: 'netns', path, problem, ...(UNSURE.has(errno) && { code: errno }) })
   }
   let fd: number
   try {
-    fd = openSync(path, 'r')
+    fd = openSync(file, 'r')
   } catch (error) {
     const errno = errnoOf(error)
     return refuse(errno === 'ENOENT' ? 'does not exist' : messageOf(error), errno)
@@ -42,23 +46,31 @@ function openNetns(addon: Addon, path: string): Netns {
   }
 }
 
+/** A netlink socket in a namespace, or in our own, as a descriptor. @throws PluginError kind `kernel` */
+export const routeSocketFd = (addon: Addon, netns?: Netns): number =>
+  orThrow(addon.openRouteSocket(netns?.fd ?? -1), 'open a netlink socket', netns?.path ?? 'the host')
+
+/** What came, or what the kernel said instead. @throws PluginError kind `kernel` */
+export function answerOrThrow(answer: Buffer | number): Buffer {
+  if (typeof answer === 'number') {
+    throw new PluginError({
+      kind: 'kernel',
+      operation: 'receive a netlink answer',
+      target: 'the route socket',
+      code: errnoName(-answer),
+    })
+  }
+  return answer
+}
+
 function openRouteSocket(addon: Addon, netns?: Netns): RouteSocket {
-  const fd = orThrow(addon.openRouteSocket(netns?.fd ?? -1), 'open a netlink socket', netns?.path ?? 'the host')
+  const fd = routeSocketFd(addon, netns)
   return {
-    send(bytes) {
+    async send(bytes) {
       orThrow(addon.sendRoute(fd, bytes), 'send a netlink message', 'the kernel')
     },
     async receive(timeoutMs) {
-      const answer = addon.receiveRoute(fd, timeoutMs)
-      if (typeof answer === 'number') {
-        throw new PluginError({
-          kind: 'kernel',
-          operation: 'receive a netlink answer',
-          target: 'the route socket',
-          code: errnoName(-answer),
-        })
-      }
-      return answer
+      return answerOrThrow(addon.receiveRoute(fd, timeoutMs))
     },
     close() {
       closeSync(fd)

@@ -5,8 +5,8 @@
 
 /** An rtnetlink socket. It stays in the network namespace where it was opened. */
 export interface RouteSocket {
-  /** Sends one datagram. @throws PluginError kind `kernel` */
-  send(bytes: Buffer): void
+  /** Sends one datagram, which the kernel may take its time to carry out. @throws PluginError kind `kernel` */
+  send(bytes: Buffer): Promise<void>
   /** The next datagram, whole. @throws PluginError kind `kernel`, ETIMEDOUT when none comes in time */
   receive(timeoutMs: number): Promise<Buffer>
   close(): void
@@ -124,6 +124,12 @@ export interface ClockPort {
   sleep(ms: number): Promise<void>
 }
 
+/** Whoever made this call. */
+export interface CallerPort {
+  /** Whether nobody is there any more to be told how the call ended. */
+  isGone(): boolean
+}
+
 export type LogLevelName = 'error' | 'warning' | 'info' | 'debug'
 
 /** Structured log lines: one sentence, and facts. */
@@ -135,5 +141,6 @@ export interface Host {
   readonly files: FilePort
   readonly processes: ProcessPort
   readonly clock: ClockPort
+  readonly caller: CallerPort
   readonly log: Log
 }

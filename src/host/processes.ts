@@ -16,13 +16,16 @@ function exitCode(waitStatus: number): number {
   return signal === 0 ? (waitStatus >> 8) & 0xff : SIGNAL_BASE + signal
 }
 
-function waitOrKill(addon: Addon, pid: number, timeoutMs: number): number {
-  const status = addon.waitChild(pid, timeoutMs)
+/** Waits for a process: its status of waitpid(2), or a negative errno, ETIMEDOUT while it still runs. */
+export type WaitForChild = (pid: number, timeoutMs: number) => number | Promise<number>
+
+async function waitOrKill(wait: WaitForChild, pid: number, timeoutMs: number): Promise<number> {
+  const status = await wait(pid, timeoutMs)
   if (status >= 0 || errnoName(-status) !== 'ETIMEDOUT') {
     return orThrow(status, 'wait for', `process ${pid}`)
   }
   process.kill(pid, 'SIGKILL')
-  return orThrow(addon.waitChild(pid, timeoutMs), 'wait for', `process ${pid}`)
+  return orThrow(await wait(pid, timeoutMs), 'wait for', `process ${pid}`)
 }
 
 /** What the child wrote to its memfd, from the beginning. */
@@ -35,7 +38,7 @@ function readAndClose(fd: number): string {
 }
 
 /** Programs of this machine, by posix_spawn in the addon: Node's child_process costs several milliseconds. */
-export function realProcesses(addon: Addon): ProcessPort {
+export function realProcesses(addon: Addon, waitForChild: WaitForChild = addon.waitChild): ProcessPort {
   return {
     start({ path, args = [], environment, stdin = '', held, keepsStderr = false }) {
       const variables = Object.entries(environment).flatMap(([name, value]) =>
@@ -49,7 +52,7 @@ export function realProcesses(addon: Addon): ProcessPort {
       const [pid, stdoutFd, stderrFd] = started
       return {
         async wait(timeoutMs) {
-          const status = waitOrKill(addon, pid, timeoutMs)
+          const status = await waitOrKill(waitForChild, pid, timeoutMs)
           return {
             status: exitCode(status),
             stdout: readAndClose(stdoutFd),

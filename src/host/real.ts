@@ -11,5 +11,7 @@ export const realHost = (addon: Addon, log: Log): Host => ({
   files: realFiles(addon),
   processes: realProcesses(addon),
   clock: realClock,
+  // The caller of a process waits for its end, or kills it.
+  caller: { isGone: () => false },
   log,
 })

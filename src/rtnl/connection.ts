@@ -116,7 +116,7 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
     for (const { operation, target, type, trace } of requests) {
       log.debug('netlink request', { netns: netnsPath, type, operation, target, ...trace })
     }
-    socket.send(
+    await socket.send(
       encodeMessages(
         requests.map((request, i) => ({
           type: request.type,

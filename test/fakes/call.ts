@@ -21,6 +21,7 @@ export function hostOf(world: FakeWorld, interfere: Interference = noInterferenc
     files: fakeFiles(world, interfere),
     processes: fakeProcesses(world, interfere),
     clock: world.clock,
+    caller: { isGone: () => world.isCallerGone },
     log: { error: at('error'), warning: at('warning'), info: at('info'), debug: at('debug') },
   }
 }

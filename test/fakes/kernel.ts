@@ -77,7 +77,7 @@ export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPor
     let isOpen = true
     world.openDescriptors += 1
     return {
-      send(bytes) {
+      async send(bytes) {
         for (const request of decodeMessages(bytes)) {
           const answers = interfere(
             effectOf(request),

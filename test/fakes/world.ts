@@ -34,6 +34,8 @@ export class FakeWorld {
   readonly frames: SentFrame[] = []
   readonly sysctls = new Map<string, string>()
   readonly log: string[] = []
+  /** Nobody waits for the end of the call any more. */
+  isCallerGone = false
   /** Sockets and namespaces that calls have open. */
   openDescriptors = 0
   #lastInode = 4026531840

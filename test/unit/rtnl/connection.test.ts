@@ -36,7 +36,7 @@ function talkTo(replies: readonly (readonly Reply[] | readonly (readonly Reply[]
   const kernel: KernelPort = {
     ...host.kernel,
     openRouteSocket: () => ({
-      send(bytes) {
+      async send(bytes) {
         const next = left.shift() ?? []
         if (typeof next === 'string') {
           waiting.push(next)

@@ -1,0 +1,87 @@
+import { closeSync } from 'node:fs'
+import type { Addon } from './addon.js'
+import { realClock } from './clock.js'
+import { errnoName } from './errno.js'
+import { realFiles } from './files.js'
+import { openNetns, realKernel } from './kernel.js'
+import type { CallerPort, Host, KernelPort, Log, ProcessPort } from './ports.js'
+import { realProcesses, type WaitForChild } from './processes.js'
+import { openThreadedRouteSocket } from './threaded-route-socket.js'
+import { untilReady } from './watch.js'
+
+/** What the resident process knows of the caller of one call. */
+export interface ResidentCall {
+  readonly log: Log
+  readonly caller: CallerPort
+  /** The namespace behind CNI_NETNS as the caller sees it, open. */
+  readonly netns?: { readonly path: string; readonly fd: number }
+  writeStderr(text: string): void
+}
+
+/** Only where pidfd_open(2) is missing (Linux < 5.3). */
+const LOOK_AGAIN_MS = 5
+
+/** Waits for a child by the event loop: other calls go on. */
+const waitByEventLoop =
+  (addon: Addon): WaitForChild =>
+  async (pid, timeoutMs) => {
+    const fd = addon.openChild(pid)
+    if (fd >= 0) {
+      try {
+        await untilReady(addon, fd, 'readable', timeoutMs)
+      } finally {
+        closeSync(fd)
+      }
+      return addon.waitChild(pid, 0)
+    }
+    const deadline = realClock.nowMs() + timeoutMs
+    for (;;) {
+      const status = addon.waitChild(pid, 0)
+      if (status >= 0 || errnoName(-status) !== 'ETIMEDOUT' || realClock.nowMs() >= deadline) {
+        return status
+      }
+      await realClock.sleep(LOOK_AGAIN_MS)
+    }
+  }
+
+/** Programs whose stderr is the caller's, which a descriptor of ours is not. */
+function residentProcesses(addon: Addon, { writeStderr }: ResidentCall): ProcessPort {
+  const processes = realProcesses(addon, waitByEventLoop(addon))
+  return {
+    start(command) {
+      const child = processes.start({ ...command, keepsStderr: true })
+      return {
+        async wait(timeoutMs) {
+          const exit = await child.wait(timeoutMs)
+          if (command.keepsStderr) {
+            return exit
+          }
+          writeStderr(exit.stderr)
+          return { ...exit, stderr: '' }
+        },
+      }
+    },
+  }
+}
+
+/** The path of the caller's namespace leads to what the caller has sent: in a container it may lead elsewhere, or nowhere. */
+function residentKernel(addon: Addon, { netns }: ResidentCall): KernelPort {
+  return {
+    ...realKernel(addon),
+    openNetns: (path) => openNetns(addon, path, netns?.path === path ? `/proc/self/fd/${netns.fd}` : path),
+    openRouteSocket: (within) => openThreadedRouteSocket(addon, within),
+  }
+}
+
+/**
+ * This machine, for one of several calls at once. What may take long does not keep the others waiting: netlink on
+ * threads, programs and pauses by the event loop. State files stay synchronous: milliseconds, and their order matters.
+ */
+export const residentHost = (addon: Addon, call: ResidentCall): Host => ({
+  kernel: residentKernel(addon, call),
+  files: realFiles(addon),
+  processes: residentProcesses(addon, call),
+  clock: realClock,
+  caller: call.caller,
+  log: call.log,
+})

@@ -1,0 +1,97 @@
+import { closeSync, renameSync, rmSync } from 'node:fs'
+import { PluginError } from '../errors.js'
+import { type Addon, orThrow } from './addon.js'
+import { errnoName } from './errno.js'
+import { type Readiness, untilReady, type Watch, watch } from './watch.js'
+
+/** What a read brought: bytes, 0 at the end, and a descriptor that came with them, which is the reader's to close. */
+export interface Received {
+  readonly count: number
+  readonly passedFd?: number
+}
+
+/** The connection of one peer. Nothing here blocks. */
+export interface PeerSocket {
+  /** Who connected. */
+  readonly uid: number
+  /** 0 when it lives in a PID namespace that is not below ours. */
+  readonly pid: number
+  /** Reads into a buffer from an offset on; undefined when nothing is there yet. @throws PluginError kind `kernel` */
+  receive(buffer: Buffer, offset: number): Received | undefined
+  /** Writes what fits and returns how much that was. @throws PluginError kind `kernel` when the peer is gone */
+  send(bytes: Buffer, offset: number): number
+  /** Waits until it can be read or written; false when it cannot in time. */
+  untilReady(readiness: Readiness, timeoutMs: number): Promise<boolean>
+  /** Whether the peer has closed its end. */
+  isHungUp(): boolean
+  close(): void
+}
+
+/** A socket that takes connections. */
+export interface Listener {
+  /** The next connection; undefined when there is none. @throws PluginError kind `kernel`, EMFILE for want of descriptors */
+  accept(): PeerSocket | undefined
+  /** Calls back whenever there is a connection. */
+  watch(onReady: () => void): Watch
+  close(): void
+}
+
+/** Connections the kernel keeps until they are accepted; it caps the number at net.core.somaxconn. */
+const BACKLOG = 1024
+
+const isLater = (result: number): boolean => errnoName(-result) === 'EAGAIN'
+
+function peerSocket(addon: Addon, [fd, uid, pid]: [number, number, number]): PeerSocket {
+  let isOpen = true
+  return {
+    uid,
+    pid,
+    receive(buffer, offset) {
+      const received = addon.receiveFrom(fd, buffer, offset)
+      if (typeof received !== 'number') {
+        const [count, passedFd] = received
+        return { count, ...(passedFd >= 0 && { passedFd }) }
+      }
+      return isLater(received) ? undefined : { count: orThrow(received, 'receive', `peer ${pid}`) }
+    },
+    send(bytes, offset) {
+      const sent = addon.sendTo(fd, bytes, offset)
+      return isLater(sent) ? 0 : orThrow(sent, 'send', `peer ${pid}`)
+    },
+    untilReady: (readiness, timeoutMs) => untilReady(addon, fd, readiness, timeoutMs),
+    isHungUp: () => addon.isHungUp(fd) !== 0,
+    close() {
+      if (isOpen) {
+        isOpen = false
+        closeSync(fd)
+      }
+    },
+  }
+}
+
+/**
+ * Listens at a path, in place of what is there. A socket of its own name is renamed to it: at no moment is the path
+ * without a socket that answers, if there was one before.
+ * @throws PluginError kind `kernel`
+ */
+export function listenAt(addon: Addon, path: string): Listener {
+  const beside = `${path}.${process.pid}`
+  // Of one that was killed and had our PID, as in a container.
+  rmSync(beside, { force: true })
+  const fd = orThrow(addon.listenAt(beside, BACKLOG), 'listen', beside)
+  renameSync(beside, path)
+  return {
+    accept() {
+      const accepted = addon.acceptPeer(fd)
+      if (typeof accepted !== 'number') {
+        return peerSocket(addon, accepted)
+      }
+      if (isLater(accepted)) {
+        return undefined
+      }
+      throw new PluginError({ kind: 'kernel', operation: 'accept', target: path, code: errnoName(-accepted) })
+    },
+    watch: (onReady) => watch(addon, fd, 'readable', onReady),
+    close: () => closeSync(fd),
+  }
+}
