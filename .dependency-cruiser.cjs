@@ -39,6 +39,11 @@ const layers = [
     path: '^src/commands/',
     may: ['^src/(errors|ipam)', '^src/host/ports', '^src/(cni|netlink|pci|rtnl|state|sriov|commands)/'],
   },
+  {
+    name: 'daemon',
+    path: '^src/daemon/',
+    may: ['^src/errors', '^src/host/', '^src/(cni|daemon)/', '^src/commands/handlers', '^src/state/lock-holders'],
+  },
 ]
 
 const edges = ['^(node:)?(fs|child_process|net|os|dgram|worker_threads)(/|$)']

@@ -14,7 +14,12 @@ const base: Options = {
 export default defineConfig([
   {
     ...base,
-    entry: { main: 'src/main.ts', snapshot: 'src/snapshot.ts', 'log-writer': 'src/log-writer.ts' },
+    entry: {
+      main: 'src/main.ts',
+      snapshot: 'src/snapshot.ts',
+      'log-writer': 'src/log-writer.ts',
+      ctl: 'src/ctl.ts',
+    },
     outDir: 'dist',
     minify: true,
   },

@@ -1,18 +1,27 @@
 import pino from 'pino'
-import type { LogWriterModule } from './host/log.js'
+import type { LogWriterModule, WriteLine } from './host/log.js'
 
 const STDERR = 2
 const LEVELS = { error: 50, warning: 40, info: 30, debug: 20 } as const
 
-/** JSON lines to a file (appended) or to stderr, each on its way before the call returns. A bad file falls back to stderr. */
-export const openLogWriter: LogWriterModule['openLogWriter'] = (file) => {
+/** Where lines go when there is no file: a descriptor, or something that collects them. */
+type Sink = number | { write(text: string): void }
+
+/** A log until it is closed. */
+export interface LogWriter {
+  readonly write: WriteLine
+  close(): void
+}
+
+/** JSON lines to a file (appended) or to a sink, each on its way before the call returns. A bad file falls back to the sink. */
+export function openClosableLogWriter(file: string | undefined, sink: Sink): LogWriter {
   const open = (dest: string | number) => pino.destination({ dest, sync: true, append: true, mkdir: true, mode: 0o600 })
-  let destination: ReturnType<typeof open>
+  const openSink = () => (typeof sink === 'number' ? open(sink) : sink)
+  let opened: ReturnType<typeof open> | undefined
   let complaint: unknown
   try {
-    destination = open(file ?? STDERR)
+    opened = file === undefined ? undefined : open(file)
   } catch (error) {
-    destination = open(STDERR)
     complaint = error
   }
   const logger = pino(
@@ -24,12 +33,16 @@ export const openLogWriter: LogWriterModule['openLogWriter'] = (file) => {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination,
+    opened ?? openSink(),
   )
   if (complaint !== undefined) {
     logger.warning({ logFile: file, error: String(complaint) }, 'cannot open the log file; logging to stderr')
   }
-  return (level, message, facts) => {
-    logger[level](facts, message)
+  return {
+    write: (level, message, facts) => logger[level](facts, message),
+    close: () => opened?.end(),
   }
 }
+
+/** The same for a process of one call: without a file to stderr, and open to the end. */
+export const openLogWriter: LogWriterModule['openLogWriter'] = (file) => openClosableLogWriter(file, STDERR).write

@@ -7,7 +7,13 @@ import { type Readiness, untilReady, type Watch, watch } from './watch.js'
 /** What a read brought: bytes, 0 at the end, and a descriptor that came with them, which is the reader's to close. */
 export interface Received {
   readonly count: number
-  readonly passedFd?: number
+  readonly passed?: PassedDescriptor
+}
+
+/** A descriptor that a peer has sent. */
+export interface PassedDescriptor {
+  readonly fd: number
+  close(): void
 }
 
 /** The connection of one peer. Nothing here blocks. */
@@ -50,7 +56,7 @@ function peerSocket(addon: Addon, [fd, uid, pid]: [number, number, number]): Pee
       const received = addon.receiveFrom(fd, buffer, offset)
       if (typeof received !== 'number') {
         const [count, passedFd] = received
-        return { count, ...(passedFd >= 0 && { passedFd }) }
+        return { count, ...(passedFd >= 0 && { passed: { fd: passedFd, close: () => closeSync(passedFd) } }) }
       }
       return isLater(received) ? undefined : { count: orThrow(received, 'receive', `peer ${pid}`) }
     },

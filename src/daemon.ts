@@ -1,0 +1,29 @@
+import { RESIDENT_SOCKET } from './daemon/protocol.js'
+import { runDaemon } from './daemon/run.js'
+import { lazyLog } from './host/log.js'
+import type { LogLevelName } from './host/ports.js'
+import { openClosableLogWriter, openLogWriter } from './log-writer.js'
+
+/** Threads that wait for the kernel, one for each netlink request under way. */
+const THREADS = 32
+
+/** How the operator started the resident process. */
+export interface DaemonArguments {
+  readonly socketPath?: string
+  readonly logLevel?: LogLevelName
+  readonly logFile?: string
+}
+
+/** Runs the resident process from the folder of a release; returns its exit code. */
+export function daemon(folder: string, { socketPath, logLevel, logFile }: DaemonArguments): Promise<number> {
+  // libuv reads it when the first thread is needed, which is later.
+  process.env.UV_THREADPOOL_SIZE = String(THREADS)
+  return runDaemon({
+    folder,
+    socketPath: socketPath ?? RESIDENT_SOCKET,
+    log: lazyLog({ level: logLevel ?? 'info', facts: {}, ...(logFile !== undefined && { file: logFile }) }, () => ({
+      openLogWriter,
+    })),
+    openCallLog: openClosableLogWriter,
+  })
+}

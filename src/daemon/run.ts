@@ -1,0 +1,97 @@
+import { type Addon, loadAddon } from '../host/addon.js'
+import { realClock } from '../host/clock.js'
+import { realFiles } from '../host/files.js'
+import { realKernel } from '../host/kernel.js'
+import type { FilePort, Log } from '../host/ports.js'
+import { listenAt } from '../host/unix-sockets.js'
+import { lockHolders } from '../state/lock-holders.js'
+import { type OpenCallLog, serveCall } from './serve-call.js'
+import { startServer } from './server.js'
+
+/** Calls under way may end in this time after a signal. Those that do not are undone by whoever meets them next. */
+const DRAIN_TIMEOUT_MS = 60_000
+
+/** How often it is looked whether an upgrade has replaced this release. */
+const RELEASE_CHECK_MS = 2_000
+
+/** As a runtime starts its plugins; IPAM plugins inherit it. */
+const UMASK = 0o022
+
+export interface DaemonOptions {
+  /** The folder of the release, with the addon. */
+  readonly folder: string
+  readonly socketPath: string
+  readonly log: Log
+  readonly openCallLog: OpenCallLog
+}
+
+const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/'
+
+/** Whether an upgrade, or the removal of the plugin, has replaced the release that runs from a folder. */
+function releaseWatch(files: FilePort, folder: string): () => boolean {
+  const link = `${folderOf(folder)}/current`
+  const own = folder.slice(folder.lastIndexOf('/') + 1)
+  const isCurrent = () => files.readLink(link) === own
+  return isCurrent() ? () => !isCurrent() : () => false
+}
+
+/** Waits for a reason to stop. */
+const untilStopped = (isReplaced: () => boolean): Promise<string> =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+      process.once(signal, () => resolve(signal))
+    }
+    const timer = setInterval(() => isReplaced() && resolve('another release is installed'), RELEASE_CHECK_MS)
+    timer.unref()
+  })
+
+function serveAt(addon: Addon, files: FilePort, { socketPath, log, openCallLog }: DaemonOptions) {
+  const ownNetns = realKernel(addon).ownNetns()
+  ownNetns.close()
+  const server = startServer({
+    listener: listenAt(addon, socketPath),
+    serve: (accepted) => serveCall(accepted, { addon, openCallLog }),
+    ownUid: process.geteuid?.() ?? 0,
+    ownNetns: ownNetns.id,
+    clock: realClock,
+    log,
+  })
+  return {
+    /** The path goes first: launchers that come now do without us at once. */
+    drain() {
+      files.remove(socketPath)
+      return server.drain(DRAIN_TIMEOUT_MS)
+    },
+  }
+}
+
+/**
+ * The resident process: carries out the calls that launchers hand to it, until a signal or an upgrade ends it. Returns
+ * the exit code.
+ */
+export async function runDaemon(options: DaemonOptions): Promise<number> {
+  const { folder, socketPath, log } = options
+  process.umask(UMASK)
+  process.chdir('/')
+  const addon = loadAddon(folder)
+  const files = realFiles(addon)
+  const lockPath = `${socketPath}.lock`
+  files.makeFolder(folderOf(socketPath))
+  const lock = files.tryLock(lockPath)
+  if (!lock) {
+    log.error('a resident process is at work here already', {
+      socket: socketPath,
+      holder: lockHolders(files, lockPath),
+    })
+    return 1
+  }
+  const isReplaced = releaseWatch(files, folder)
+  const { drain } = serveAt(addon, files, options)
+  log.info('ready', { socket: socketPath, release: folder })
+  const reason = await untilStopped(isReplaced)
+  log.info('stopping: no new calls are taken', { reason })
+  const unfinished = await drain()
+  log[unfinished > 0 ? 'warning' : 'info']('stopped', { unfinished })
+  lock.release()
+  return 0
+}

@@ -1,0 +1,57 @@
+import { dispatch } from '../cni/dispatch.js'
+import { handlers } from '../commands/handlers.js'
+import type { Addon } from '../host/addon.js'
+import { type LogWriterModule, lazyLog, type WriteLine } from '../host/log.js'
+import { residentHost } from '../host/resident.js'
+import type { Result } from './protocol.js'
+import type { Accepted } from './server.js'
+
+/** A call's log: to its file, or to its stderr. */
+export type OpenCallLog = (
+  file: string | undefined,
+  stderr: { write(text: string): void },
+) => { readonly write: WriteLine; close(): void }
+
+/** Carries out a call as a process of its own would, but into buffers. */
+export async function serveCall(
+  { request: { environment, stdin }, netnsFd, isGone }: Accepted,
+  { addon, openCallLog }: { readonly addon: Addon; readonly openCallLog: OpenCallLog },
+): Promise<Result> {
+  let stdout = ''
+  let stderr = ''
+  const writeStderr = (text: string) => {
+    stderr += text
+  }
+  const closers: (() => void)[] = []
+  const loadLogWriter = (): LogWriterModule => ({
+    openLogWriter(file) {
+      const { write, close } = openCallLog(file, { write: writeStderr })
+      closers.push(close)
+      return write
+    },
+  })
+  const exitCode = await dispatch(
+    environment,
+    {
+      readStdin: () => stdin,
+      writeStdout(text) {
+        stdout += text
+      },
+      writeStderr,
+    },
+    handlers((verb, { containerId, ifName, netnsPath }, { logLevel, logFile }) => {
+      const facts = { verb, ...(containerId !== '' && { containerId, ifName }) }
+      const log = lazyLog({ level: logLevel, facts, ...(logFile !== undefined && { file: logFile }) }, loadLogWriter)
+      return residentHost(addon, {
+        log,
+        caller: { isGone },
+        writeStderr,
+        ...(netnsFd !== undefined && { netns: { path: netnsPath, fd: netnsFd } }),
+      })
+    }),
+  )
+  for (const close of closers) {
+    close()
+  }
+  return { exitCode, stdout, stderr }
+}

@@ -1,0 +1,171 @@
+import { messageOf } from '../errors.js'
+import type { ClockPort, Log, NetnsId } from '../host/ports.js'
+import type { Listener, PassedDescriptor, PeerSocket } from '../host/unix-sockets.js'
+import type { Watch } from '../host/watch.js'
+import { readFrame, sendFrame } from './connection.js'
+import { ACKNOWLEDGEMENT, decodeRequest, encodeResult, type Request, type Result } from './protocol.js'
+import { throttled } from './throttle.js'
+
+/** A launcher sends a request, and takes its answer, in microseconds. */
+const PEER_TIMEOUT_MS = 10_000
+
+/** Calls at once; others wait in the backlog, where the launcher does not wait long. */
+const MAX_CONNECTIONS = 256
+
+/** All requests under way together. */
+const MAX_REQUESTS_BYTES = 16 * 1024 * 1024
+
+/** When descriptors are short, some calls may end meanwhile. */
+const ACCEPT_PAUSE_MS = 100
+
+/** A request that was accepted, and whoever made it. */
+export interface Accepted {
+  readonly request: Request
+  readonly netnsFd?: number
+  /** Whether the launcher is gone. */
+  isGone(): boolean
+}
+
+export interface ServerOptions {
+  readonly listener: Listener
+  /** Carries a call out. */
+  readonly serve: (accepted: Accepted) => Promise<Result>
+  /** Beside root's, the calls of this user are accepted. */
+  readonly ownUid: number
+  /** Calls from another network namespace are for a process there: interfaces are looked for where the caller is. */
+  readonly ownNetns: NetnsId
+  readonly clock: ClockPort
+  readonly log: Log
+}
+
+/** A server that takes calls. */
+export interface Server {
+  /** Takes no more calls and waits for the end of those under way; how many there are after that time. */
+  drain(timeoutMs: number): Promise<number>
+}
+
+/** Takes calls from launchers, side by side. */
+export function startServer(options: ServerOptions): Server {
+  const { listener, serve, ownUid, ownNetns, clock, log } = options
+  const warn = throttled(log.warning, clock)
+  const inform = throttled(log.info, clock)
+  let connections = 0
+  let requestBytes = 0
+  let isDraining = false
+  let watching: Watch | undefined
+  let onIdle: (() => void) | undefined
+
+  async function answer(socket: PeerSocket, request: Request, netnsFd?: number): Promise<void> {
+    const { device, inode } = request.callerNetns
+    if (device !== ownNetns.device || inode !== ownNetns.inode) {
+      inform('a call from another network namespace was left to a process of its own', { peer: socket.pid })
+      return
+    }
+    // Fails when the launcher has gone: then it does the call itself.
+    if (isDraining || !(await sendFrame(socket, ACKNOWLEDGEMENT, { clock, timeoutMs: PEER_TIMEOUT_MS }))) {
+      return
+    }
+    const result = await serve({
+      request,
+      isGone: () => socket.isHungUp(),
+      ...(netnsFd !== undefined && { netnsFd }),
+    })
+    if (!(await sendFrame(socket, encodeResult(result), { clock, timeoutMs: PEER_TIMEOUT_MS }))) {
+      warn('a caller did not take its answer', { peer: socket.pid })
+    }
+  }
+
+  async function converse(socket: PeerSocket): Promise<void> {
+    const passed: PassedDescriptor[] = []
+    let frameBytes = 0
+    try {
+      const read = await readFrame(socket, {
+        clock,
+        timeoutMs: PEER_TIMEOUT_MS,
+        hasRoom(bytes) {
+          const hasRoom = requestBytes + bytes <= MAX_REQUESTS_BYTES
+          frameBytes = hasRoom ? bytes : 0
+          requestBytes += frameBytes
+          return hasRoom
+        },
+        onDescriptor: (one) => passed.push(one),
+      })
+      if (read.kind === 'refused') {
+        warn(`a request ${read.problem}`, { peer: socket.pid })
+      } else {
+        await answer(socket, decodeRequest(read.frame), passed[0]?.fd)
+      }
+    } catch (error) {
+      inform('a connection failed', { peer: socket.pid, error: messageOf(error) })
+    } finally {
+      requestBytes -= frameBytes
+      for (const one of passed) {
+        one.close()
+      }
+      socket.close()
+    }
+  }
+
+  function end(): void {
+    connections -= 1
+    if (connections === 0) {
+      onIdle?.()
+    }
+    watchListener()
+  }
+
+  function pause(): void {
+    watching?.stop()
+    watching = undefined
+  }
+
+  function acceptAll(): void {
+    while (connections < MAX_CONNECTIONS) {
+      let socket: PeerSocket | undefined
+      try {
+        socket = listener.accept()
+      } catch (error) {
+        warn('cannot accept a connection', { error: messageOf(error) })
+        pause()
+        setTimeout(watchListener, ACCEPT_PAUSE_MS)
+        return
+      }
+      if (!socket) {
+        return
+      }
+      if (socket.uid !== 0 && socket.uid !== ownUid) {
+        warn('a connection of another user was refused', { peer: socket.pid, uid: socket.uid })
+        socket.close()
+      } else {
+        connections += 1
+        void converse(socket).finally(end)
+      }
+    }
+    pause()
+  }
+
+  function watchListener(): void {
+    if (!isDraining && connections < MAX_CONNECTIONS) {
+      watching ??= listener.watch(acceptAll)
+    }
+  }
+
+  watchListener()
+  return {
+    async drain(timeoutMs) {
+      isDraining = true
+      pause()
+      listener.close()
+      if (connections > 0) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, timeoutMs)
+          onIdle = () => {
+            clearTimeout(timer)
+            resolve()
+          }
+        })
+      }
+      return connections
+    },
+  }
+}
