@@ -70,6 +70,22 @@ static int print(const struct answer *answer)
 	return write_all(STDOUT_FILENO, answer->out, answer->out_length) ? answer->exit_code : 1;
 }
 
+/* Tells the plugin that this very call was begun before, and may even have been through. */
+static char **mark_as_repeated(char **environment)
+{
+	struct bytes list = { 0 };
+	char *mark = REPEATED_VARIABLE "=1";
+	size_t count = 0;
+
+	while (environment[count] != NULL)
+		count++;
+	/* The mark first; of a name that is there twice, the first counts. */
+	if (!bytes_append(&list, &mark, sizeof(mark)) ||
+	    !bytes_append(&list, environment, (count + 1) * sizeof(char *)))
+		return environment;
+	return (char **)(void *)list.data;
+}
+
 int main(int argc, char *argv[], char *environment[])
 {
 	static struct request request;
@@ -89,5 +105,5 @@ int main(int argc, char *argv[], char *environment[])
 		return print(&answer);
 	if (!request_give_back_stdin(&request))
 		return fail("cannot keep", "stdin");
-	return release_run_plugin(environment);
+	return release_run_plugin(outcome == BROKEN_OFF ? mark_as_repeated(environment) : environment);
 }

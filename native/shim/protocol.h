@@ -31,4 +31,7 @@
 #define RESIDENT_SOCKET "/run/sriov-cni/daemon.sock"
 #define RESIDENT_SOCKET_VARIABLE "SRIOV_CNI_SOCKET"
 
+/* Set for a plugin that does a call again whose answer never came. */
+#define REPEATED_VARIABLE "SRIOV_CNI_AGAIN"
+
 #endif

@@ -91,7 +91,7 @@ export function startServer(options: ServerOptions): Server {
         onDescriptor: (one) => passed.push(one),
       })
       if (read.kind === 'refused') {
-        warn(`a request ${read.problem}`, { peer: socket.pid })
+        warn('a request was refused', { peer: socket.pid, problem: read.problem })
       } else {
         await answer(socket, decodeRequest(read.frame), passed[0]?.fd)
       }
