@@ -36,6 +36,8 @@ export interface ServerOptions {
   readonly ownNetns: NetnsId
   readonly clock: ClockPort
   readonly log: Log
+  /** How long a peer may take to send its request, and to take its answer; 10 s. */
+  readonly peerTimeoutMs?: number
 }
 
 /** A server that takes calls. */
@@ -46,7 +48,7 @@ export interface Server {
 
 /** Takes calls from launchers, side by side. */
 export function startServer(options: ServerOptions): Server {
-  const { listener, serve, ownUid, ownNetns, clock, log } = options
+  const { listener, serve, ownUid, ownNetns, clock, log, peerTimeoutMs: timeoutMs = PEER_TIMEOUT_MS } = options
   const warn = throttled(log.warning, clock)
   const inform = throttled(log.info, clock)
   let connections = 0
@@ -62,7 +64,7 @@ export function startServer(options: ServerOptions): Server {
       return
     }
     // Fails when the launcher has gone: then it does the call itself.
-    if (isDraining || !(await sendFrame(socket, ACKNOWLEDGEMENT, { clock, timeoutMs: PEER_TIMEOUT_MS }))) {
+    if (isDraining || !(await sendFrame(socket, ACKNOWLEDGEMENT, { clock, timeoutMs }))) {
       return
     }
     const result = await serve({
@@ -70,7 +72,7 @@ export function startServer(options: ServerOptions): Server {
       isGone: () => socket.isHungUp(),
       ...(netnsFd !== undefined && { netnsFd }),
     })
-    if (!(await sendFrame(socket, encodeResult(result), { clock, timeoutMs: PEER_TIMEOUT_MS }))) {
+    if (!(await sendFrame(socket, encodeResult(result), { clock, timeoutMs }))) {
       warn('a caller did not take its answer', { peer: socket.pid })
     }
   }
@@ -81,7 +83,7 @@ export function startServer(options: ServerOptions): Server {
     try {
       const read = await readFrame(socket, {
         clock,
-        timeoutMs: PEER_TIMEOUT_MS,
+        timeoutMs,
         hasRoom(bytes) {
           const hasRoom = requestBytes + bytes <= MAX_REQUESTS_BYTES
           frameBytes = hasRoom ? bytes : 0
