@@ -1,0 +1,134 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { missingCapability, TestNamespaces } from '../netns.js'
+import { type Daemon, type Installation, install, startDaemon } from './installation.js'
+import { interfacesOf, makeNode, type TestNode } from './node.js'
+
+const LIMIT = { timeout: 30_000 }
+const GATED = { ipam: { type: 'gated' } }
+const missing = missingCapability()
+const namespaces = new TestNamespaces()
+
+let installation: Installation
+let node: TestNode
+let daemon: Daemon
+
+beforeAll(async () => {
+  if (!missing) {
+    // Nobody but the resident process can have answered.
+    installation = await install({ hasOneShot: false })
+    node = await makeNode(installation)
+    daemon = await startDaemon(installation, { within: node.within })
+  }
+}, 60_000)
+
+afterEach(() => node?.releaseIpam())
+
+afterAll(async () => {
+  expect((await daemon?.stop())?.exitCode ?? 0).toBe(0)
+  node?.remove()
+  namespaces.removeAll()
+  installation?.remove()
+})
+
+const call = (verb: string, options: Parameters<TestNode['call']>[1]) => node.call(verb, options).done
+
+describe.skipIf(missing)(`the resident process (${missing ?? 'can run here'})`, () => {
+  test('gives a pod a device and takes it back', LIMIT, async () => {
+    const pod = namespaces.add()
+    const one = {
+      container: 'pod-1',
+      netns: pod.path,
+      ...(node.devices[0] && { device: node.devices[0] }),
+      conf: GATED,
+    }
+    const added = await call('ADD', one)
+    expect(added).toMatchObject({ exitCode: 0 })
+    expect(JSON.parse(added.stdout)).toMatchObject({
+      interfaces: [{ name: 'net1', sandbox: pod.path }],
+      ips: [{ address: '10.77.0.5/24' }],
+    })
+    expect(interfacesOf(pod.name)).toEqual(['net1'])
+    expect(await call('CHECK', { ...one, conf: { ...GATED, prevResult: JSON.parse(added.stdout) } })).toMatchObject({
+      exitCode: 0,
+      stdout: '',
+    })
+    expect(await call('DEL', one)).toMatchObject({ exitCode: 0, stdout: '' })
+    expect(interfacesOf(pod.name)).toEqual([])
+    expect(node.interfaces()).toEqual(['vf0', 'vf1', 'vf2', 'vf3'])
+    expect(node.ipamCalls()).toEqual(['ADD pod-1', 'CHECK pod-1', 'DEL pod-1'])
+  })
+
+  test('hands the words of an IPAM plugin to the caller', LIMIT, async () => {
+    const [device = ''] = node.devices
+    const { stderr } = await call('DEL', { container: 'pod-2', netns: '', device, conf: GATED })
+    expect(stderr).toBe('the words of IPAM\n')
+  })
+
+  test('finds the namespace of a caller whose paths it does not see', LIMIT, async () => {
+    const pod = namespaces.add()
+    const [device = ''] = node.devices
+    mkdirSync(join(installation.folder, 'elsewhere'))
+    const path = join(installation.folder, 'elsewhere/ns')
+    const script = `mount -t tmpfs none ${installation.folder}/elsewhere; touch ${path}; mount --bind ${pod.path} ${path}; exec "$@"`
+    const within = ['unshare', '--mount', '--propagation', 'private', 'sh', '-ec', script, 'sh']
+    const env = { PATH: '/usr/sbin:/usr/bin' }
+    const added = await call('ADD', { container: 'pod-3', netns: path, device, within, env })
+    expect(added).toMatchObject({ exitCode: 0 })
+    expect(JSON.parse(added.stdout).interfaces[0].sandbox).toBe(path)
+    expect(interfacesOf(pod.name)).toEqual(['net1'])
+    expect(await call('DEL', { container: 'pod-3', netns: path, device, within, env })).toMatchObject({ exitCode: 0 })
+    expect(interfacesOf(pod.name)).toEqual([])
+  })
+
+  test('says that a namespace is not there', LIMIT, async () => {
+    const [device = ''] = node.devices
+    const { stdout } = await call('ADD', { container: 'pod-4', netns: '/run/netns/none', device })
+    expect(JSON.parse(stdout)).toMatchObject({ code: 8, msg: expect.stringContaining('/run/netns/none') })
+    const file = await call('ADD', { container: 'pod-4', netns: '/etc/passwd', device })
+    expect(JSON.parse(file.stdout)).toMatchObject({ code: 8, msg: expect.stringContaining('not a network namespace') })
+  })
+
+  test('answers one call while others wait for a lock and for an IPAM plugin', LIMIT, async () => {
+    const [a, b, c] = [namespaces.add(), namespaces.add(), namespaces.add()]
+    const [first = '', second = '', third = ''] = node.devices
+    const unlock = await node.lock(first)
+    node.holdIpam()
+    const waitsForLock = node.call('ADD', { container: 'pod-lock', netns: a.path, device: first })
+    const waitsForIpam = node.call('ADD', { container: 'pod-ipam', netns: b.path, device: second, conf: GATED })
+    await expect.poll(() => node.ipamCalls()).toContain('ADD pod-ipam')
+    const began = performance.now()
+    expect(await call('STATUS', { container: '', netns: '' })).toMatchObject({ exitCode: 0 })
+    expect(await call('ADD', { container: 'pod-free', netns: c.path, device: third })).toMatchObject({ exitCode: 0 })
+    expect(performance.now() - began).toBeLessThan(1_000)
+    expect(interfacesOf(c.name)).toEqual(['net1'])
+    await unlock()
+    expect(await waitsForLock.done).toMatchObject({ exitCode: 0 })
+    node.releaseIpam()
+    expect(await waitsForIpam.done).toMatchObject({ exitCode: 0 })
+    for (const [container, netns, device] of [
+      ['pod-lock', a.path, first],
+      ['pod-ipam', b.path, second],
+      ['pod-free', c.path, third],
+    ] as const) {
+      const conf = container === 'pod-ipam' ? GATED : {}
+      expect(await call('DEL', { container, netns, device, conf })).toMatchObject({ exitCode: 0 })
+    }
+    expect(node.interfaces()).toEqual(['vf0', 'vf1', 'vf2', 'vf3'])
+  })
+
+  test('gives a device once to many callers at once', LIMIT, async () => {
+    const pods = Array.from({ length: 8 }, () => namespaces.add())
+    const [device = ''] = node.devices
+    const answers = await Promise.all(
+      pods.map(({ name, path }) => call('ADD', { container: name, netns: path, device })),
+    )
+    expect(answers.filter(({ exitCode }) => exitCode === 0)).toHaveLength(1)
+    expect(pods.filter(({ name }) => interfacesOf(name).length > 0)).toHaveLength(1)
+    for (const { name, path } of pods) {
+      expect(await call('DEL', { container: name, netns: path, device })).toMatchObject({ exitCode: 0 })
+    }
+    expect(node.interfaces()).toEqual(['vf0', 'vf1', 'vf2', 'vf3'])
+  })
+})
