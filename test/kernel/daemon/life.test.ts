@@ -1,0 +1,168 @@
+import { existsSync } from 'node:fs'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { count } from '../../counts.js'
+import { missingCapability, TestNamespaces } from '../netns.js'
+import { type Daemon, type Installation, install, type Output, start, startDaemon } from './installation.js'
+import { interfacesOf, makeNode, type TestNode } from './node.js'
+
+const LIMIT = { timeout: 60_000 }
+const GATED = { ipam: { type: 'gated' } }
+const ALL = ['vf0', 'vf1', 'vf2', 'vf3']
+const KILLS = 24
+const missing = missingCapability()
+const namespaces = new TestNamespaces()
+
+let installation: Installation
+let node: TestNode
+let daemon: Daemon
+
+const startHere = () => startDaemon(installation, { within: node.within })
+
+beforeAll(async () => {
+  if (!missing) {
+    installation = await install()
+    node = await makeNode(installation)
+  }
+}, 60_000)
+
+beforeEach(async () => {
+  daemon = await startHere()
+})
+
+afterEach(async () => {
+  node.releaseIpam()
+  daemon.child.kill('SIGCONT')
+  await daemon.stop('SIGKILL')
+})
+
+afterAll(() => {
+  node?.remove()
+  namespaces.removeAll()
+  installation?.remove()
+})
+
+/** A pod with a device, by a call that waits in its IPAM plugin. */
+function waitingAdd(device: string) {
+  const pod = namespaces.add()
+  const options = { container: pod.name, netns: pod.path, device, conf: GATED }
+  const before = node.ipamCalls().length
+  node.holdIpam()
+  const running = node.call('ADD', options)
+  const begun = expect.poll(() => node.ipamCalls().length, { timeout: 10_000 }).toBeGreaterThan(before)
+  return { pod, options, running, begun }
+}
+
+async function expectGivenBack(options: Parameters<TestNode['call']>[1]) {
+  expect(await node.call('DEL', options).done).toMatchObject({ exitCode: 0, stdout: '' })
+  expect(node.interfaces()).toEqual(ALL)
+}
+
+const said = ({ stderr }: Output) => stderr
+
+describe.skipIf(missing)(`sriovctl daemon (${missing ?? 'can run here'})`, () => {
+  test('is refused while another is at work, which it names', LIMIT, async () => {
+    const { exitCode, stderr } = await start(installation.sriovctl, ['daemon', '--socket', installation.socket]).done
+    expect(exitCode).toBe(1)
+    expect(stderr).toMatch(new RegExp(`at work here already.*process ${daemon.child.pid}|process \\d+`))
+    const { stdout } = await node.call('VERSION', { container: '', netns: '' }).done
+    expect(stdout).toContain('supportedVersions')
+  })
+
+  test('replaces the socket of one that was killed', LIMIT, async () => {
+    await daemon.stop('SIGKILL')
+    expect(existsSync(installation.socket)).toBe(true)
+    daemon = await startHere()
+    expect((await node.call('VERSION', { container: '', netns: '' }).done).exitCode).toBe(0)
+  })
+
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    'ends what is under way after %s, while others do without it',
+    LIMIT,
+    async (signal) => {
+      const [device = '', other = ''] = node.devices
+      const { pod, options, running, begun } = waitingAdd(device)
+      await begun
+      daemon.child.kill(signal)
+      await expect.poll(() => existsSync(installation.socket)).toBe(false)
+      const second = namespaces.add()
+      const alone = { container: second.name, netns: second.path, device: other }
+      expect(await node.call('ADD', alone).done).toMatchObject({ exitCode: 0 })
+      node.releaseIpam()
+      expect(await running.done).toMatchObject({ exitCode: 0 })
+      expect(await daemon.done).toMatchObject({ exitCode: 0 })
+      expect(interfacesOf(pod.name)).toEqual(['net1'])
+      await node.call('DEL', alone).done
+      await expectGivenBack(options)
+    },
+  )
+
+  test('ends when an upgrade has replaced its release', LIMIT, async () => {
+    installation.upgrade()
+    const ended = await daemon.done
+    expect(ended.exitCode).toBe(0)
+    expect(said(ended)).toContain('another release is installed')
+    daemon = await startHere()
+    expect((await node.call('VERSION', { container: '', netns: '' }).done).exitCode).toBe(0)
+  })
+
+  test('says how it is used', LIMIT, async () => {
+    const ctl = (...words: string[]) => start(installation.sriovctl, words).done
+    expect(await ctl('--help')).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('sriovctl daemon') })
+    for (const words of [
+      [],
+      ['dance'],
+      ['daemon', 'x'],
+      ['daemon', '--no'],
+      ['daemon', '--log-level', 'x'],
+      ['daemon', '--socket', 'x'],
+    ]) {
+      expect(await ctl(...words)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('see sriovctl --help') })
+    }
+  })
+})
+
+describe.skipIf(missing)(`calls of a resident process that goes wrong (${missing ?? 'can run here'})`, () => {
+  test('are done again when it is killed while an IPAM plugin works', LIMIT, async () => {
+    const [device = ''] = node.devices
+    const { pod, options, running, begun } = waitingAdd(device)
+    await begun
+    await daemon.stop('SIGKILL')
+    node.releaseIpam()
+    expect(await running.done).toMatchObject({ exitCode: 0 })
+    expect(interfacesOf(pod.name)).toEqual(['net1'])
+    await expectGivenBack(options)
+  })
+
+  test('are done by a process of their own while it is stopped, and not once more afterwards', LIMIT, async () => {
+    const [device = ''] = node.devices
+    const pod = namespaces.add()
+    const options = { container: pod.name, netns: pod.path, device }
+    daemon.child.kill('SIGSTOP')
+    expect(await node.call('ADD', options).done).toMatchObject({ exitCode: 0 })
+    daemon.child.kill('SIGCONT')
+    expect((await node.call('VERSION', { container: '', netns: '' }).done).exitCode).toBe(0)
+    expect(interfacesOf(pod.name)).toEqual(['net1'])
+    await expectGivenBack(options)
+  })
+
+  test(`are all through, whenever it is killed (${KILLS} times)`, { timeout: 120_000 }, async () => {
+    const [device = ''] = node.devices
+    count('kill points', KILLS)
+    for (let i = 0; i < KILLS; i += 1) {
+      const pod = namespaces.add()
+      const options = { container: pod.name, netns: pod.path, device }
+      const verb = i % 2 === 0 ? 'ADD' : 'DEL'
+      if (verb === 'DEL') {
+        expect(await node.call('ADD', options).done).toMatchObject({ exitCode: 0 })
+      }
+      const running = node.call(verb, options)
+      await new Promise((resolve) => setTimeout(resolve, i * 1.5))
+      await daemon.stop('SIGKILL')
+      const { exitCode, stdout, stderr } = await running.done
+      expect(exitCode, `${verb} with a kill after ${i * 1.5} ms: ${stdout}${stderr}`).toBe(0)
+      expect(interfacesOf(pod.name)).toEqual(verb === 'ADD' ? ['net1'] : [])
+      await expectGivenBack(options)
+      daemon = await startHere()
+    }
+  })
+})
