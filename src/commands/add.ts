@@ -12,6 +12,12 @@ import { loadSurely, recordPath, setAsideAttachment } from '../state/attachments
 import { withLockedAttachment } from '../state/locked-attachment.js'
 
 /**
+ * Set by the launcher when the resident process died with this very call: it may have been through, but nobody was told
+ * (native/shim/protocol.h).
+ */
+const isRepeated = ({ environment }: CallArgs): boolean => environment.SRIOV_CNI_AGAIN === '1'
+
+/**
  * Makes sure that this attachment is new. An intent under its name is of a killed ADD and is undone.
  * @throws PluginError kinds `alreadyAttached`, `state`, `release`
  */
@@ -29,7 +35,7 @@ async function requireNewAttachment(host: Host, cniDir: string, args: CallArgs):
     return
   }
   await withLockedAttachment(host, cniDir, args, async (record, lock) => {
-    if (await isInUse(host, cniDir, record)) {
+    if (!isRepeated(args) && (await isInUse(host, cniDir, record))) {
       throw new PluginError({
         kind: 'alreadyAttached',
         key: `container ${args.containerId} interface ${args.ifName}`,

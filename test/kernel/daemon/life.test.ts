@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { ACKNOWLEDGEMENT } from '../../../src/daemon/protocol.js'
 import { count } from '../../counts.js'
 import { missingCapability, TestNamespaces } from '../netns.js'
 import { type Daemon, type Installation, install, type Output, start, startDaemon } from './installation.js'
@@ -142,6 +144,28 @@ describe.skipIf(missing)(`calls of a resident process that goes wrong (${missing
     daemon.child.kill('SIGCONT')
     expect((await node.call('VERSION', { container: '', netns: '' }).done).exitCode).toBe(0)
     expect(interfacesOf(pod.name)).toEqual(['net1'])
+    await expectGivenBack(options)
+  })
+
+  test('are done again when it was through and died before it said so', LIMIT, async () => {
+    const [device = ''] = node.devices
+    const pod = namespaces.add()
+    const options = { container: pod.name, netns: pod.path, device }
+    const alone = { ...options, env: { SRIOV_CNI_SOCKET: '' } }
+    const path = `${installation.socket}.dying`
+    const dying = createServer((socket) => {
+      socket.once('data', async () => {
+        socket.write(ACKNOWLEDGEMENT)
+        await node.call('ADD', alone).done
+        socket.destroy()
+      })
+    })
+    await new Promise<void>((resolve) => dying.listen(path, resolve))
+    expect(await node.call('ADD', { ...options, env: { SRIOV_CNI_SOCKET: path } }).done).toMatchObject({ exitCode: 0 })
+    dying.close()
+    expect(interfacesOf(pod.name)).toEqual(['net1'])
+    const second = JSON.parse((await node.call('ADD', alone).done).stdout)
+    expect(second.msg).toContain('DEL it first')
     await expectGivenBack(options)
   })
 

@@ -55,6 +55,14 @@ const CASES = await Promise.all(
 describe.each(CASES)('ADD with $name, killed', ({ scenario, add }) => {
   const { conf } = scenario
 
+  test.each(add)('$when $at $what: the same ADD, said to be a repetition, is through', async ({ at, when }) => {
+    const { world, before } = await killAddAt(scenario, at, when)
+    const again = { environment: { SRIOV_CNI_AGAIN: '1' } }
+    expect(codeOf(await call(world, 'ADD', netConf(conf), again))).toBeUndefined()
+    expect(codeOf(await call(world, 'DEL', netConf(conf)))).toBeUndefined()
+    expect(snapshot(world)).toEqual(before)
+  })
+
   test.each(add)('$when $at $what: DEL brings all back', async ({ at, when }) => {
     const { world, before } = await killAddAt(scenario, at, when)
     expect(codeOf(await call(world, 'DEL', netConf(conf)))).toBeUndefined()
