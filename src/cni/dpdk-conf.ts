@@ -3,7 +3,13 @@ import { foldKeys, keyTable } from './json.js'
 import type { NetConfValues } from './netconf-schema.js'
 import type { WantedDpdk } from './wanted.js'
 
-const KEYS = keyTable(['dpdk_driver', 'kernel_driver', 'dpdk_tool'])
+/** The keys of `dpdk`. */
+export const DPDK_KEYS = ['dpdk_driver', 'kernel_driver', 'dpdk_tool'] as const
+
+const KEYS = keyTable(DPDK_KEYS)
+
+/** Keys of `dpdk` that mean nothing. */
+export const unknownDpdkKeys = ({ dpdk }: NetConfValues): readonly string[] => foldKeys(dpdk ?? {}, KEYS).unknown
 
 /** Names of kernel modules and drivers, which become parts of paths. */
 const DRIVER = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/

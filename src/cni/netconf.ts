@@ -1,7 +1,7 @@
 import { type ConfigIssue, PluginError } from '../errors.js'
 import type { CallArgs } from './args.js'
 import { type DeviceChoice, readChoice } from './device-choice.js'
-import { readDpdk } from './dpdk-conf.js'
+import { DPDK_KEYS, readDpdk, unknownDpdkKeys } from './dpdk-conf.js'
 import { foldKeys, type JsonObject, keyTable, suggestKey } from './json.js'
 import { readAttachments, readIpamType, readKeys, readMac, readRuntimeConfig, readVlan } from './netconf-rules.js'
 import { NET_CONF_KEYS, type NetConfValues } from './netconf-schema.js'
@@ -69,6 +69,15 @@ const present = <T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], 
     [K in keyof T]?: Exclude<T[K], undefined>
   }
 
+/** What is to be said of keys that are almost known ones. */
+const nearMisses = (unknown: readonly string[], known: readonly string[], prefix = ''): string[] =>
+  unknown.flatMap((key) => {
+    const suggestion = suggestKey(key, known)
+    return suggestion === undefined
+      ? []
+      : [`unknown key "${prefix}${key}" is ignored; did you mean "${prefix}${suggestion}"?`]
+  })
+
 /** Reads the whole network configuration (docs/configuration.md): every issue, every warning, nothing thrown. */
 export function parseNetConf({ cniVersion, name, text, object }: NetConfHeader, args: CallArgs): ParsedNetConf {
   const issues: ConfigIssue[] = []
@@ -83,6 +92,9 @@ export function parseNetConf({ cniVersion, name, text, object }: NetConfHeader, 
     minTxRateMbps > maxTxRateMbps
   ) {
     issues.push({ key: 'min_tx_rate', problem: `${minTxRateMbps} is above max_tx_rate ${maxTxRateMbps}` })
+  }
+  if (values.flr === true && values.pfOnly === true) {
+    issues.push({ key: 'flr', problem: 'cannot stand beside pfOnly: a PF that is reset loses its VFs' })
   }
   const device = readChoice(values, runtime, args, issues)
   const conf: NetConf = {
@@ -115,10 +127,7 @@ export function parseNetConf({ cniVersion, name, text, object }: NetConfHeader, 
       validAttachments: readAttachments(values),
     }),
   }
-  const warnings = unknown.flatMap((key) => {
-    const suggestion = suggestKey(key, CONF_KEYS)
-    return suggestion === undefined ? [] : [`unknown key "${key}" is ignored; did you mean "${suggestion}"?`]
-  })
+  const warnings = [...nearMisses(unknown, CONF_KEYS), ...nearMisses(unknownDpdkKeys(values), DPDK_KEYS, 'dpdk.')]
   return { conf, issues, warnings }
 }
 

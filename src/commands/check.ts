@@ -9,7 +9,7 @@ import { IFA_F_DADFAILED } from '../netlink/constants.js'
 import { parseCidr } from '../netlink/ip.js'
 import type { Link } from '../netlink/link.js'
 import type { PciAddress } from '../pci/address.js'
-import { driverOf, uplinkOf } from '../pci/functions.js'
+import { driverOf, pfOf, uplinkOf } from '../pci/functions.js'
 import { addressesOf } from '../rtnl/address.js'
 import { openRtnl } from '../rtnl/connection.js'
 import { linkByName } from '../rtnl/link.js'
@@ -19,13 +19,17 @@ import { loadAttachment } from '../state/attachments.js'
 import type { AttachmentRecord, Phase } from '../state/record.js'
 
 /** What of the PF's settings is not as it was set. */
-async function vfDifferences(host: Host, { pf, wanted }: AttachmentRecord): Promise<string[]> {
+async function vfDifferences(host: Host, { deviceId, pf, wanted }: AttachmentRecord): Promise<string[]> {
   if (!pf) {
     return []
   }
   const rtnl = openRtnl(host)
   try {
-    const { vf } = await readVf(rtnl, uplinkOf(host.files, pf.address) ?? pf.name, pf.vfIndex)
+    const { vf } = await readVf(
+      rtnl,
+      uplinkOf(host.files, pfOf(host.files, deviceId) ?? pf.address) ?? pf.name,
+      pf.vfIndex,
+    )
     const { mac, ...others } = wanted.vf
     return [
       ...planVf(others, vf).map(({ operation }) => `${operation.replace(/^set /, '')} does not hold any more`),

@@ -49,13 +49,15 @@ async function change(attachment: Attachment, findings: Findings, progress: Prog
   const { link, interfaces } = await setUp(attachment, findings, progress)
   const { representor } = findings
   const port = representor && (await setUpRepresentor(hostRtnl, representor, link?.mtu ?? representor.mtu))
+  // Beside an interface in the pod only: Multus takes no result for a pod's that has several, and none in it.
+  const ports = port && link ? [port] : []
   startLease(attachment, progress, true)
   const leased = await progress.lease?.result()
   if (leased && link) {
     await configureAddresses(host, { netns: pod, rtnl: podRtnl, link }, leased)
   }
   return {
-    interfaces: [...interfaces, ...(port ? [port] : [])],
+    interfaces: [...interfaces, ...ports],
     ips: (leased?.ips ?? []).map((ip) => ({ ...ip, interface: 0 })),
     routes: leased?.routes ?? [],
     dns: leased && Object.keys(leased.dns).length > 0 ? leased.dns : (conf.dns ?? {}),

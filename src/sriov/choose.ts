@@ -4,6 +4,7 @@ import { messageOf, PluginError } from '../errors.js'
 import type { Host, Lock } from '../host/ports.js'
 import { kubeletDevices } from '../state/kubelet.js'
 import { tryVfLock, withVfLock } from '../state/lock.js'
+import { usersOfFunction } from './function-users.js'
 import { type DeviceLocation, describeDevice, locateDevice, presenceOf, type VfLocation } from './locate.js'
 import { looksFree, occupantOf, userOf } from './occupancy.js'
 import { candidates, type OpenChoice, pfByName } from './select.js'
@@ -71,6 +72,12 @@ function unfitness({ host: { files }, conf, choice }: Search, location: VfLocati
   }
 }
 
+/** The programs in user space that have a VF open, of whatever node's software. */
+function programsOf({ host: { files } }: Search, { address }: VfLocation): string | undefined {
+  const users = usersOfFunction(files, address)
+  return users.length === 0 ? undefined : users.join(' and ')
+}
+
 async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>): Promise<Try<T>> {
   const { host, conf } = search
   const { cniDir } = conf
@@ -85,7 +92,8 @@ async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>)
   try {
     // Another call may have had it since.
     const why = await hindranceOf(
-      async () => (await occupantOf(host, cniDir, location, lock)) ?? unfitness(search, location),
+      async () =>
+        (await occupantOf(host, cniDir, location, lock)) ?? unfitness(search, location) ?? programsOf(search, location),
     )
     return why === undefined ? { isDone: true, result: await use(location, lock) } : { isDone: false, why }
   } finally {

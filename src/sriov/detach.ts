@@ -1,11 +1,12 @@
 import { errnoOf, messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import type { Link } from '../netlink/link.js'
+import { deviceExists } from '../pci/functions.js'
 import { openRtnl } from '../rtnl/connection.js'
 import { addAltNames, linkByIndex, removeAltNames } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
 import { applyVfSteps } from './apply.js'
-import { bindBack } from './binding.js'
+import { bindBack } from './bind-back.js'
 import { bringHome } from './bring-home.js'
 import { describeRecorded } from './locate.js'
 import { isOfThisBoot } from './ownership.js'
@@ -104,11 +105,12 @@ async function bringAllHome(release: Release, collect: Collect): Promise<Home> {
 
 /** The PF's settings, the representor, and what hangs on both of the interface: its MAC and alternative names. */
 async function restoreSettings(release: Release, { link, isBound }: Home, collect: Collect): Promise<void> {
-  const { hostRtnl, record } = release
+  const { host, hostRtnl, record } = release
   const { representor } = record
   let recorded: RecordedVf | undefined
   // A VF that is with somebody unknown keeps its VLAN.
-  if (record.pf && (link || (isBound && record.original.netdev.name === ''))) {
+  const isThere = link || (isBound && record.original.netdev.name === '' && deviceExists(host.files, record.deviceId))
+  if (record.pf && isThere) {
     await collect(async () => {
       recorded = await readRecordedVf(release)
     })

@@ -5,15 +5,16 @@ import type { WantedNetdev } from '../cni/wanted.js'
 import { type ConfigIssue, PluginError } from '../errors.js'
 import type { FilePort, Host } from '../host/ports.js'
 import { ZERO_MAC } from '../netlink/mac.js'
-import { driverExists, driverOverrideOf, iommuGroupOf, isNoIommuOn } from '../pci/driver.js'
+import { driverOverrideOf, iommuGroupOf, isNoIommuOn, isUserspaceDriver } from '../pci/driver.js'
 import { changeLink } from '../rtnl/link.js'
 import { noteAttachment } from '../state/attachments.js'
 import type { RecordedDpdk } from '../state/record.js'
 import { applyVfSteps } from './apply.js'
 import type { Attachment, AttachRequest, Findings, Progress } from './attachment.js'
 import { pfWriter, vfTarget } from './attachment.js'
-import { bind, loadDriver } from './binding.js'
-import { describeDevice, type HostPresence } from './locate.js'
+import { bind } from './binding.js'
+import { loadDriver } from './driver-loading.js'
+import { type DeviceLocation, describeDevice, type HostPresence } from './locate.js'
 import { adminMacToRelease, macStep, mayNotSetMac } from './mac.js'
 import { planVf } from './plan.js'
 import { podIfName } from './pod-names.js'
@@ -21,11 +22,7 @@ import { podIfName } from './pod-names.js'
 const VFIO = 'vfio-pci'
 
 /** How the VF is to be bound; undefined where the pod gets a network interface. */
-export function planDpdk(
-  files: FilePort,
-  { conf, location }: AttachRequest,
-  { driver, netdev }: HostPresence,
-): RecordedDpdk | undefined {
+export function planDpdk({ conf }: AttachRequest, { driver, netdev }: HostPresence): RecordedDpdk | undefined {
   const wanted = conf.dpdk
   if (!wanted && netdev) {
     return undefined
@@ -33,7 +30,6 @@ export function planDpdk(
   return {
     driver: wanted?.driver ?? driver,
     kernelDriver: wanted?.kernelDriver ?? driver,
-    driverOverride: driverOverrideOf(files, location.address),
     ...(wanted?.tool !== undefined && { tool: wanted.tool }),
   }
 }
@@ -57,7 +53,10 @@ export function dpdkIssues(
 ): ConfigIssue[] {
   const { dpdk, ipamType } = conf
   const isItself = dpdk && dpdk.driver === driver && netdev
-  const tool = dpdk?.tool
+  const { tool, kernelDriver } = dpdk ?? {}
+  // With an interface before, there is to be one afterwards.
+  const isNoKernelDriver =
+    netdev && kernelDriver !== undefined && (isUserspaceDriver(kernelDriver) || kernelDriver === dpdk?.driver)
   return [
     ...netdevIssues(conf.netdev),
     ...(conf.vf.mac !== undefined && !location.vf
@@ -71,6 +70,9 @@ export function dpdkIssues(
     ...(ipamType === 'dhcp' ? [needsInterface('ipam.type dhcp')] : []),
     ...(isItself
       ? [{ key: 'dpdk.dpdk_driver', problem: `${driver} is the driver that gives ${location.address} its interface` }]
+      : []),
+    ...(isNoKernelDriver
+      ? [{ key: 'dpdk.kernel_driver', problem: `${kernelDriver} is no driver that gives a VF an interface` }]
       : []),
     ...(tool !== undefined && !files.isExecutable(tool)
       ? [{ key: 'dpdk.dpdk_tool', problem: `${tool} is no program that can be run` }]
@@ -100,27 +102,33 @@ function requireIommu(files: FilePort, request: AttachRequest): void {
   }
 }
 
+/** Makes sure that a driver is there. @throws PluginError kind `device` saying what to do */
+async function requireDriver(host: Host, key: string, driver: string, location: DeviceLocation): Promise<void> {
+  const missing = await loadDriver(host, driver)
+  if (missing !== undefined) {
+    refuse(`${key}: ${missing}; modprobe ${driver} on this node (${describeDevice(location)})`)
+  }
+}
+
 /**
- * Makes sure that the VF can be bound, before anything is changed. A driver that is not loaded is loaded.
+ * Makes sure that the VF can be bound, and back, before anything is changed. Drivers that are not loaded are loaded.
  * @throws PluginError kind `device` saying what to do
  */
 export async function requireBindable(
   host: Host,
   request: AttachRequest,
-  { driver }: RecordedDpdk,
+  { driver, kernelDriver }: RecordedDpdk,
   presence: HostPresence,
 ): Promise<void> {
-  const { files } = host
-  if (driver === presence.driver) {
-    return
+  const { location } = request
+  if (kernelDriver !== presence.driver) {
+    await requireDriver(host, 'dpdk.kernel_driver', kernelDriver, location)
   }
-  if (!driverExists(files, driver) && !(await loadDriver(host, driver))) {
-    refuse(
-      `dpdk.dpdk_driver: the driver ${driver} is not loaded and cannot be: modprobe ${driver} on this node (${describeDevice(request.location)})`,
-    )
-  }
-  if (driver === VFIO) {
-    requireIommu(files, request)
+  if (driver !== presence.driver) {
+    await requireDriver(host, 'dpdk.dpdk_driver', driver, location)
+    if (driver === VFIO) {
+      requireIommu(host.files, request)
+    }
   }
 }
 
@@ -186,7 +194,8 @@ export async function setUpDpdk(
   }
   await setUpPf(attachment, findings, progress)
   if (dpdk.driver !== driver) {
-    await bind(host, { address, lock, target: describeDevice(location), ...dpdk })
+    const { driverOverride = driverOverrideOf(host.files, address) } = progress.record
+    await bind(host, { address, lock, target: describeDevice(location), driverOverride, ...dpdk })
   }
   // Of a VF without one, the program in user space makes up its own.
   const mac = conf.vf.mac ?? pfSide?.vf.mac ?? ZERO_MAC

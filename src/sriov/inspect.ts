@@ -7,6 +7,7 @@ import { findIpamPlugin, recordedCall } from '../ipam.js'
 import type { Link } from '../netlink/link.js'
 import { otherVfWithMac } from '../netlink/vf-info.js'
 import type { PciAddress } from '../pci/address.js'
+import { driverOverrideOf } from '../pci/driver.js'
 import { devPortOf } from '../pci/functions.js'
 import { linkByName, requireLink } from '../rtnl/link.js'
 import { bootIdOf } from '../state/boot.js'
@@ -15,6 +16,7 @@ import { type PfView, readVf } from './apply.js'
 import type { Attachment, AttachRequest, Findings } from './attachment.js'
 import { deviceInfoToMake } from './device-info.js'
 import { dpdkIssues, planDpdk, requireBindable } from './dpdk.js'
+import { requireNoUser } from './function-users.js'
 import { type DeviceLocation, describeDevice, type HostPresence, presenceOf } from './locate.js'
 import { knownReleaseMac, NO_NETDEV, originalNetdev } from './original.js'
 import { rateProblem } from './plan.js'
@@ -112,8 +114,9 @@ export async function inspect(attachment: Attachment): Promise<Findings> {
   const { host, conf, location, hostRtnl } = attachment
   const { files } = host
   const presence = presenceOf(files, location, conf.dpdk)
+  requireNoUser(files, location)
   const { driver } = presence
-  const dpdk = planDpdk(files, attachment, presence)
+  const dpdk = planDpdk(attachment, presence)
   const names = dpdk ? [] : await podNamesFor(attachment, presence)
   const { netdev, second } = await linksOf(attachment, presence)
   const pfSide = location.vf && (await readVf(hostRtnl, location.vf.pf.name, location.vf.index))
@@ -176,6 +179,7 @@ export function intentOf({ host, args, conf, location, pod, ipam }: Attachment, 
     original: originalNetdevs(host.files, location.address, findings),
     ...recordedPf(location, conf, pfSide),
     ...(representor && { representor }),
+    driverOverride: driverOverrideOf(host.files, location.address),
     ...(dpdk && { dpdk }),
     ...(conf.flr !== undefined && { flr: conf.flr }),
     ...(deviceInfoFile !== undefined && { deviceInfoFile }),

@@ -34,7 +34,7 @@ export const describeDevice = ({ address, vf }: DeviceLocation): string =>
 
 /** The same for the device of a record. */
 export const describeRecorded = ({ deviceId, pf }: AttachmentRecord): string =>
-  pf ? `${describeVf(pf.vfIndex, pf.name)} (${deviceId})` : `device ${deviceId}`
+  pf && pf.name !== '' ? `${describeVf(pf.vfIndex, pf.name)} (${deviceId})` : `device ${deviceId}`
 
 function refuse(message: string): never {
   throw new PluginError({ kind: 'device', message })

@@ -7,7 +7,7 @@ import { bootIdOf } from '../state/boot.js'
 import { hasClaim, readClaim } from '../state/claims.js'
 import { readMark } from '../state/marks.js'
 import { type AttachmentRecord, isSameKey } from '../state/record.js'
-import { usersOfFunction } from './binding.js'
+import { usersOfFunction } from './function-users.js'
 import { findNetdev, traceOf } from './move.js'
 import { isPodNetns, openRecordedNetns, searchRecordedNetns } from './pod-netns.js'
 
@@ -97,4 +97,4 @@ export function belongsToAnother(host: Host, cniDir: string, record: AttachmentR
 
 /** Who holds a VF, for an error message. */
 export const holderOf = (record: AttachmentRecord): string =>
-  `container ${record.containerId} interface ${record.ifName} (${record.netns.path})`
+  `container ${record.containerId} interface ${record.ifName}${record.netns.path === '' ? '' : ` (${record.netns.path})`}`

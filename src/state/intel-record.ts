@@ -29,7 +29,8 @@ export function adoptIntelRecord(
     bootId: bootIdOf(files),
     deviceId,
     driver: kernelDriver,
-    dpdk: { driver: textOf(dpdk_driver), kernelDriver, driverOverride: '', ...(tool !== '' && { tool }) },
+    driverOverride: '',
+    dpdk: { driver: textOf(dpdk_driver), kernelDriver, ...(tool !== '' && { tool }) },
     original: { netdev: { name: '', isUp: false, isPromisc: false, isAllmulti: false, isDeviceShown: true } },
     pf: {
       address: '',

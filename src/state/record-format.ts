@@ -47,7 +47,8 @@ const OPTIONAL_SHAPE = {
     },
   },
   representor: { name: 'string', mtu: 'number', isUp: 'boolean' },
-  dpdk: { driver: 'string', kernelDriver: 'string', driverOverride: 'string', tool: 'string?' },
+  driverOverride: 'string',
+  dpdk: { driver: 'string', kernelDriver: 'string', tool: 'string?' },
   flr: 'boolean',
   deviceInfoFile: 'string',
   podIfName: 'string',
@@ -136,8 +137,10 @@ const goRecordDevice = (value: JsonObject): PciAddress | undefined =>
   isJsonObject(value.OrigVfState) ? parsePciAddress(String(value.deviceID)) : undefined
 
 /** The same for a VF that intel's plugin 0.x has bound to a DPDK driver. */
-const intelRecordDevice = (value: JsonObject): PciAddress | undefined =>
-  typeof value.dpdk_driver === 'string' ? parsePciAddress(String(value.pci_addr)) : undefined
+const intelRecordDevice = ({ dpdk_driver, kernel_driver, pci_addr }: JsonObject): PciAddress | undefined => {
+  const isName = (value: unknown) => typeof value === 'string' && value !== ''
+  return isName(dpdk_driver) && isName(kernel_driver) ? parsePciAddress(String(pci_addr)) : undefined
+}
 
 /** Reads a state file; the Go sriov-cni keeps its own kind of record under the same names. Never throws. */
 export function parseRecord(fileText: string): ReadRecord {

@@ -46,8 +46,6 @@ export interface RecordedDpdk {
   readonly driver: string
   /** The VF's on release; "" for none. */
   readonly kernelDriver: string
-  /** What sysfs held as driver_override; "" for nothing. */
-  readonly driverOverride: string
   /** The program that binds (dpdk-devbind.py); absent: through sysfs. */
   readonly tool?: string
 }
@@ -92,6 +90,8 @@ export interface AttachmentRecord extends AttachmentKey {
   /** Absent for a VF whose PF is out of sight, and for a PF itself. */
   readonly pf?: RecordedPf
   readonly representor?: RecordedRepresentor
+  /** What sysfs held as driver_override, "" for nothing; absent where it was not recorded. */
+  readonly driverOverride?: string
   /** Absent where the pod gets a network interface. */
   readonly dpdk?: RecordedDpdk
   /** Whether the VF is reset on release. */
