@@ -27,7 +27,9 @@ export default defineConfig([
     ...base,
     entry: {
       demo: 'scripts/tools/demo.ts',
-      bench: 'scripts/tools/bench.ts',
+      'bench-in-guest': 'scripts/tools/bench/in-guest.ts',
+      'bench-on-machine': 'scripts/tools/bench/on-machine.ts',
+      'bench-report': 'scripts/tools/bench/report.ts',
       summary: 'scripts/tools/summary.ts',
       'kill-hook': 'test/lab/kill-hook.ts',
     },

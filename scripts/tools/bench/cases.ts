@@ -1,66 +1,100 @@
-/** One program to measure: what to start, its environment and stdin. */
-export interface Command {
-  readonly path: string
-  readonly args: readonly string[]
-  readonly environment: Readonly<Record<string, string>>
-  readonly stdin: string
-}
+import type { Command } from '../../../src/host/ports.js'
 
-/** Something measured in pairs: ADD and DEL, or one step alone. */
-export interface Case {
-  readonly name: string
-  readonly add: Command
-  readonly del?: Command
-}
+/** Where a plugin is started in the lab. */
+const BIN = '/opt/cni/bin'
+const POD_NAME = 'eth0'
 
-/** What the commands are measured on. */
+/** What one pod of the benchmark gets, and where. */
 export interface Bed {
   readonly device: string
   readonly netdev: string
   readonly netns: string
+  readonly container: string
 }
 
-const BIN = '/opt/cni/bin'
-const POD_NAME = 'eth0'
+/** One way of giving a VF to a pod and taking it back; `del` is absent where there is nothing to take back. */
+export interface Case {
+  readonly name: string
+  /** The exit status of `add`, where that is not 0: a call that is to be refused. */
+  readonly status?: number
+  add(bed: Bed): Command
+  del?(bed: Bed): Command
+}
 
-function cni(plugin: string, verb: string, { netns }: Bed, conf: object): Command {
+/** An empty path: the launcher starts the plugin as a process of its own. */
+const ONE_SHOT = { SRIOV_CNI_SOCKET: '' }
+
+function cni(plugin: string, verb: string, bed: Bed, conf: object, environment: Readonly<Record<string, string>>) {
   return {
     path: `${BIN}/${plugin}`,
-    args: [],
     environment: {
       CNI_COMMAND: verb,
-      CNI_CONTAINERID: 'bench',
-      CNI_NETNS: netns,
+      CNI_CONTAINERID: bed.container,
+      CNI_NETNS: bed.netns,
       CNI_IFNAME: POD_NAME,
       CNI_PATH: BIN,
+      ...environment,
     },
     stdin: JSON.stringify({ cniVersion: '1.0.0', name: 'bench', ...conf }),
   }
 }
 
-const hostLocal = { ipam: { type: 'host-local', dataDir: '/run/bench-ipam', ranges: [[{ subnet: '10.9.0.0/24' }]] } }
+const HOST_LOCAL = { ipam: { type: 'host-local', dataDir: '/run/bench-ipam', ranges: [[{ subnet: '10.9.0.0/24' }]] } }
+const VLAN_AND_MAC = { vlan: 100 }
 
-function pair(name: string, plugin: string, bed: Bed, conf: object): Case {
-  return { name, add: cni(plugin, 'ADD', bed, conf), del: cni(plugin, 'DEL', bed, conf) }
+/** Its own MAC for every pod: a PF has no two VFs with one. */
+const macOf = ({ device }: Bed): string => `02:be:00:00:${device.slice(5, 7)}:${device.slice(8).replace('.', '')}`
+
+function sriov(name: string, conf: object, environment: Readonly<Record<string, string>>): Case {
+  const confFor = (bed: Bed) => ({
+    type: 'sriov',
+    deviceID: bed.device,
+    ...conf,
+    ...(conf === VLAN_AND_MAC && { mac: macOf(bed) }),
+  })
+  return {
+    name,
+    add: (bed) => cni('sriov', 'ADD', bed, confFor(bed), environment),
+    del: (bed) => cni('sriov', 'DEL', bed, confFor(bed), environment),
+  }
 }
 
-/** Everything that is compared, in the order of one round. */
-export function benchCases(bed: Bed): readonly Case[] {
-  const { device, netdev, netns } = bed
-  const none = { environment: {}, stdin: '' }
-  const sriov = { type: 'sriov', deviceID: device }
-  const hostDevice = { type: 'host-device', device: netdev }
-  return [
-    { name: 'node -e 0', add: { path: process.execPath, args: ['-e', '0'], ...none } },
-    {
-      name: 'C floor',
-      add: { path: 'dist/floor', args: ['-', netdev, netns, POD_NAME], ...none },
-      del: { path: 'dist/floor', args: [netns, POD_NAME, '-', netdev], ...none },
-    },
-    pair('sriov', 'sriov', bed, sriov),
-    pair('host-device', 'host-device', bed, hostDevice),
-    pair('sriov, VLAN and MAC', 'sriov', bed, { ...sriov, vlan: 100, mac: '02:00:00:00:be:01' }),
-    pair('sriov, host-local', 'sriov', bed, { ...sriov, ...hostLocal }),
-    pair('host-device, host-local', 'host-device', bed, { ...hostDevice, ...hostLocal }),
-  ]
+function hostDevice(name: string, conf: object): Case {
+  const confFor = ({ netdev }: Bed) => ({ type: 'host-device', device: netdev, ...conf })
+  return {
+    name,
+    add: (bed) => cni('host-device', 'ADD', bed, confFor(bed), {}),
+    del: (bed) => cni('host-device', 'DEL', bed, confFor(bed), {}),
+  }
+}
+
+const floor = (...args: readonly string[]): Command => ({ path: 'dist/floor', args, environment: {} })
+
+/** What is measured one after another, in the order of one round. */
+export const ONE_BY_ONE = [
+  { name: 'node -e 0', add: () => ({ path: process.execPath, args: ['-e', '0'], environment: {} }) },
+  {
+    name: 'C floor',
+    add: ({ netdev, netns }) => floor('-', netdev, netns, POD_NAME),
+    del: ({ netdev, netns }) => floor(netns, POD_NAME, '-', netdev),
+  },
+  sriov('resident', {}, {}),
+  hostDevice('host-device', {}),
+  sriov('resident, VLAN and MAC', VLAN_AND_MAC, {}),
+  sriov('one-shot', {}, ONE_SHOT),
+  sriov('resident, host-local', HOST_LOCAL, {}),
+  hostDevice('host-device, host-local', HOST_LOCAL),
+  sriov('one-shot, host-local', HOST_LOCAL, ONE_SHOT),
+  sriov('one-shot, VLAN and MAC', VLAN_AND_MAC, ONE_SHOT),
+] as const satisfies readonly Case[]
+
+/** What is measured with several pods at once. */
+export const AT_ONCE: readonly Case[] = ONE_BY_ONE.filter(({ name }) => name.endsWith('host-local'))
+
+export const caseOf = (name: (typeof ONE_BY_ONE)[number]['name']): Case => {
+  const found: Case | undefined = ONE_BY_ONE.find((one) => one.name === name)
+  if (!found) {
+    throw new Error(`there is no case ${name}`)
+  }
+  return found
 }
