@@ -95,6 +95,13 @@ async function undo({ host, conf, location, pod, ipam, lock }: Attachment, { rec
   }
 }
 
+/** A pod whose runtime has given up must not keep its VF. @throws PluginError kind `tryAgain` */
+function requireCaller({ caller }: Host): void {
+  if (caller.isGone()) {
+    throw new PluginError({ kind: 'tryAgain', message: 'the caller has gone; its ADD is undone' })
+  }
+}
+
 async function attachWith(attachment: Attachment): Promise<CniResult> {
   const { host, conf, pod } = attachment
   const findings = await inspect(attachment)
@@ -107,6 +114,7 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
     startLease(attachment, progress, false)
     writeDeviceInfo(host.files, intent)
     const result = await change(attachment, findings, progress)
+    requireCaller(host)
     commitAttachment(host.files, conf.cniDir, { ...progress.record, phase: 'attached', result: { ...result } })
     return result
   } catch (error) {

@@ -147,9 +147,12 @@ export function commitIntent(files: FilePort, cniDir: string, record: Attachment
   }
 }
 
-/** Replaces a record, on the disk when it returns. */
+/**
+ * Replaces a record; after a power cut it is the old one or this one. Which of them does not matter: the kernel has
+ * forgotten the VF by then, and what else is to be given back stands in both.
+ */
 export function commitAttachment(files: FilePort, cniDir: string, record: AttachmentRecord): void {
-  files.writeDurably(recordPath(cniDir, record), formatRecord(record))
+  files.writeWhole(recordPath(cniDir, record), formatRecord(record))
 }
 
 /** Whether a write or a removal would hit the record of another attachment, or of another VF of this one. */

@@ -1,0 +1,163 @@
+/** Files that are written beside their place and put there whole: nobody ever reads half of one. */
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { errnoOf } from '../errors.js'
+
+const FILE_MODE = 0o600
+
+/** Temporary files: PID namespace, PID, number. */
+const TEMPORARY = /^\.tmp-(\d+)-(\d+)-\d+(-2)?$/
+
+/** Errors that say "there is no such file": ENODEV, ENXIO and EOPNOTSUPP come from sysfs, EINVAL from reading what is no link. */
+const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ENODEV', 'ENXIO', 'EINVAL', 'EOPNOTSUPP', 'ENOTSUP'])
+
+/** What is read, or undefined where there is nothing to read. */
+export function whenPresent<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (ABSENT.has(errnoOf(error) ?? '')) {
+      return undefined
+    }
+    throw error
+  }
+}
+
+function syncPath(path: string): void {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Removes a file; that there is none is no error. */
+export function removeIfPresent(path: string): void {
+  whenPresent(() => unlinkSync(path))
+}
+
+/** Process IDs count within one PID namespace only: the plugin of a container must not judge the host's. */
+let ownPidNamespace: string | undefined
+
+function pidNamespace(): string {
+  ownPidNamespace ??= readlinkSync('/proc/self/ns/pid').replace(/\D/g, '')
+  return ownPidNamespace
+}
+
+/** What writers that were killed left: temporary files whose process is gone. Litter that stays is no error. */
+export function removeLitter(folder: string): void {
+  try {
+    const own = pidNamespace()
+    for (const name of readdirSync(folder)) {
+      const [, namespace, pid] = TEMPORARY.exec(name) ?? []
+      if (namespace === own && !existsSync(`/proc/${pid}`)) {
+        removeIfPresent(join(folder, name))
+      }
+    }
+  } catch {
+    // The next call tries again.
+  }
+}
+
+let temporaryFiles = 0
+
+/** The name of a temporary file's second link. */
+const second = (temporary: string): string => `${temporary}-2`
+
+/** What of a written file is on the disk for sure: nothing, its text, or its place in the folder, too. */
+type Durability = 'none' | 'file' | 'folder'
+
+/**
+ * Writes a whole file beside the target and lets `place` put it there. The name of the temporary file begins with a
+ * dot: a kill leaves no half record behind, only litter that is nobody's record.
+ */
+function writeBeside<T>(path: string, text: string, durability: Durability, place: (temporary: string) => T): T {
+  const folder = dirname(path)
+  temporaryFiles += 1
+  const temporary = `${folder}/.tmp-${pidNamespace()}-${process.pid}-${temporaryFiles}`
+  try {
+    const fd = openSync(temporary, 'w', FILE_MODE)
+    try {
+      const bytes = Buffer.from(text)
+      for (let written = 0; written < bytes.length; ) {
+        written += writeSync(fd, bytes, written)
+      }
+      if (durability !== 'none') {
+        fsyncSync(fd)
+      }
+    } finally {
+      closeSync(fd)
+    }
+    const placed = place(temporary)
+    if (durability === 'folder') {
+      syncPath(folder)
+    }
+    return placed
+  } catch (error) {
+    removeIfPresent(temporary)
+    removeIfPresent(second(temporary))
+    throw error
+  }
+}
+
+function linkUnlessPresent(from: string, to: string): boolean {
+  try {
+    linkSync(from, to)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') {
+      return false
+    }
+    throw error
+  }
+}
+
+/** A second name for a file, which it takes from another file at once where that has it. */
+function linkOver(from: string, to: string): void {
+  if (!linkUnlessPresent(from, to)) {
+    linkSync(from, second(from))
+    renameSync(second(from), to)
+  }
+}
+
+/** One new file under two names; neither when the first is taken. */
+function linkTwice(temporary: string, path: string, twin: string): boolean {
+  const isNew = linkUnlessPresent(temporary, path)
+  if (isNew) {
+    linkOver(temporary, twin)
+  }
+  removeIfPresent(temporary)
+  return isNew
+}
+
+/** Replaces a file at once. Survives a kill of this process, not a power cut. */
+export const writeOver = (path: string, text: string): void =>
+  writeBeside(path, text, 'none', (temporary) => renameSync(temporary, path))
+
+/** The same, and its twin after it; after a power cut each is the old one or the new one. */
+export const writeWhole = (path: string, text: string, twin?: string): void =>
+  writeBeside(path, text, 'file', (temporary) => {
+    if (twin !== undefined) {
+      linkSync(temporary, second(temporary))
+    }
+    renameSync(temporary, path)
+    if (twin !== undefined) {
+      renameSync(second(temporary), twin)
+    }
+  })
+
+/** Makes a file that must not exist yet, under two names, and on the disk when it returns; false when it exists. */
+export const createDurably = (path: string, text: string, twin: string): boolean =>
+  writeBeside(path, text, 'folder', (temporary) => linkTwice(temporary, path, twin))
