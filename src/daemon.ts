@@ -4,8 +4,8 @@ import { lazyLog } from './host/log.js'
 import type { LogLevelName } from './host/ports.js'
 import { openClosableLogWriter, openLogWriter } from './log-writer.js'
 
-/** Threads that wait for the kernel, one for each netlink request under way. */
-const THREADS = 32
+/** Threads that wait for the kernel, one for each netlink request under way. It carries out one change at a time anyway. */
+const THREADS = 8
 
 /** How the operator started the resident process. */
 export interface DaemonArguments {

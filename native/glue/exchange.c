@@ -11,14 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A dump goes on in the next trip. */
+static const size_t ENOUGH_BYTES = 1024 * 1024;
+
 struct exchange {
 	int fd;
 	int timeout_ms;
 	void *request;
 	size_t request_length;
-	/* The answer with its length, or -errno. */
-	void *answer;
-	ssize_t result;
+	/* 0 and the datagrams that came, or -errno. */
+	ssize_t error;
+	char *answer;
+	size_t answer_length;
 	napi_deferred deferred;
 	napi_async_work work;
 };
@@ -30,25 +34,46 @@ static void free_exchange(struct exchange *exchange)
 	free(exchange);
 }
 
+/* Appends one datagram to the answer. 0, or -errno. */
+static ssize_t receive_one(struct exchange *exchange, int timeout_ms)
+{
+	ssize_t size = route_socket_next_size(exchange->fd, timeout_ms);
+	/* Messages begin at multiples of four (netlink(7)), datagrams as well. */
+	size_t begin = (exchange->answer_length + 3) & ~(size_t)3;
+
+	if (size < 0)
+		return size;
+	char *answer = realloc(exchange->answer, begin + (size_t)size + 1);
+	if (answer == NULL)
+		return -ENOMEM;
+	exchange->answer = answer;
+	memset(answer + exchange->answer_length, 0, begin - exchange->answer_length);
+	ssize_t received = route_socket_receive(exchange->fd, answer + begin, (size_t)size);
+	if (received > 0)
+		exchange->answer_length = begin + (size_t)received;
+	return received < 0 ? received : 0;
+}
+
+/* Waits for one datagram, and takes along what else is there: one trip to the thread, not one for each. */
+static ssize_t receive_all(struct exchange *exchange)
+{
+	ssize_t error = receive_one(exchange, exchange->timeout_ms);
+
+	while (error == 0 && exchange->answer_length < ENOUGH_BYTES)
+		error = receive_one(exchange, 0);
+	return error == -ETIMEDOUT && exchange->answer_length > 0 ? 0 : error;
+}
+
 /* On the thread: no JavaScript here, and the namespace stays as it is. */
 static void execute(napi_env env, void *data)
 {
 	struct exchange *exchange = data;
 
 	(void)env;
-	if (exchange->request_length > 0) {
-		exchange->result = route_socket_send(exchange->fd, exchange->request, exchange->request_length);
-		if (exchange->result < 0)
-			return;
-	}
-	ssize_t size = route_socket_next_size(exchange->fd, exchange->timeout_ms);
-	if (size < 0) {
-		exchange->result = size;
-		return;
-	}
-	exchange->answer = malloc(size > 0 ? (size_t)size : 1);
-	exchange->result = exchange->answer == NULL ?
-		-ENOMEM : route_socket_receive(exchange->fd, exchange->answer, (size_t)size);
+	if (exchange->request_length > 0)
+		exchange->error = route_socket_send(exchange->fd, exchange->request, exchange->request_length);
+	if (exchange->error == 0)
+		exchange->error = receive_all(exchange);
 }
 
 static void complete(napi_env env, napi_status status, void *data)
@@ -58,10 +83,10 @@ static void complete(napi_env env, napi_status status, void *data)
 	napi_status made;
 
 	if (status != napi_ok)
-		exchange->result = -ECANCELED;
-	made = exchange->result < 0 ?
-		napi_create_int64(env, exchange->result, &value) :
-		napi_create_buffer_copy(env, (size_t)exchange->result, exchange->answer, NULL, &value);
+		exchange->error = -ECANCELED;
+	made = exchange->error < 0 ?
+		napi_create_int64(env, exchange->error, &value) :
+		napi_create_buffer_copy(env, exchange->answer_length, exchange->answer, NULL, &value);
 	/* Without a value the waiting call must not wait for ever. */
 	if (made != napi_ok)
 		made = napi_create_int64(env, -ENOMEM, &value);
@@ -72,7 +97,7 @@ static void complete(napi_env env, napi_status status, void *data)
 	free_exchange(exchange);
 }
 
-/* exchangeRoute(fd, bytes, timeoutMs) -> promise of the first answer, or of a negative errno; no bytes: of the next one */
+/* exchangeRoute(fd, bytes, timeoutMs) -> promise of the answers that came, or of a negative errno; no bytes: nothing is sent */
 static napi_value exchange_route(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 3);

@@ -28,7 +28,9 @@ export interface Addon {
   openChild(pid: number): number
   waitChild(pid: number, timeoutMs: number): number
   exitNow(code: number): never
-  /** The same as sendRoute and receiveRoute after it, or receiveRoute alone without bytes, on a thread. */
+  /**
+   * On a thread: sends a datagram, where there are bytes, and receives all that come for it, one behind the other.
+   */
   exchangeRoute(fd: number, bytes: Buffer, timeoutMs: number): Promise<Buffer | number>
   listenAt(path: string, backlog: number): number
   acceptPeer(fd: number): [fd: number, uid: number, pid: number] | number
