@@ -17,6 +17,9 @@ const RELEASE_CHECK_MS = 2_000
 /** As a runtime starts its plugins; IPAM plugins inherit it. */
 const UMASK = 0o022
 
+/** What ps and messages about locks call this process: at most 15 bytes. */
+const TITLE = 'sriov-daemon'
+
 export interface DaemonOptions {
   /** The folder of the release, with the addon. */
   readonly folder: string
@@ -73,6 +76,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
   const { folder, socketPath, log } = options
   process.umask(UMASK)
   process.chdir('/')
+  process.title = TITLE
   const addon = loadAddon(folder)
   const files = realFiles(addon)
   const lockPath = `${socketPath}.lock`
