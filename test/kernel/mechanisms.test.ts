@@ -13,9 +13,10 @@ const folder = mkdtempSync(join(tmpdir(), 'sriov-native-'))
 function compile() {
   const native = join(ROOT, 'native')
   const sources = readdirSync(native).filter((name) => name.endsWith('.c') && name !== 'glue.c')
-  const harness = join(ROOT, 'test/kernel/native/harness.c')
+  const harness = join(ROOT, 'test/kernel/native')
+  const tests = readdirSync(harness).filter((name) => name.endsWith('.c'))
   const program = join(folder, 'harness')
-  const files = [...sources.map((name) => join(native, name)), harness]
+  const files = [...sources.map((name) => join(native, name)), ...tests.map((name) => join(harness, name))]
   const arguments_ = [...FLAGS, ...SANITIZERS, '-I', native, '-o', program, ...files]
   return { program, ...spawnSync('cc', arguments_, { encoding: 'utf8' }) }
 }

@@ -1,17 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import {
-  ACKNOWLEDGEMENT,
-  decodeRequest,
-  encodeResult,
-  PROTOCOL_VERSION,
-  requestStart,
-} from '../../../src/daemon/protocol.js'
+import { ACKNOWLEDGEMENT, decodeRequest, encodeResult, PROTOCOL_VERSION } from '../../../src/daemon/protocol.js'
 import { missingCapability } from '../netns.js'
+import { FakeResident } from './fake-resident.js'
 import { type Installation, install, type Output, type Running, start } from './installation.js'
 
 const LIMIT = { timeout: 60_000 }
@@ -20,8 +14,7 @@ const STDIN = JSON.stringify({ cniVersion: '1.0.0', name: 'n', type: 'sriov', de
 
 let installation: Installation
 let folder = ''
-let server: Server | undefined
-const peers = new Set<Socket>()
+let resident: FakeResident
 
 beforeAll(async () => {
   if (!missing) {
@@ -33,44 +26,13 @@ beforeAll(async () => {
       process.exit(3)`
     writeFileSync(join(installation.folder, '.sriov/release-1/main.cjs'), oneShot)
     folder = mkdtempSync(join(installation.folder, 'sockets-'))
+    resident = new FakeResident(folder)
   }
 }, 120_000)
 
-afterEach(async () => {
-  for (const peer of peers) {
-    peer.destroy()
-  }
-  peers.clear()
-  await new Promise<void>((resolve) => (server ? server.close(() => resolve()) : resolve()))
-  server = undefined
-})
+afterEach(() => resident?.end())
 
 afterAll(() => installation?.remove())
-
-/** A resident process that does as it is told with every connection. */
-function behaving(onConnection: (socket: Socket) => void): Promise<string> {
-  const path = join(folder, 'fake.sock')
-  return new Promise((resolve) => {
-    server = createServer((socket) => {
-      socket.on('error', () => undefined)
-      peers.add(socket)
-      onConnection(socket)
-    }).listen(path, () => resolve(path))
-  })
-}
-
-/** One that reads the whole request before it does so. */
-const afterRequest = (act: (socket: Socket, frame: Buffer) => void) =>
-  behaving((socket) => {
-    let bytes = Buffer.alloc(0)
-    socket.on('data', (chunk) => {
-      bytes = Buffer.concat([bytes, chunk])
-      const begun = requestStart(bytes)
-      if (begun.kind === 'frame' && begun.length === bytes.length) {
-        act(socket, bytes)
-      }
-    })
-  })
 
 const call = (socket: string, { stdin = STDIN as string | Buffer, within = [] as string[], verb = 'ADD' } = {}) =>
   start(installation.plugin, [], {
@@ -97,7 +59,7 @@ const RESULT = encodeResult({ exitCode: 7, stdout: '{"a":1}\n', stderr: 'said\n'
 describe.skipIf(missing)(`the launcher (${missing ?? 'can run here'})`, () => {
   test('prints the answer and sends what it was given', LIMIT, async () => {
     let request: ReturnType<typeof decodeRequest> | undefined
-    const socket = await afterRequest((peer, frame) => {
+    const socket = await resident.afterRequest((peer, frame) => {
       request = decodeRequest(frame)
       peer.end(Buffer.concat([ACKNOWLEDGEMENT, RESULT]))
     })
@@ -107,7 +69,7 @@ describe.skipIf(missing)(`the launcher (${missing ?? 'can run here'})`, () => {
   })
 
   test('takes an answer in single bytes, after a long while', LIMIT, async () => {
-    const socket = await afterRequest(async (peer) => {
+    const socket = await resident.afterRequest(async (peer) => {
       peer.write(ACKNOWLEDGEMENT)
       await new Promise((resolve) => setTimeout(resolve, 2_500))
       for (const byte of RESULT) {
@@ -120,7 +82,7 @@ describe.skipIf(missing)(`the launcher (${missing ?? 'can run here'})`, () => {
 
   test('prints an answer of 5 MB', LIMIT, async () => {
     const stdout = 'x'.repeat(5_000_000)
-    const socket = await afterRequest((peer) =>
+    const socket = await resident.afterRequest((peer) =>
       peer.end(Buffer.concat([ACKNOWLEDGEMENT, encodeResult({ exitCode: 0, stdout, stderr: '' })])),
     )
     expect((await call(socket)).stdout).toBe(stdout)
@@ -129,7 +91,7 @@ describe.skipIf(missing)(`the launcher (${missing ?? 'can run here'})`, () => {
   test('sends a configuration of 4 MB less the rest', LIMIT, async () => {
     const stdin = 'y'.repeat(4 * 1024 * 1024 - 4096)
     let received = ''
-    const socket = await afterRequest((peer, frame) => {
+    const socket = await resident.afterRequest((peer, frame) => {
       received = decodeRequest(frame).stdin
       peer.end(Buffer.concat([ACKNOWLEDGEMENT, RESULT]))
     })
@@ -165,7 +127,7 @@ describe.skipIf(missing)(`the launcher does without the resident process (${miss
   test('when the path is a file, a folder, or a socket of nobody', LIMIT, async () => {
     writeFileSync(join(folder, 'file'), '')
     mkdirSync(join(folder, 'folder'))
-    const stale = await behaving(() => undefined)
+    const stale = await resident.behaving(() => undefined)
     execFileSync('cp', ['-a', stale, join(folder, 'stale.sock')])
     for (const name of ['file', 'folder', 'stale.sock']) {
       expectOneShot(await call(join(folder, name)))
@@ -173,11 +135,11 @@ describe.skipIf(missing)(`the launcher does without the resident process (${miss
   })
 
   test('when the server closes at once', LIMIT, async () => {
-    expectOneShot(await call(await behaving((peer) => peer.destroy())))
+    expectOneShot(await call(await resident.behaving((peer) => peer.destroy())))
   })
 
   test('when the server closes after the request', LIMIT, async () => {
-    expectOneShot(await call(await afterRequest((peer) => peer.destroy())))
+    expectOneShot(await call(await resident.afterRequest((peer) => peer.destroy())))
   })
 
   test.each([
@@ -186,7 +148,7 @@ describe.skipIf(missing)(`the launcher does without the resident process (${miss
     ['a result without an acknowledgement', RESULT],
     ['half an acknowledgement', ACKNOWLEDGEMENT.subarray(0, 9)],
   ])('when the server answers with %s', LIMIT, async (_name, bytes) => {
-    expectOneShot(await call(await afterRequest((peer) => peer.end(bytes))))
+    expectOneShot(await call(await resident.afterRequest((peer) => peer.end(bytes))))
   })
 
   test.each([
@@ -197,7 +159,7 @@ describe.skipIf(missing)(`the launcher does without the resident process (${miss
     ['a result that contradicts itself', contradiction],
     ['a second acknowledgement', ACKNOWLEDGEMENT],
   ])('when the server dies after its acknowledgement and %s', LIMIT, async (_name, bytes) => {
-    const socket = await afterRequest((peer) => peer.end(Buffer.concat([ACKNOWLEDGEMENT, bytes])))
+    const socket = await resident.afterRequest((peer) => peer.end(Buffer.concat([ACKNOWLEDGEMENT, bytes])))
     expectOneShot(await call(socket), STDIN, true)
   })
 
@@ -206,8 +168,8 @@ describe.skipIf(missing)(`the launcher does without the resident process (${miss
     LIMIT,
     async (kind) => {
       const socket = await (kind.includes('not read')
-        ? behaving((peer) => peer.pause())
-        : afterRequest(() => undefined))
+        ? resident.behaving((peer) => peer.pause())
+        : resident.afterRequest(() => undefined))
       const stdin = 'z'.repeat(3_000_000)
       const began = performance.now()
       expectOneShot(await call(socket, { stdin }), stdin)
@@ -218,7 +180,7 @@ describe.skipIf(missing)(`the launcher does without the resident process (${miss
 
   test.each([5_000_000, 4 * 1024 * 1024, 0])('with %i bytes of stdin, all of them handed on', LIMIT, async (size) => {
     const stdin = Buffer.alloc(size, 'abcdefghijk')
-    expectOneShot(await call(await afterRequest((peer) => peer.destroy()), { stdin }), stdin)
+    expectOneShot(await call(await resident.afterRequest((peer) => peer.destroy()), { stdin }), stdin)
   })
 })
 
@@ -251,7 +213,7 @@ describe.skipIf(missing)(`the launcher and users (${missing ?? 'can run here'})`
 
   test('a user has the answer of a server of its own, and of root', LIMIT, async () => {
     expect(await call(path, { within: NOBODY })).toMatchObject({ exitCode: 7 })
-    const ofRoot = await afterRequest((peer) => peer.end(Buffer.concat([ACKNOWLEDGEMENT, RESULT])))
+    const ofRoot = await resident.afterRequest((peer) => peer.end(Buffer.concat([ACKNOWLEDGEMENT, RESULT])))
     chmodSync(ofRoot, 0o666)
     expect(await call(ofRoot, { within: NOBODY })).toMatchObject({ exitCode: 7 })
   })

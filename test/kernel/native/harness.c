@@ -1,10 +1,12 @@
 /* Exercises every mechanism of native/mechanisms.h in a network namespace of its own; for sanitizers. */
+#include "harness.h"
 #include "mechanisms.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,14 +15,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define REQUIRE(condition)                                                                   \
-	do {                                                                                 \
-		if (!(condition)) {                                                          \
-			fprintf(stderr, "line %d: %s (errno %d)\n", __LINE__, #condition, errno); \
-			exit(1);                                                             \
-		}                                                                            \
-	} while (0)
 
 static ino_t own_netns(void)
 {
@@ -141,6 +135,22 @@ static void children(void)
 	free(output);
 }
 
+static void child_descriptors(void)
+{
+	char *cat[] = { "/bin/cat", NULL };
+	char *environment[] = { NULL };
+	struct child child;
+
+	REQUIRE(child_start(cat[0], cat, environment, "", 0, FD_NONE, 0, &child) == 0);
+	int fd = child_open(child.pid);
+	struct pollfd ended = { .fd = fd, .events = POLLIN };
+	REQUIRE(fd >= 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC) && poll(&ended, 1, 10000) == 1);
+	REQUIRE(child_wait(child.pid, 0) == 0);
+	close(fd);
+	close(child.stdout_fd);
+	REQUIRE(child_open(child.pid) == -ESRCH);
+}
+
 static int open_descriptors(void)
 {
 	int count = 0;
@@ -164,6 +174,8 @@ int main(void)
 	frames(other);
 	locks();
 	children();
+	child_descriptors();
+	unix_sockets(file);
 	REQUIRE(open_descriptors() == before);
 	puts("all mechanisms work");
 	return 0;
