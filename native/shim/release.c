@@ -150,7 +150,7 @@ int release_run_command(char *argv[], char *environment[])
 		return fail("cannot use", release);
 	/* The resident process lives in little memory: small generations, and one thread that tidies up. */
 	add(&command, "--max-semi-space-size=1");
-	add(&command, "--max-old-space-size=64");
+	add(&command, "--max-old-space-size=96");
 	add(&command, "--v8-pool-size=1");
 	add(&command, script);
 	for (char **argument = argv + 1; argv[0] != NULL && *argument != NULL; argument++) {

@@ -16,7 +16,8 @@ import type { NetnsId } from '../host/ports.js'
 export const PROTOCOL_MAGIC = 0x31495253
 export const PROTOCOL_VERSION = 1
 export const REQUEST_HEADER_BYTES = 32
-export const MAX_REQUEST_BYTES = 4 * 1024 * 1024
+/** A configuration has some kilobytes; GC's list of attachments, a hundred bytes for each. */
+export const MAX_REQUEST_BYTES = 1024 * 1024
 export const ANSWER_HEADER_BYTES = 16
 export const RESULT_HEADER_BYTES = 24
 export const MAX_ANSWER_BYTES = 64 * 1024 * 1024

@@ -12,8 +12,8 @@ const PEER_TIMEOUT_MS = 10_000
 /** Calls at once; others wait in the backlog, where the launcher does not wait long. */
 const MAX_CONNECTIONS = 256
 
-/** All requests under way together. */
-const MAX_REQUESTS_BYTES = 16 * 1024 * 1024
+/** All requests under way together. Parsed, the worst of them take thirty times as much of a heap that is small. */
+const MAX_REQUESTS_BYTES = 2 * 1024 * 1024
 
 /** When descriptors are short, some calls may end meanwhile. */
 const ACCEPT_PAUSE_MS = 100

@@ -132,3 +132,28 @@ describe.skipIf(missing)(`the resident process (${missing ?? 'can run here'})`, 
     expect(node.interfaces()).toEqual(['vf0', 'vf1', 'vf2', 'vf3'])
   })
 })
+
+describe.skipIf(missing)(`the memory of the resident process (${missing ?? 'can run here'})`, () => {
+  const LARGE = 1_000_000
+  const nested = (open: string, close: string) => {
+    const depth = Math.floor(LARGE / (open.length + close.length))
+    return `${open.repeat(depth)}1${close.repeat(depth)}`
+  }
+  const list = (one: string) => `[${Array.from({ length: Math.floor(LARGE / (one.length + 1)) }, () => one).join()}]`
+
+  test.each([
+    ['empty objects', list('{}')],
+    ['objects', list('{"a":1}')],
+    ['nested lists', nested('[', ']')],
+    ['nested objects', nested('{"a":', '}')],
+  ])('has room for a configuration of %s, several times', LIMIT, async (_name, value) => {
+    const conf = `{"cniVersion":"1.0.0","name":"n","type":"sriov","x":${value}}`
+    const options = { container: 'large', netns: '/run/netns/none', conf }
+    const answers = await Promise.all([1, 2].map(() => call('ADD', options)))
+    for (const { exitCode, stdout } of answers) {
+      expect({ exitCode, code: stdout === '' ? undefined : JSON.parse(stdout).code }).toMatchObject({ exitCode: 1 })
+    }
+    expect((await call('VERSION', { container: '', netns: '' })).exitCode).toBe(0)
+    expect(daemon.child.exitCode).toBeNull()
+  })
+})

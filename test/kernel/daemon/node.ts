@@ -30,7 +30,8 @@ export interface NodeCall {
   readonly container: string
   readonly netns: string
   readonly device?: string
-  readonly conf?: object
+  /** Keys of the configuration; or all of its text. */
+  readonly conf?: object | string
   readonly within?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
 }
@@ -87,14 +88,17 @@ export async function makeNode({ folder, plugin, socket }: Installation): Promis
           SRIOV_CNI_SOCKET: socket,
           ...env,
         }),
-        stdin: JSON.stringify({
-          cniVersion: verb === 'GC' || verb === 'STATUS' ? '1.1.0' : '1.0.0',
-          name: 'lab',
-          type: 'sriov',
-          cniDir,
-          ...(device !== undefined && { deviceID: device }),
-          ...conf,
-        }),
+        stdin:
+          typeof conf === 'string'
+            ? conf
+            : JSON.stringify({
+                cniVersion: verb === 'GC' || verb === 'STATUS' ? '1.1.0' : '1.0.0',
+                name: 'lab',
+                type: 'sriov',
+                cniDir,
+                ...(device !== undefined && { deviceID: device }),
+                ...conf,
+              }),
         within: [...within, ...more],
       }),
     async lock(device) {
