@@ -4,8 +4,8 @@ import { lazyLog } from './host/log.js'
 import type { LogLevelName } from './host/ports.js'
 import { openClosableLogWriter, openLogWriter } from './log-writer.js'
 
-/** Threads that wait for the kernel, one for each netlink request under way. It carries out one change at a time anyway. */
-const THREADS = 8
+/** Threads that wait for the kernel: netlink takes one change at a time, but a driver may keep a thread for a minute. */
+const THREADS = 32
 
 /** How the operator started the resident process. */
 export interface DaemonArguments {
