@@ -118,6 +118,23 @@ describe.skipIf(missing)(`the resident process (${missing ?? 'can run here'})`, 
     expect(node.interfaces()).toEqual(['vf0', 'vf1', 'vf2', 'vf3'])
   })
 
+  test('undoes an ADD whose caller was killed, lease and all', LIMIT, async () => {
+    const pod = namespaces.add()
+    const [device = ''] = node.devices
+    const options = { container: 'pod-gone', netns: pod.path, device, conf: GATED }
+    node.holdIpam()
+    const running = node.call('ADD', options)
+    await expect.poll(() => node.ipamCalls()).toContain('ADD pod-gone')
+    running.child.kill('SIGTERM')
+    await running.done
+    node.releaseIpam()
+    await expect.poll(() => node.ipamCalls(), { timeout: 10_000 }).toContain('DEL pod-gone')
+    await expect.poll(() => node.interfaces()).toEqual(['vf0', 'vf1', 'vf2', 'vf3'])
+    expect(interfacesOf(pod.name)).toEqual([])
+    expect(await call('ADD', { ...options, container: 'pod-next' })).toMatchObject({ exitCode: 0 })
+    expect(await call('DEL', { ...options, container: 'pod-next' })).toMatchObject({ exitCode: 0 })
+  })
+
   test('gives a device once to many callers at once', LIMIT, async () => {
     const pods = Array.from({ length: 8 }, () => namespaces.add())
     const [device = ''] = node.devices
