@@ -11,8 +11,8 @@ import { startServer } from './server.js'
 /** Calls under way may end in this time after a signal. Those that do not are undone by whoever meets them next. */
 const DRAIN_TIMEOUT_MS = 60_000
 
-/** How often it is looked whether an upgrade has replaced this release. */
-const RELEASE_CHECK_MS = 2_000
+/** How often it is looked whether there is a reason to end: an upgrade, or a socket that nobody finds any more. */
+const CHECK_MS = 2_000
 
 /** As a runtime starts its plugins; IPAM plugins inherit it. */
 const UMASK = 0o022
@@ -38,34 +38,34 @@ function releaseWatch(files: FilePort, folder: string): () => boolean {
   return isCurrent() ? () => !isCurrent() : () => false
 }
 
-/** Waits for a reason to stop. */
-const untilStopped = (isReplaced: () => boolean): Promise<string> =>
+/** Waits for a reason to stop, which is looked for now and then. */
+const untilStopped = (findReason: () => string | undefined): Promise<string> =>
   new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
       process.once(signal, () => resolve(signal))
     }
-    const timer = setInterval(() => isReplaced() && resolve('another release is installed'), RELEASE_CHECK_MS)
+    const timer = setInterval(() => {
+      const reason = findReason()
+      if (reason !== undefined) {
+        resolve(reason)
+      }
+    }, CHECK_MS)
     timer.unref()
   })
 
-function serveAt(addon: Addon, files: FilePort, { socketPath, log, openCallLog }: DaemonOptions) {
+function serveAt(addon: Addon, { socketPath, log, openCallLog }: DaemonOptions) {
+  const listener = listenAt(addon, socketPath)
   const ownNetns = realKernel(addon).ownNetns()
   ownNetns.close()
   const server = startServer({
-    listener: listenAt(addon, socketPath),
+    listener,
     serve: (accepted) => serveCall(accepted, { addon, openCallLog }),
     ownUid: process.geteuid?.() ?? 0,
     ownNetns: ownNetns.id,
     clock: realClock,
     log,
   })
-  return {
-    /** The path goes first: launchers that come now do without us at once. */
-    drain() {
-      files.remove(socketPath)
-      return server.drain(DRAIN_TIMEOUT_MS)
-    },
-  }
+  return { server, isFound: () => listener.isInPlace() }
 }
 
 /**
@@ -90,11 +90,16 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     return 1
   }
   const isReplaced = releaseWatch(files, folder)
-  const { drain } = serveAt(addon, files, options)
+  const { server, isFound } = serveAt(addon, options)
   log.info('ready', { socket: socketPath, release: folder })
-  const reason = await untilStopped(isReplaced)
+  const reason = await untilStopped(() => {
+    if (isReplaced()) {
+      return 'another release is installed'
+    }
+    return isFound() ? undefined : 'the socket was taken away'
+  })
   log.info('stopping: no new calls are taken', { reason })
-  const unfinished = await drain()
+  const unfinished = await server.drain(DRAIN_TIMEOUT_MS)
   log[unfinished > 0 ? 'warning' : 'info']('stopped', { unfinished })
   lock.release()
   return 0

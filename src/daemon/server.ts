@@ -157,6 +157,7 @@ export function startServer(options: ServerOptions): Server {
     async drain(timeoutMs) {
       isDraining = true
       pause()
+      // With its path: launchers that come now do without us at once.
       listener.close()
       if (connections > 0) {
         await new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-import { closeSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, renameSync, rmSync, statSync } from 'node:fs'
 import { PluginError } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
 import { errnoName } from './errno.js'
@@ -39,6 +39,9 @@ export interface Listener {
   accept(): PeerSocket | undefined
   /** Calls back whenever there is a connection. */
   watch(onReady: () => void): Watch
+  /** Whether the path still leads to this socket. */
+  isInPlace(): boolean
+  /** Takes the path away first, unless it leads to another socket by now. */
   close(): void
 }
 
@@ -86,7 +89,13 @@ export function listenAt(addon: Addon, path: string): Listener {
   rmSync(beside, { force: true })
   const fd = orThrow(addon.listenAt(beside, BACKLOG), 'listen', beside)
   renameSync(beside, path)
+  const { dev, ino } = statSync(path)
+  const isInPlace = () => {
+    const found = statSync(path, { throwIfNoEntry: false })
+    return found?.dev === dev && found.ino === ino
+  }
   return {
+    isInPlace,
     accept() {
       const accepted = addon.acceptPeer(fd)
       if (typeof accepted !== 'number') {
@@ -98,6 +107,11 @@ export function listenAt(addon: Addon, path: string): Listener {
       throw new PluginError({ kind: 'kernel', operation: 'accept', target: path, code: errnoName(-accepted) })
     },
     watch: (onReady) => watch(addon, fd, 'readable', onReady),
-    close: () => closeSync(fd),
+    close() {
+      if (isInPlace()) {
+        rmSync(path, { force: true })
+      }
+      closeSync(fd)
+    },
   }
 }

@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { dirname } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ACKNOWLEDGEMENT } from '../../../src/daemon/protocol.js'
 import { count } from '../../counts.js'
@@ -104,6 +105,17 @@ describe.skipIf(missing)(`sriovctl daemon (${missing ?? 'can run here'})`, () =>
     expect(ended.exitCode).toBe(0)
     expect(said(ended)).toContain('another release is installed')
     daemon = await startHere()
+    expect((await node.call('VERSION', { container: '', netns: '' }).done).exitCode).toBe(0)
+  })
+
+  test('ends when nobody finds its socket any more, and leaves that of another alone', LIMIT, async () => {
+    rmSync(dirname(installation.socket), { recursive: true })
+    const another = await startHere()
+    const ended = await daemon.done
+    expect(ended.exitCode).toBe(0)
+    expect(said(ended)).toContain('the socket was taken away')
+    expect(existsSync(installation.socket)).toBe(true)
+    daemon = another
     expect((await node.call('VERSION', { container: '', netns: '' }).done).exitCode).toBe(0)
   })
 
