@@ -15,9 +15,13 @@ struct watcher {
 	napi_async_context context;
 };
 
+/* Not earlier: a callback may end its own watcher, and runs in its context. */
 static void on_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	struct watcher *watcher = handle->data;
+
+	(void)napi_async_destroy(watcher->env, watcher->context);
+	free(watcher);
 }
 
 /* What a callback throws ends the process like any uncaught exception. */
@@ -48,12 +52,12 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	(void)napi_close_handle_scope(env, scope);
 }
 
-static void release(struct watcher *watcher)
+/* From now on nobody is called back; the rest when libuv has let go of it. */
+static void end(struct watcher *watcher)
 {
-	if (watcher->callback != NULL)
-		(void)napi_delete_reference(watcher->env, watcher->callback);
-	if (watcher->context != NULL)
-		(void)napi_async_destroy(watcher->env, watcher->context);
+	uv_poll_stop(&watcher->poll);
+	(void)napi_delete_reference(watcher->env, watcher->callback);
+	uv_close((uv_handle_t *)&watcher->poll, on_closed);
 }
 
 /* watch(fd, UV_READABLE 1 or UV_WRITABLE 2, callback) -> watcher, or negative errno */
@@ -90,12 +94,14 @@ static napi_value watch(napi_env env, napi_callback_info info)
 	error = uv_poll_start(&watcher->poll, events, on_ready);
 	if (error < 0) {
 		result = number(&call, error);
-		release(watcher);
-		uv_close((uv_handle_t *)&watcher->poll, on_closed);
+		end(watcher);
 	}
 	return result;
 failed:
-	release(watcher);
+	if (watcher->callback != NULL)
+		(void)napi_delete_reference(env, watcher->callback);
+	if (watcher->context != NULL)
+		(void)napi_async_destroy(env, watcher->context);
 	free(watcher);
 	return call.failed ? NULL : result;
 }
@@ -110,10 +116,7 @@ static napi_value unwatch(napi_env env, napi_callback_info info)
 		fail(&call, "an argument is not a watcher");
 	if (call.failed)
 		return NULL;
-	struct watcher *watcher = data;
-	uv_poll_stop(&watcher->poll);
-	release(watcher);
-	uv_close((uv_handle_t *)&watcher->poll, on_closed);
+	end(data);
 	return NULL;
 }
 

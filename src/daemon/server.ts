@@ -57,6 +57,16 @@ export function startServer(options: ServerOptions): Server {
   let watching: Watch | undefined
   let onIdle: (() => void) | undefined
 
+  /** A call answers with its errors. What it throws is a fault of ours, which a process of its own may not have. */
+  async function serveOrReport(accepted: Accepted): Promise<Result> {
+    try {
+      return await serve(accepted)
+    } catch (error) {
+      log.error('a call was not carried out', { error: error instanceof Error ? error.stack : String(error) })
+      throw error
+    }
+  }
+
   async function answer(socket: PeerSocket, request: Request, netnsFd?: number): Promise<void> {
     const { device, inode } = request.callerNetns
     if (device !== ownNetns.device || inode !== ownNetns.inode) {
@@ -67,7 +77,7 @@ export function startServer(options: ServerOptions): Server {
     if (isDraining || !(await sendFrame(socket, ACKNOWLEDGEMENT, { clock, timeoutMs }))) {
       return
     }
-    const result = await serve({
+    const result = await serveOrReport({
       request,
       isGone: () => socket.isHungUp(),
       ...(netnsFd !== undefined && { netnsFd }),
