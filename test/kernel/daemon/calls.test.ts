@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { missingCapability, TestNamespaces } from '../netns.js'
@@ -80,6 +80,20 @@ describe.skipIf(missing)(`the resident process (${missing ?? 'can run here'})`, 
     expect(interfacesOf(pod.name)).toEqual(['net1'])
     expect(await call('DEL', { container: 'pod-3', netns: path, device, within, env })).toMatchObject({ exitCode: 0 })
     expect(interfacesOf(pod.name)).toEqual([])
+  })
+
+  test('logs to the file of a call, and closes it', LIMIT, async () => {
+    const logFile = join(installation.folder, 'call.log')
+    const open = () => readdirSync(`/proc/${daemon.child.pid}/fd`).length
+    const conf = { logFile, logLevel: 'debug' }
+    const [device = ''] = node.devices
+    const before = open()
+    for (let i = 0; i < 30; i += 1) {
+      await call('ADD', { container: `logged-${i}`, netns: '/run/netns/none', device, conf })
+    }
+    await expect.poll(open).toBe(before)
+    const lines = readFileSync(logFile, 'utf8').trim().split('\n')
+    expect(new Set(lines.map((line) => JSON.parse(line).containerId)).size).toBe(30)
   })
 
   test('says that a namespace is not there', LIMIT, async () => {

@@ -90,6 +90,16 @@ print(s.recv(100)[:4])`
     expect((await under.launch('still here').done).stdout).toBe('still here')
   })
 
+  test('closes on a launcher whose call throws, and says so', LIMIT, async () => {
+    under.serve = async () => {
+      throw new Error('not foreseen')
+    }
+    expect((await under.launch('{}').done).stdout).toBe('')
+    expect(under.lines.join()).toMatch(/a call was not carried out.*not foreseen/)
+    under.serve = echo
+    expect((await under.launch('still here').done).stdout).toBe('still here')
+  })
+
   test('does not begin a call whose launcher has given it up', LIMIT, async () => {
     let begun = 0
     under.serve = async () => {
