@@ -7,7 +7,7 @@ const layers = [
   { name: 'netlink', path: '^src/netlink/', may: ['^src/errors', '^src/netlink/'] },
   { name: 'pci', path: '^src/pci/', may: ['^src/host/ports', '^src/pci/'] },
   { name: 'cni', path: '^src/cni/', may: ['^src/errors', '^src/cni/', '^src/netlink/', '^src/pci/address'] },
-  { name: 'host', path: '^src/host/', may: ['^src/errors', '^src/host/', '^src/cni/'] },
+  { name: 'host', path: '^src/host/', may: ['^src/errors', '^src/host/', '^src/cni/', '^src/netlink/'] },
   {
     name: 'rtnl',
     path: '^src/rtnl/',

@@ -19,45 +19,6 @@ static napi_value open_route_socket(napi_env env, napi_callback_info info)
 	return call.failed ? NULL : number(&call, route_socket_open(netns_fd));
 }
 
-/* sendRoute(fd, bytes) -> 0 */
-static napi_value send_route(napi_env env, napi_callback_info info)
-{
-	struct call call = begin(env, info, 2);
-	int fd = int_argument(&call, 0);
-	size_t length;
-	const void *bytes = bytes_argument(&call, 1, &length);
-
-	return call.failed ? NULL : number(&call, route_socket_send(fd, bytes, length));
-}
-
-/* receiveRoute(fd, timeoutMs) -> Buffer, or negative errno */
-static napi_value receive_route(napi_env env, napi_callback_info info)
-{
-	struct call call = begin(env, info, 2);
-	int fd = int_argument(&call, 0);
-	int timeout_ms = int_argument(&call, 1);
-	napi_value buffer = NULL;
-	void *bytes = NULL;
-
-	if (call.failed)
-		return NULL;
-	ssize_t size = route_socket_next_size(fd, timeout_ms);
-	if (size < 0)
-		return number(&call, size);
-	if (napi_create_buffer(env, (size_t)size, &bytes, &buffer) != napi_ok) {
-		fail(&call, "a Buffer could not be made");
-		return NULL;
-	}
-	ssize_t received = route_socket_receive(fd, bytes, (size_t)size);
-	if (received < 0)
-		return number(&call, received);
-	if (received == 0 && napi_create_buffer(env, 0, &bytes, &buffer) != napi_ok) {
-		fail(&call, "a Buffer could not be made");
-		return NULL;
-	}
-	return buffer;
-}
-
 /* sendFrame(netnsFd, interfaceIndex, bytes) -> 0 */
 static napi_value send_frame(napi_env env, napi_callback_info info)
 {
@@ -186,8 +147,6 @@ static napi_value init(napi_env env, napi_value exports)
 {
 	static const struct function functions[] = {
 		{ "openRouteSocket", open_route_socket },
-		{ "sendRoute", send_route },
-		{ "receiveRoute", receive_route },
 		{ "sendFrame", send_frame },
 		{ "writeFileInNetns", write_file_in_netns },
 		{ "namespaceType", get_namespace_type },
@@ -201,7 +160,7 @@ static napi_value init(napi_env env, napi_value exports)
 
 	if (!export_functions(env, exports, functions, sizeof(functions) / sizeof(functions[0])) ||
 	    !export_socket_functions(env, exports) || !export_watch_functions(env, exports) ||
-	    !export_exchange_functions(env, exports))
+	    !export_exchange_functions(env, exports) || !export_look_functions(env, exports))
 		return NULL;
 	return exports;
 }

@@ -27,6 +27,15 @@ void netns_leave(int back_fd);
 /* The CLONE_NEW* constant of the namespace behind fd (ioctl_ns(2)), or -ENOTTY when it is none. */
 int namespace_type(int fd);
 
+/* The whole text of a file, for the caller to free, and its length. */
+ssize_t file_read(const char *path, char **text);
+
+/* Where a symbolic link points. -ENAMETOOLONG when that does not fit. */
+ssize_t link_read(const char *path, char *target, size_t capacity);
+
+/* 0 when something is there, even a link that leads nowhere. */
+int path_is_there(const char *path);
+
 /* Writes all bytes to an existing file, opened inside the namespace: /proc/sys/net shows the opener's. */
 int netns_write_file(int netns_fd, const char *path, const void *bytes, size_t length);
 

@@ -4,6 +4,9 @@ import { lazyLog } from './host/log.js'
 import type { LogLevelName } from './host/ports.js'
 import { openClosableLogWriter, openLogWriter } from './log-writer.js'
 
+// As in main.ts: half of what is looked for is not there, and a stack trace costs more than the look.
+Error.stackTraceLimit = 0
+
 /** Threads that wait for the kernel: netlink takes one change at a time, but a driver may keep a thread for a minute. */
 const THREADS = 32
 

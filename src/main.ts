@@ -7,6 +7,9 @@ import { type LogWriterModule, lazyLog } from './host/log.js'
 import { realHost } from './host/real.js'
 import { processStreams } from './host/streams.js'
 
+// Half of what is looked for is not there: an error with a stack trace costs more than the look.
+Error.stackTraceLimit = 0
+
 /** One call of the plugin, as a process of its own. `folder` holds the addon and log-writer.cjs. */
 export async function run(folder: string): Promise<void> {
   const loadLogWriter = () => {

@@ -136,9 +136,36 @@ static napi_value exchange_route(napi_env env, napi_callback_info info)
 	return promise;
 }
 
+/* exchangeRouteNow(fd, bytes, timeoutMs) -> the answers, or negative errno: the same without a thread */
+static napi_value exchange_route_now(napi_env env, napi_callback_info info)
+{
+	struct call call = begin(env, info, 3);
+	int fd = int_argument(&call, 0);
+	size_t length;
+	const void *bytes = bytes_argument(&call, 1, &length);
+	struct exchange exchange = { .fd = fd, .timeout_ms = int_argument(&call, 2) };
+	napi_value result = NULL;
+
+	if (call.failed)
+		return NULL;
+	if (length > 0)
+		exchange.error = route_socket_send(fd, bytes, length);
+	if (exchange.error == 0)
+		exchange.error = receive_all(&exchange);
+	if (exchange.error < 0)
+		result = number(&call, exchange.error);
+	else if (napi_create_buffer_copy(env, exchange.answer_length, exchange.answer, NULL, &result) != napi_ok)
+		fail(&call, "a Buffer could not be made");
+	free(exchange.answer);
+	return call.failed ? NULL : result;
+}
+
 bool export_exchange_functions(napi_env env, napi_value exports)
 {
-	static const struct function functions[] = { { "exchangeRoute", exchange_route } };
+	static const struct function functions[] = {
+		{ "exchangeRoute", exchange_route },
+		{ "exchangeRouteNow", exchange_route_now },
+	};
 
 	return export_functions(env, exports, functions, sizeof(functions) / sizeof(functions[0]));
 }

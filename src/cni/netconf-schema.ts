@@ -56,7 +56,9 @@ const LogLevel = z.pipe(
   z.transform((level) => (level === 'panic' ? 'error' : level)),
 )
 
-const AbsolutePath = text.check(z.refine((value) => value.startsWith('/'), 'must be an absolute path'))
+const AbsolutePath = text.check(
+  z.refine((value) => value.startsWith('/') && !value.includes('\0'), 'must be an absolute path'),
+)
 
 const Attachments = z.array(object, 'must be a list of attachments')
 

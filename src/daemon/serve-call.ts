@@ -14,7 +14,7 @@ export type OpenCallLog = (
 
 /** Carries out a call as a process of its own would, but into buffers. */
 export async function serveCall(
-  { request: { environment, stdin }, netnsFd, isGone }: Accepted,
+  { request: { environment, stdin }, netnsFd, isGone, isAlone }: Accepted,
   { addon, openCallLog }: { readonly addon: Addon; readonly openCallLog: OpenCallLog },
 ): Promise<Result> {
   let stdout = ''
@@ -46,6 +46,7 @@ export async function serveCall(
         log,
         caller: { isGone },
         writeStderr,
+        isAlone,
         ...(netnsFd !== undefined && { netns: { path: netnsPath, fd: netnsFd } }),
       })
     }),

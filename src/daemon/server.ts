@@ -24,6 +24,8 @@ export interface Accepted {
   readonly netnsFd?: number
   /** Whether the launcher is gone. */
   isGone(): boolean
+  /** Whether no other connection is open. */
+  isAlone(): boolean
 }
 
 export interface ServerOptions {
@@ -80,6 +82,7 @@ export function startServer(options: ServerOptions): Server {
     const result = await serveOrReport({
       request,
       isGone: () => socket.isHungUp(),
+      isAlone: () => connections <= 1,
       ...(netnsFd !== undefined && { netnsFd }),
     })
     if (!(await sendFrame(socket, encodeResult(result), { clock, timeoutMs }))) {

@@ -9,8 +9,6 @@ export type Watcher = { readonly watcher: unique symbol }
 /** The functions of native/glue.c and native/glue/. A number below zero is a negative errno. */
 export interface Addon {
   openRouteSocket(netnsFd: number): number
-  sendRoute(fd: number, bytes: Buffer): number
-  receiveRoute(fd: number, timeoutMs: number): Buffer | number
   sendFrame(netnsFd: number, interfaceIndex: number, bytes: Buffer): number
   writeFileInNetns(netnsFd: number, path: string, bytes: Buffer): number
   namespaceType(fd: number): number
@@ -32,6 +30,12 @@ export interface Addon {
    * On a thread: sends a datagram, where there are bytes, and receives all that come for it, one behind the other.
    */
   exchangeRoute(fd: number, bytes: Buffer, timeoutMs: number): Promise<Buffer | number>
+  /** The same without a thread. */
+  exchangeRouteNow(fd: number, bytes: Buffer, timeoutMs: number): Buffer | number
+  readText(path: string): string | number
+  readLink(path: string): string | number
+  /** 0 when something is there, even a link that leads nowhere. */
+  isThere(path: string): number
   listenAt(path: string, backlog: number): number
   acceptPeer(fd: number): [fd: number, uid: number, pid: number] | number
   /** Into the buffer from an offset on; `passedFd` is below zero when no descriptor came along. */

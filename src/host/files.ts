@@ -1,22 +1,19 @@
-import {
-  accessSync,
-  closeSync,
-  constants,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  statSync,
-} from 'node:fs'
+import { accessSync, closeSync, constants, mkdirSync, openSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { errnoOf, messageOf, PluginError } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
 import { writeAttribute } from './attributes.js'
+import { errnoName } from './errno.js'
 import type { FilePort } from './ports.js'
-import { createDurably, removeIfPresent, removeLitter, whenPresent, writeOver, writeWhole } from './whole-files.js'
+import {
+  createDurably,
+  isAbsence,
+  removeIfPresent,
+  removeLitter,
+  whenPresent,
+  writeOver,
+  writeWhole,
+} from './whole-files.js'
 
 const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
@@ -31,6 +28,18 @@ function named<T>(path: string, what: string, work: () => T): T {
 }
 
 const look = <T>(path: string, read: () => T): T | undefined => named(path, 'be read', () => whenPresent(read))
+
+/** What the addon found at a path; undefined where there is nothing. By the addon, because absence is no exception there. */
+function found<T>(path: string, answer: T | number): T | undefined {
+  if (typeof answer !== 'number') {
+    return answer
+  }
+  const errno = errnoName(-answer)
+  if (isAbsence(errno)) {
+    return undefined
+  }
+  throw new PluginError({ kind: 'state', path, problem: `cannot be read: ${errno}` })
+}
 
 /** mkdir -p, of many callers at once. Not Node's: on a read-only file system that says ENOENT. */
 function makeFolders(path: string, isParentThere = false): void {
@@ -63,10 +72,13 @@ function openLockFile(path: string): number {
 export function realFiles(addon: Addon, root = ''): FilePort {
   const at = (path: string) => root + path
   return {
-    readText: (path) => look(at(path), () => readFileSync(at(path), 'utf8')),
-    readLink: (path) => look(at(path), () => readlinkSync(at(path))),
+    readText: (path) => found(at(path), addon.readText(at(path))),
+    readLink: (path) => found(at(path), addon.readLink(at(path))),
     list: (folder) => look(at(folder), () => readdirSync(at(folder))) ?? [],
-    exists: (path) => look(at(path), () => lstatSync(at(path))) !== undefined,
+    exists: (path) => {
+      const answer = addon.isThere(at(path))
+      return answer === 0 || found(at(path), answer) !== undefined
+    },
     makeFolder: (path) => named(at(path), 'be made', () => makeFolders(at(path))),
     write: (path, text) => named(at(path), 'be written', () => writeOver(at(path), text)),
     writeWhole: (path, text, twin) =>

@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { errnoOf, messageOf, PluginError } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
-import { errnoName } from './errno.js'
-import type { KernelPort, Netns, RouteSocket } from './ports.js'
+import type { KernelPort, Netns } from './ports.js'
+import { openRouteSocket } from './route-socket.js'
 
 /** include/uapi/linux/sched.h */
 const CLONE_NEWNET = 0x40000000
@@ -46,44 +46,15 @@ export function openNetns(addon: Addon, path: string, file = path): Netns {
   }
 }
 
-/** A netlink socket in a namespace, or in our own, as a descriptor. @throws PluginError kind `kernel` */
-export const routeSocketFd = (addon: Addon, netns?: Netns): number =>
-  orThrow(addon.openRouteSocket(netns?.fd ?? -1), 'open a netlink socket', netns?.path ?? 'the host')
-
-/** What came, or what the kernel said instead. @throws PluginError kind `kernel` */
-export function answerOrThrow(answer: Buffer | number): Buffer {
-  if (typeof answer === 'number') {
-    throw new PluginError({
-      kind: 'kernel',
-      operation: 'receive a netlink answer',
-      target: 'the route socket',
-      code: errnoName(-answer),
-    })
-  }
-  return answer
-}
-
-function openRouteSocket(addon: Addon, netns?: Netns): RouteSocket {
-  const fd = routeSocketFd(addon, netns)
-  return {
-    async send(bytes) {
-      orThrow(addon.sendRoute(fd, bytes), 'send a netlink message', 'the kernel')
-    },
-    async receive(timeoutMs) {
-      return answerOrThrow(addon.receiveRoute(fd, timeoutMs))
-    },
-    close() {
-      closeSync(fd)
-    },
-  }
-}
+/** A process of one call has nobody that would have to wait. */
+const noThread = () => false
 
 /** The kernel of this machine, through the addon. */
 export function realKernel(addon: Addon): KernelPort {
   return {
     openNetns: (path) => openNetns(addon, path),
     ownNetns: () => openNetns(addon, OWN_NETNS_PATH),
-    openRouteSocket: (netns) => openRouteSocket(addon, netns),
+    openRouteSocket: (netns) => openRouteSocket(addon, noThread, netns),
     sendFrame(netns, interfaceIndex, frame) {
       orThrow(
         addon.sendFrame(netns.fd, interfaceIndex, frame),

@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs'
+import { changesAnything } from '../netlink/message.js'
 import type { Addon } from './addon.js'
 import { realClock } from './clock.js'
 import { errnoName } from './errno.js'
@@ -6,7 +7,7 @@ import { realFiles } from './files.js'
 import { openNetns, realKernel } from './kernel.js'
 import type { CallerPort, Host, KernelPort, Log, ProcessPort } from './ports.js'
 import { realProcesses, type WaitForChild } from './processes.js'
-import { openThreadedRouteSocket } from './threaded-route-socket.js'
+import { openRouteSocket } from './route-socket.js'
 import { untilReady } from './watch.js'
 
 /** What the resident process knows of the caller of one call. */
@@ -16,6 +17,8 @@ export interface ResidentCall {
   /** The namespace behind CNI_NETNS as the caller sees it, open. */
   readonly netns?: { readonly path: string; readonly fd: number }
   writeStderr(text: string): void
+  /** Whether no other call is under way that would have to wait for this one. */
+  isAlone(): boolean
 }
 
 /** Only where pidfd_open(2) is missing (Linux < 5.3). */
@@ -65,11 +68,11 @@ function residentProcesses(addon: Addon, { writeStderr }: ResidentCall): Process
 }
 
 /** The path of the caller's namespace leads to what the caller has sent: in a container it may lead elsewhere, or nowhere. */
-function residentKernel(addon: Addon, { netns }: ResidentCall): KernelPort {
+function residentKernel(addon: Addon, { netns, isAlone }: ResidentCall): KernelPort {
   return {
     ...realKernel(addon),
     openNetns: (path) => openNetns(addon, path, netns?.path === path ? `/proc/self/fd/${netns.fd}` : path),
-    openRouteSocket: (within) => openThreadedRouteSocket(addon, within),
+    openRouteSocket: (within) => openRouteSocket(addon, (bytes) => changesAnything(bytes) || !isAlone(), within),
   }
 }
 

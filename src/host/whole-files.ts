@@ -22,12 +22,15 @@ const TEMPORARY = /^\.tmp-(\d+)-(\d+)-\d+(-2)?$/
 /** Errors that say "there is no such file": ENODEV, ENXIO and EOPNOTSUPP come from sysfs, EINVAL from reading what is no link. */
 const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ENODEV', 'ENXIO', 'EINVAL', 'EOPNOTSUPP', 'ENOTSUP'])
 
+/** Whether an errno says that there is nothing at a path. */
+export const isAbsence = (errno: string): boolean => ABSENT.has(errno)
+
 /** What is read, or undefined where there is nothing to read. */
 export function whenPresent<T>(read: () => T): T | undefined {
   try {
     return read()
   } catch (error) {
-    if (ABSENT.has(errnoOf(error) ?? '')) {
+    if (isAbsence(errnoOf(error) ?? '')) {
       return undefined
     }
     throw error

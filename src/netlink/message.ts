@@ -13,6 +13,20 @@ export interface NetlinkMessage {
   readonly payload: Buffer
 }
 
+/** The lowest two bits of an rtnetlink message type are its operation (include/uapi/linux/rtnetlink.h). */
+const OPERATION_MASK = 3
+const OPERATION_GET = 2
+
+/** Whether a datagram of rtnetlink requests has one that is to change something. */
+export function changesAnything(bytes: Buffer): boolean {
+  for (let at = 0; at < bytes.length; at += align4(bytes.readUInt32LE(at))) {
+    if ((bytes.readUInt16LE(at + 4) & OPERATION_MASK) !== OPERATION_GET) {
+      return true
+    }
+  }
+  return false
+}
+
 /** What an NLMSG_ERROR message says. `errno` 0 is success; otherwise positive. */
 export interface Acknowledgement {
   readonly errno: number

@@ -65,12 +65,21 @@ interface Refused {
   readonly acknowledgement: Acknowledgement
 }
 
-/** The answers to each request, and what was refused, in order. */
-interface Conversation {
-  readonly answers: NetlinkMessage[][]
-  readonly refused: readonly Refused[]
+/** What came for one request. */
+interface Answer {
+  readonly found: NetlinkMessage[]
+  /** Of a request that was refused. */
+  acknowledgement?: Acknowledgement
   /** What was listed changed under way (NLM_F_DUMP_INTR). */
-  readonly wasInterrupted: boolean
+  wasInterrupted: boolean
+}
+
+/** A request on its way, with flags beside its own. */
+interface Asked {
+  readonly request: RtnlRequest
+  readonly flags: number
+  resolve(answer: Answer): void
+  reject(error: unknown): void
 }
 
 function refusal({ request, acknowledgement: { errno, text } }: Refused): PluginError {
@@ -110,58 +119,82 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
   let sequence = 0
 
   /** Sends requests together and collects the answers of each until its acknowledgement or the end of its dump. */
-  async function converse(requests: readonly RtnlRequest[], flags: number): Promise<Conversation> {
+  async function converse(asked: readonly Pick<Asked, 'request' | 'flags'>[]): Promise<Answer[]> {
     const first = sequence + 1
-    sequence += requests.length
-    for (const { operation, target, type, trace } of requests) {
+    sequence += asked.length
+    const messages = asked.map(({ request, flags }, i) => {
+      const { operation, target, type, trace, payload } = request
       log.debug('netlink request', { netns: netnsPath, type, operation, target, ...trace })
-    }
-    await socket.send(
-      encodeMessages(
-        requests.map((request, i) => ({
-          type: request.type,
-          flags: NLM_F_REQUEST | flags | (request.flags ?? 0),
-          sequence: first + i,
-          portId: 0,
-          payload: request.payload,
-        })),
-      ),
-    )
-    const answers: NetlinkMessage[][] = requests.map(() => [])
-    const refused: Refused[] = []
-    let wasInterrupted = false
-    let open = requests.length
-    while (open > 0) {
+      const allFlags = NLM_F_REQUEST | flags | (request.flags ?? 0)
+      return { type, flags: allFlags, sequence: first + i, portId: 0, payload }
+    })
+    await socket.send(encodeMessages(messages))
+    const answers = asked.map((): Answer => ({ found: [], wasInterrupted: false }))
+    for (let open = asked.length; open > 0; ) {
       for (const message of decodeMessages(await socket.receive(ANSWER_TIMEOUT_MS))) {
-        const i = message.sequence - first
-        const request = requests[i]
-        if (!request || message.type === NLMSG_NOOP) {
+        const answer = answers[message.sequence - first]
+        if (!answer || message.type === NLMSG_NOOP) {
           continue
         }
-        wasInterrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0 && message.type !== NLMSG_ERROR
+        answer.wasInterrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0 && message.type !== NLMSG_ERROR
         if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) {
           open -= 1
           const acknowledgement = message.type === NLMSG_ERROR ? decodeAcknowledgement(message) : endOfDump(message)
           if (acknowledgement.errno !== 0) {
-            refused.push({ request, acknowledgement })
+            answer.acknowledgement = acknowledgement
           }
         } else {
-          answers[i]?.push(message)
+          answer.found.push(message)
         }
       }
     }
-    return { answers, refused, wasInterrupted }
+    return answers
   }
 
-  /** The same with one request, where a refusal is an error, but for the errno that is `allowed`. */
+  let waiting: Asked[] = []
+  let last: Promise<unknown> = Promise.resolve()
+
+  async function sendWaiting(): Promise<void> {
+    const asked = waiting
+    waiting = []
+    try {
+      const answers = await converse(asked)
+      asked.forEach(({ resolve, reject }, i) => {
+        const answer = answers[i]
+        if (answer) {
+          resolve(answer)
+        } else {
+          reject(new PluginError({ kind: 'wire', problem: 'a request has no answer' }))
+        }
+      })
+    } catch (error) {
+      for (const { reject } of asked) {
+        reject(error)
+      }
+    }
+  }
+
+  /**
+   * Asks, after whatever was asked before. What is asked for at the same time travels in one datagram, which the kernel
+   * works through in order: a system call less for each, and in the resident process a trip to a thread.
+   */
+  const ask = (request: RtnlRequest, flags: number): Promise<Answer> =>
+    new Promise((resolve, reject) => {
+      waiting.push({ request, flags, resolve, reject })
+      if (waiting.length === 1) {
+        last = last.then(sendWaiting)
+      }
+    })
+
+  /** The same, where a refusal is an error, but for the errno that is `allowed`. */
   const insist = (request: RtnlRequest, flags: number, allowed?: number) =>
     retryWhileBusy(clock, async () => {
-      const { answers, refused, wasInterrupted } = await converse([request], flags)
-      const [first] = refused
-      if (first && first.acknowledgement.errno !== allowed) {
-        throw refusal(first)
+      const answer = await ask(request, flags)
+      const { acknowledgement } = answer
+      if (acknowledgement && acknowledgement.errno !== allowed) {
+        throw refusal({ request, acknowledgement })
       }
-      return { found: answers[0] ?? [], wasInterrupted }
+      return answer
     })
 
   return {
@@ -185,16 +218,16 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
       /** An answer was lost: what exists now may be our own work. */
       let isUnsure = false
       await retryWhileBusy(clock, async () => {
-        if (left.length === 0) {
-          return
-        }
         const wasUnsure = isUnsure
         isUnsure = true
-        const { refused } = await converse(left, NLM_F_ACK)
+        const requests = left
+        const answers = await Promise.all(requests.map((request) => ask(request, NLM_F_ACK)))
         isUnsure = wasUnsure
-        const failures = refused
-          .map((one) => ({ request: one.request, error: refusal(one) }))
-          .filter(({ error }) => !(wasUnsure && errnoOf(error) === 'EEXIST'))
+        const failures = requests.flatMap((request, i) => {
+          const acknowledgement = answers[i]?.acknowledgement
+          const error = acknowledgement && refusal({ request, acknowledgement })
+          return !error || (wasUnsure && errnoOf(error) === 'EEXIST') ? [] : [{ request, error }]
+        })
         left = failures.map(({ request }) => request)
         const worst = failures.find(({ error }) => !isBusy(error)) ?? failures[0]
         if (worst) {

@@ -25,11 +25,11 @@ const restoreVf = (release: Release, { target, vf, original }: RecordedVf): Prom
  * by now is logged, not an error.
  */
 async function restoreAltNames({ host, hostRtnl, record, target }: Release, link: Link): Promise<void> {
-  const present = (await linkByIndex(hostRtnl, link.index)) ?? link
   const { altNames } = record.original.netdev
-  if (!altNames) {
+  if (!altNames || (altNames.length === 0 && link.altNames.length === 0)) {
     return
   }
+  const present = (await linkByIndex(hostRtnl, link.index)) ?? link
   for (const name of present.altNames.filter((one) => !altNames.includes(one))) {
     await removeAltNames(hostRtnl, link.index, [name], target)
   }

@@ -10,6 +10,7 @@ import type { PciAddress } from '../pci/address.js'
 import { driverOverrideOf } from '../pci/driver.js'
 import { devPortOf } from '../pci/functions.js'
 import { linkByName, requireLink } from '../rtnl/link.js'
+import { together } from '../rtnl/together.js'
 import { bootIdOf } from '../state/boot.js'
 import { type AttachmentRecord, RECORD_SCHEMA } from '../state/record.js'
 import { type PfView, readVf } from './apply.js'
@@ -62,8 +63,10 @@ async function linksOf(
   if (!netdev) {
     return {}
   }
-  const second = netdev.second === undefined ? undefined : await requireLink(hostRtnl, netdev.second)
-  const link = await requireLink(hostRtnl, netdev.name)
+  const [second, link] = await together([
+    netdev.second === undefined ? Promise.resolve(undefined) : requireLink(hostRtnl, netdev.second),
+    requireLink(hostRtnl, netdev.name),
+  ])
   if (link.parentDevice !== undefined && link.parentDevice !== location.address) {
     throw new PluginError({
       kind: 'device',
@@ -117,9 +120,12 @@ export async function inspect(attachment: Attachment): Promise<Findings> {
   requireNoUser(files, location)
   const { driver } = presence
   const dpdk = planDpdk(attachment, presence)
-  const names = dpdk ? [] : await podNamesFor(attachment, presence)
-  const { netdev, second } = await linksOf(attachment, presence)
-  const pfSide = location.vf && (await readVf(hostRtnl, location.vf.pf.name, location.vf.index))
+  const { vf } = location
+  const [names, { netdev, second }, pfSide] = await together([
+    dpdk ? Promise.resolve([]) : podNamesFor(attachment, presence),
+    linksOf(attachment, presence),
+    vf ? readVf(hostRtnl, vf.pf.name, vf.index) : Promise.resolve(undefined),
+  ])
   const issues = [
     ...(dpdk ? dpdkIssues(files, attachment, presence) : netdev ? netdevIssues(attachment, names, netdev, driver) : []),
     ...pfIssues(attachment, pfSide),

@@ -2,6 +2,7 @@
 import type { ResultInterface } from '../cni/result.js'
 import type { Link } from '../netlink/link.js'
 import { bringUpByName, changeLink, removeAltNames, requireLink } from '../rtnl/link.js'
+import { together } from '../rtnl/together.js'
 import { noteAttachment } from '../state/attachments.js'
 import { applyVfSteps } from './apply.js'
 import { type Attachment, type Findings, type Progress, pfWriter, vfTarget } from './attachment.js'
@@ -82,9 +83,13 @@ async function bringUp(attachment: Attachment, { driver }: Findings): Promise<Li
     ...(promisc !== undefined && { isPromisc: promisc }),
     ...(allmulti !== undefined && { isAllmulti: allmulti }),
   }
-  await bringUpByName(podRtnl, name, flags, { operation: 'bring it up', target, driver })
-  // Read again now: a MAC that the PF was told before may become the VF's when it comes up.
-  const link = await requireLink(podRtnl, name)
+  // Read after it: a MAC that the PF was told before may become the VF's when it comes up.
+  const [, first] = await together([
+    bringUpByName(podRtnl, name, flags, { operation: 'bring it up', target, driver }),
+    requireLink(podRtnl, name),
+  ])
+  // It was read before, where the driver was busy at first.
+  const link = first.isUp ? first : await requireLink(podRtnl, name)
   return mac === undefined || link.mac === mac
     ? link
     : settleMac(podRtnl, host.clock, { index: link.index, mac, target, driver })

@@ -28,7 +28,9 @@ const READ_ONLY_FILE_CALLS = new Set(
   ].map((name) => `${name}Sync`),
 )
 /** exitNow: whatever is killed there is killed after the last primitive. */
-const READ_ONLY_ADDON_CALLS = new Set(['namespaceType', 'openRouteSocket', 'receiveRoute', 'exitNow'])
+const READ_ONLY_ADDON_CALLS = new Set([
+  ...['namespaceType', 'openRouteSocket', 'readText', 'readLink', 'isThere', 'exitNow'],
+])
 const ADDON = 'sriov_native.node'
 const LAST_STANDARD_FD = 2
 
@@ -104,7 +106,7 @@ const describeFileCall: Describe = (name, [first, second]) => {
 }
 
 const describeAddonCall: Describe = (name, args) => {
-  if (name === 'sendRoute' && Buffer.isBuffer(args[1])) {
+  if (name === 'exchangeRouteNow' && Buffer.isBuffer(args[1])) {
     const types = decodeMessages(args[1]).map(({ type }) => type)
     return types.every(isGet) ? undefined : `${name} ${types.map(nameOfMessage).join(' ')}`
   }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Host } from '../../src/host/ports.js'
-import { openThreadedRouteSocket } from '../../src/host/threaded-route-socket.js'
+import { openRouteSocket } from '../../src/host/route-socket.js'
 import { openRtnl } from '../../src/rtnl/connection.js'
 import { allLinks, changeLink, linkByName, requireLink } from '../../src/rtnl/link.js'
 import { addon, hostOfKernel, ip, missingCapability, pairOf, TestNamespaces, within } from './netns.js'
@@ -8,15 +8,16 @@ import { addon, hostOfKernel, ip, missingCapability, pairOf, TestNamespaces, wit
 const missing = missingCapability()
 const namespaces = new TestNamespaces()
 const PAIRS = 150
+const always = () => true
 
 const onThreads = (): Pick<Host, 'kernel' | 'clock' | 'log'> => {
   const host = hostOfKernel()
-  return { ...host, kernel: { ...host.kernel, openRouteSocket: (netns) => openThreadedRouteSocket(addon(), netns) } }
+  return { ...host, kernel: { ...host.kernel, openRouteSocket: (netns) => openRouteSocket(addon(), always, netns) } }
 }
 
 afterAll(() => namespaces.removeAll())
 
-describe.skipIf(missing)(`openThreadedRouteSocket() (${missing ?? 'can run here'})`, () => {
+describe.skipIf(missing)(`openRouteSocket() on a thread (${missing ?? 'can run here'})`, () => {
   let crowded: { readonly name: string; readonly path: string }
 
   beforeAll(() => {
@@ -53,7 +54,7 @@ describe.skipIf(missing)(`openThreadedRouteSocket() (${missing ?? 'can run here'
   })
 
   test('does not keep anything else waiting', async () => {
-    const socket = openThreadedRouteSocket(addon())
+    const socket = openRouteSocket(addon(), always)
     let ticks = 0
     const timer = setInterval(() => {
       ticks += 1
