@@ -19,7 +19,7 @@ static napi_value open_route_socket(napi_env env, napi_callback_info info)
 	return call.failed ? NULL : number(&call, route_socket_open(netns_fd));
 }
 
-/* sendFrame(netnsFd, interfaceIndex, bytes) -> 0 */
+/* sendFrame(netnsFd, interfaceIndex, bytes) -> fd to close */
 static napi_value send_frame(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 3);

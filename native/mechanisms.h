@@ -54,7 +54,11 @@ ssize_t route_socket_next_size(int fd, int timeout_ms);
 /* Reads the waiting datagram. */
 ssize_t route_socket_receive(int fd, void *bytes, size_t capacity);
 
-/* Sends one Ethernet frame out of an interface (packet(7)). */
+/*
+ * Sends one Ethernet frame out of an interface (packet(7)). Returns the socket,
+ * for the caller to close: that waits for all CPUs (synchronize_net() in
+ * packet_release()), ten milliseconds and more.
+ */
 int frame_send(int netns_fd, int interface_index, const void *bytes, size_t length);
 
 /* flock(2) LOCK_EX without waiting: 1 taken, 0 somebody else holds it. */

@@ -35,11 +35,12 @@ int frame_send(int netns_fd, int interface_index, const void *bytes, size_t leng
 		sent = sendto(fd, bytes, length, MSG_DONTWAIT, (struct sockaddr *)&destination,
 			      sizeof(destination));
 	} while (sent < 0 && errno == EINTR);
-	if (sent < 0)
+	if (sent < 0) {
 		result = -errno;
-out:
-	if (fd >= 0)
 		close(fd);
+		fd = -1;
+	}
+out:
 	netns_leave(back_fd);
-	return result;
+	return fd < 0 ? result : fd;
 }

@@ -111,18 +111,33 @@ const INCOMPATIBLE_VERSION = 1
 /** CNI codes of IPAM plugins that do not know GC: version, unknown container, unknown command (golden answers of skel). */
 const NO_GC: ReadonlySet<number | undefined> = new Set([INCOMPATIBLE_VERSION, 3, 4])
 
-/** Gives the lease back. A plugin that refuses the configuration's version cannot have given one. @throws PluginError kind `ipam` */
-export async function ipamDel(host: Host, call: IpamCall): Promise<void> {
-  try {
-    await start(host, call, 'DEL')()
-  } catch (error) {
-    if (!(error instanceof PluginError && error.fault.kind === 'ipam' && error.fault.code === INCOMPATIBLE_VERSION)) {
-      throw error
+/**
+ * Starts to give the lease back, and returns how to wait for the end. A plugin that refuses the configuration's version
+ * cannot have given one.
+ * @throws PluginError kind `ipam`, at once or by the promise
+ */
+export function startIpamDel(host: Host, call: IpamCall): () => Promise<void> {
+  const finish = start(host, call, 'DEL')
+  return async () => {
+    try {
+      await finish()
+    } catch (error) {
+      requireOtherVersion(host, call, error)
     }
-    host.log.warning('the IPAM plugin does not speak the version of the configuration; it holds no lease of it', {
-      plugin: call.type,
-    })
   }
+}
+
+/** The same in one go. @throws PluginError kind `ipam` */
+export const ipamDel = async (host: Host, call: IpamCall): Promise<void> => startIpamDel(host, call)()
+
+/** @throws what was thrown, unless it says that the plugin does not speak the version */
+function requireOtherVersion(host: Host, { type }: IpamCall, error: unknown): void {
+  if (!(error instanceof PluginError && error.fault.kind === 'ipam' && error.fault.code === INCOMPATIBLE_VERSION)) {
+    throw error
+  }
+  host.log.warning('the IPAM plugin does not speak the version of the configuration; it holds no lease of it', {
+    plugin: type,
+  })
 }
 
 /** Asks the IPAM plugin whether the lease still stands. @throws PluginError kinds `ipam`, `decode` */

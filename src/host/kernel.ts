@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync } from 'node:fs'
+import { close, closeSync, fstatSync, openSync } from 'node:fs'
 import { errnoOf, messageOf, PluginError } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
 import type { KernelPort, Netns } from './ports.js'
@@ -56,11 +56,10 @@ export function realKernel(addon: Addon): KernelPort {
     ownNetns: () => openNetns(addon, OWN_NETNS_PATH),
     openRouteSocket: (netns) => openRouteSocket(addon, noThread, netns),
     sendFrame(netns, interfaceIndex, frame) {
-      orThrow(
-        addon.sendFrame(netns.fd, interfaceIndex, frame),
-        'send a frame',
-        `interface ${interfaceIndex} in ${netns.path}`,
-      )
+      const where = `interface ${interfaceIndex} in ${netns.path}`
+      const fd = orThrow(addon.sendFrame(netns.fd, interfaceIndex, frame), 'send a frame', where)
+      // On a thread: the kernel waits for all CPUs before a packet socket is gone.
+      close(fd, () => undefined)
     },
     writeNetSysctl(netns, path, value) {
       orThrow(addon.writeFileInNetns(netns.fd, path, Buffer.from(value)), `write ${value} to ${path}`, netns.path)

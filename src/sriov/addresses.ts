@@ -47,6 +47,9 @@ const gatewayOf = ({ dst, gw, scope }: ResultRoute, ips: readonly ResultIp[]): s
 
 /** @throws PluginError kind `duplicateAddress` */
 async function requireNoDuplicate({ rtnl, link }: PodInterface, ips: readonly string[]): Promise<void> {
+  if (ips.length === 0) {
+    return
+  }
   const failed = (await addressesOf(rtnl, link.index)).filter(({ flags }) => flags & IFA_F_DADFAILED)
   const duplicate = ips.find((ip) => failed.some(({ bytes }) => bytes.equals(parseCidr(ip).bytes)))
   if (duplicate !== undefined) {
@@ -56,15 +59,17 @@ async function requireNoDuplicate({ rtnl, link }: PodInterface, ips: readonly st
 
 async function waitForCarrier({ clock }: Host, { rtnl, link }: PodInterface): Promise<boolean> {
   const deadline = clock.nowMs() + CARRIER_TIMEOUT_MS
-  for (;;) {
-    if ((await linkByIndex(rtnl, link.index))?.hasCarrier) {
-      return true
-    }
+  for (
+    let { hasCarrier } = link;
+    !hasCarrier;
+    hasCarrier = (await linkByIndex(rtnl, link.index))?.hasCarrier ?? false
+  ) {
     if (clock.nowMs() >= deadline) {
       return false
     }
     await clock.sleep(CARRIER_PAUSE_MS)
   }
+  return true
 }
 
 /** Tells the neighbours who has the addresses now. A frame that cannot be sent is logged, not an error. */

@@ -87,6 +87,9 @@ async function bringAllHome(release: Release, collect: Collect): Promise<Home> {
     isBound = true
   })
   if (!isBound || record.original.netdev.name === '') {
+    if (isBound) {
+      release.onAway?.()
+    }
     return { isBound }
   }
   if (second) {
@@ -99,6 +102,9 @@ async function bringAllHome(release: Release, collect: Collect): Promise<Home> {
   })
   if (second) {
     await collect(() => giveBackSecond(second))
+  }
+  if (link) {
+    release.onAway?.()
   }
   return { isBound, ...(link && { link }) }
 }
@@ -144,7 +150,7 @@ export async function giveBackVf(
   host: Host,
   cniDir: string,
   record: AttachmentRecord,
-  how: Pick<Release, 'netnsPaths' | 'lock'>,
+  how: Pick<Release, 'netnsPaths' | 'lock' | 'onAway'>,
 ): Promise<void> {
   if (!isOfThisBoot(host, record)) {
     host.log.info('the machine has booted since: the kernel holds nothing of this attachment', {

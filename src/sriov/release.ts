@@ -1,6 +1,6 @@
 import { messageOf, PluginError } from '../errors.js'
 import type { Host, Lock } from '../host/ports.js'
-import { ipamDel } from '../ipam.js'
+import { startIpamDel } from '../ipam.js'
 import {
   commitAttachment,
   loadAttachment,
@@ -60,6 +60,7 @@ async function releaseVf(
   cniDir: string,
   record: AttachmentRecord,
   { netnsPaths = [], lock }: ReleaseOptions,
+  onAway: () => void,
 ): Promise<readonly string[]> {
   if (isVfBack(host, cniDir, record)) {
     return []
@@ -70,7 +71,7 @@ async function releaseVf(
       return []
     }
     noteReleasing(host, cniDir, record)
-    await giveBackVf(host, cniDir, record, { netnsPaths, lock })
+    await giveBackVf(host, cniDir, record, { netnsPaths, lock, onAway })
     removeClaim(host.files, cniDir, record)
     return []
   } catch (error) {
@@ -87,22 +88,25 @@ function clearMark(host: Host, cniDir: string, { deviceId, netns }: AttachmentRe
   }
 }
 
-async function releaseLease(
+/** Starts to free the lease; returns how to wait for the end, which tells what went wrong. */
+function startLeaseRelease(
   host: Host,
   ipam: IpamCall | undefined,
   isLeaseRefused: boolean,
-): Promise<readonly string[]> {
-  try {
-    if (ipam) {
-      await ipamDel(host, ipam)
-    }
-    return []
-  } catch (error) {
+): () => Promise<readonly string[]> {
+  const problemsOf = (error: unknown): readonly string[] => {
     if (isLeaseRefused) {
       host.log.info('the IPAM plugin refuses DEL as it refused ADD', { error: messageOf(error) })
       return []
     }
     return [messageOf(error)]
+  }
+  try {
+    const finish = ipam && startIpamDel(host, ipam)
+    return () => finish?.().then(() => [], problemsOf) ?? Promise.resolve([])
+  } catch (error) {
+    const problems = problemsOf(error)
+    return () => Promise.resolve(problems)
   }
 }
 
@@ -114,7 +118,8 @@ function hasOtherVf({ files }: Host, cniDir: string, record: AttachmentRecord): 
 
 /**
  * Ends an attachment: VF first, IPAM last, the record only when both are done; a record whose VF is back says so, and
- * keeps nobody from the VF. A VF that serves another attachment by now is left alone. The mark outlives the lease: by it
+ * keeps nobody from the VF. The IPAM plugin runs while the rest of the VF is put in order, once the pod has nothing of
+ * it any more. A VF that serves another attachment by now is left alone. The mark outlives the lease: by it
  * the next ADD finds a release that died in between. The caller holds the VF's lock.
  * @throws PluginError kind `release` with everything that could not be given back; the record stays then
  */
@@ -125,7 +130,12 @@ export async function releaseAttachment(
   options: ReleaseOptions,
 ): Promise<void> {
   const { ipam = record.ipam, isLeaseRefused = false } = options
-  const problems = [...(await releaseVf(host, cniDir, record, options))]
+  let finishLease: (() => Promise<readonly string[]>) | undefined
+  const startLease = () => {
+    finishLease ??= startLeaseRelease(host, hasOtherVf(host, cniDir, record) ? undefined : ipam, isLeaseRefused)
+    return finishLease
+  }
+  const problems = [...(await releaseVf(host, cniDir, record, options, startLease))]
   const isBack = problems.length === 0
   const attempt = (work: () => void) => {
     try {
@@ -135,10 +145,8 @@ export async function releaseAttachment(
     }
   }
   attempt(() => removeDeviceInfo(host.files, record))
+  problems.push(...(await startLease()()))
   const isKeyFree = !hasOtherVf(host, cniDir, record)
-  if (isKeyFree) {
-    problems.push(...(await releaseLease(host, ipam, isLeaseRefused)))
-  }
   if (isBack && isKeyFree && problems.length > 0 && record.phase !== 'released') {
     attempt(() => commitAttachment(host.files, cniDir, { ...record, phase: 'released' }))
   }

@@ -43,7 +43,7 @@ const HOST_LOCAL = { ipam: { type: 'host-local', dataDir: '/run/bench-ipam', ran
 const VLAN_AND_MAC = { vlan: 100 }
 
 /** Its own MAC for every pod: a PF has no two VFs with one. */
-const macOf = ({ device }: Bed): string => `02:be:00:00:${device.slice(5, 7)}:${device.slice(8).replace('.', '')}`
+const macOf = ({ device }: Bed): string => `02:be:00:${device.slice(5, 7)}:${device.slice(8, 10)}:0${device.slice(11)}`
 
 function sriov(name: string, conf: object, environment: Readonly<Record<string, string>>): Case {
   const confFor = (bed: Bed) => ({
