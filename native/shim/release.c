@@ -149,6 +149,9 @@ int release_run_command(char *argv[], char *environment[])
 	if (join(script, release, "ctl.cjs") < 0)
 		return fail("cannot use", release);
 	/* The resident process lives in little memory: small generations, and one thread that tidies up. */
+	/* A node makes some hundred calls a day: its first must not wait for an optimiser. */
+	add(&command, "--always-sparkplug");
+	add(&command, "--no-lazy-feedback-allocation");
 	add(&command, "--max-semi-space-size=1");
 	add(&command, "--max-old-space-size=96");
 	add(&command, "--v8-pool-size=1");

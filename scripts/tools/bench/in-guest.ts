@@ -1,0 +1,87 @@
+/** The benchmark's half inside the lab's guest. Usage: bench-in-guest ROUNDS JSON-FILE */
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { AT_ONCE, type Bed, caseOf, ONE_BY_ONE } from './cases.js'
+import { type Figures, measure, time } from './measure.js'
+
+const TRACE = '/run/bench-trace.log'
+const WARM_UP_ROUNDS = 2
+/** Rounds with many pods take many times as long. */
+const ROUNDS_AT_ONCE_DIVISOR = 3
+
+/** What the guest's half hands over. */
+export interface GuestReport {
+  readonly rounds: number
+  readonly oneByOne: readonly Figures[]
+  readonly atOnce: readonly { readonly pods: number; readonly figures: readonly Figures[] }[]
+  readonly trace: { readonly requests: number; readonly vfDumps: number; readonly moves: number }
+}
+
+function vfsOf(pf: string): { device: string; netdev: string }[] {
+  const folder = `/sys/class/net/${pf}/device`
+  return readdirSync(folder)
+    .filter((name) => name.startsWith('virtfn'))
+    .map((name) => basename(readlinkSync(`${folder}/${name}`)))
+    .map((device) => ({ device, netdev: readdirSync(`/sys/bus/pci/devices/${device}/net`)[0] ?? '' }))
+}
+
+/** A pod for every VF of the machine. */
+function makeBeds(): Bed[] {
+  const pfs = (process.env.LAB_PFS ?? '').split(' ').filter((pf) => pf !== '')
+  return pfs.flatMap(vfsOf).map((vf, i) => {
+    const name = `bench-${i}`
+    execFileSync('ip', ['netns', 'add', name])
+    return { ...vf, netns: `/run/netns/${name}`, container: name }
+  })
+}
+
+/** VF dumps and namespace moves of one ADD with everything, counted in its netlink trace. */
+async function countRequests(bed: Bed): Promise<GuestReport['trace']> {
+  rmSync(TRACE, { force: true })
+  const { add, del } = caseOf('resident, VLAN and MAC')
+  const command = add(bed)
+  const conf = { ...JSON.parse(command.stdin ?? ''), logLevel: 'debug', logFile: TRACE }
+  await time([{ ...command, stdin: JSON.stringify(conf) }])
+  const lines = readFileSync(TRACE, 'utf8').trim().split('\n')
+  await time(del ? [del(bed)] : [])
+  const requests = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'netlink request')
+  return {
+    requests: requests.length,
+    vfDumps: requests.filter(({ isVfDump }) => isVfDump === true).length,
+    moves: requests.filter(({ isMove }) => isMove === true).length,
+  }
+}
+
+const progress = (what: string, rounds: number) => (round: number) =>
+  process.stderr.write(`${what}: ${round < 0 ? 'warming up' : `round ${round + 1} of ${rounds}`}\n`)
+
+async function main(rounds: number, file: string): Promise<void> {
+  const beds = makeBeds()
+  const [first] = beds
+  if (!first) {
+    throw new Error('the guest has no VFs')
+  }
+  const oneByOne = await measure(ONE_BY_ONE, [first], {
+    rounds,
+    warmUp: WARM_UP_ROUNDS,
+    onRound: progress('one by one', rounds),
+  })
+  const atOnce = []
+  for (const pods of [7, 32].filter((count) => count <= beds.length)) {
+    const some = Math.max(3, Math.ceil(rounds / ROUNDS_AT_ONCE_DIVISOR))
+    const figures = await measure(AT_ONCE, beds.slice(0, pods), {
+      rounds: some,
+      warmUp: 1,
+      onRound: progress(`${pods} at once`, some),
+    })
+    atOnce.push({ pods, figures })
+  }
+  const report: GuestReport = { rounds, oneByOne, atOnce, trace: await countRequests(first) }
+  writeFileSync(file, JSON.stringify(report, null, 2))
+}
+
+main(Number(process.argv[2] ?? 15), process.argv[3] ?? '/dev/stdout').catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+})

@@ -1,0 +1,63 @@
+import { join } from 'node:path'
+import { loadAddon } from '../../../src/host/addon.js'
+import type { Command } from '../../../src/host/ports.js'
+import { realProcesses } from '../../../src/host/processes.js'
+import type { Bed, Case } from './cases.js'
+
+const TIMEOUT_MS = 300_000
+
+const processes = realProcesses(loadAddon(join(process.cwd(), 'build/Release')))
+
+/** Starts commands together and waits for the last one; returns milliseconds. By posix_spawn: cheap, and the same for all. */
+export async function time(commands: readonly Command[], wantedStatus = 0): Promise<number> {
+  const begin = performance.now()
+  const children = commands.map((command) => processes.start({ ...command, keepsStderr: true }))
+  const exits = []
+  for (const child of children) {
+    exits.push(await child.wait(TIMEOUT_MS))
+  }
+  const elapsed = performance.now() - begin
+  exits.forEach(({ status, stdout, stderr }, i) => {
+    if (status !== wantedStatus) {
+      const { path, environment } = commands[i] ?? { path: '', environment: {} }
+      throw new Error(`${path} ${environment.CNI_COMMAND ?? ''}: exit status ${status}\n${stdout}${stderr}`)
+    }
+  })
+  return elapsed
+}
+
+/** The figures of one case: milliseconds, a figure for each round. */
+export interface Figures {
+  readonly name: string
+  readonly addMs: number[]
+  readonly delMs: number[]
+}
+
+/**
+ * Measures cases in turns, so that whatever disturbs the machine disturbs all of them: in each round each case once,
+ * with all beds at once.
+ */
+export async function measure(
+  cases: readonly Case[],
+  beds: readonly Bed[],
+  { rounds, warmUp, onRound }: { rounds: number; warmUp: number; onRound: (round: number) => void },
+): Promise<Figures[]> {
+  const figures = cases.map(({ name }): Figures => ({ name, addMs: [], delMs: [] }))
+  for (let round = -warmUp; round < rounds; round += 1) {
+    for (const [i, one] of cases.entries()) {
+      const addMs = await time(
+        beds.map((bed) => one.add(bed)),
+        one.status,
+      )
+      const delMs = one.del && (await time(beds.map((bed) => one.del?.(bed) ?? one.add(bed))))
+      if (round >= 0) {
+        figures[i]?.addMs.push(addMs)
+        if (delMs !== undefined) {
+          figures[i]?.delMs.push(delMs)
+        }
+      }
+    }
+    onRound(round)
+  }
+  return figures
+}
