@@ -96,6 +96,9 @@ int main(int argc, char *argv[], char *environment[])
 	drop_node_variables(environment);
 	if (release_is_command())
 		return release_run_command(argv, environment);
+	const char *verb = getenv("CNI_COMMAND");
+	if (verb != NULL && strcmp(verb, "VERSION") == 0 && release_print_version())
+		return 0;
 	const char *path = resident_socket();
 	if (path == NULL || !open_standard_streams())
 		return release_run_plugin(environment);

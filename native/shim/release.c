@@ -1,7 +1,9 @@
+#include "bytes.h"
 #include "failure.h"
 #include "release.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
@@ -105,6 +107,28 @@ static int become(struct command *command, char *environment[])
 	command->words[command->count] = NULL;
 	execve(command->words[0], command->words, environment);
 	return fail("cannot start", command->words[0]);
+}
+
+/* Prints a small file whole; false when it is not there, or not small, with nothing printed. */
+static bool print_file(const char *path)
+{
+	char text[4096];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	long length = read_some(fd, text, sizeof(text));
+	close(fd);
+	return length > 0 && (size_t)length < sizeof(text) && write_all(STDOUT_FILENO, text, (size_t)length);
+}
+
+bool release_print_version(void)
+{
+	static char self[PATH_MAX], path[PATH_MAX];
+	char *name;
+
+	return split_self(self, &name) == 0 && join(path, self, ".sriov/current/version.json") == 0 &&
+	       print_file(path);
 }
 
 int release_run_plugin(char *environment[])

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { link, settingsOf } from './kernel-view.js'
 import { add, call, check, DEFAULT_IFNAME, del, hostLocal, netConf, startCall } from './plugin.js'
@@ -12,13 +13,15 @@ const host = untouchedHost()
 
 afterEach(() => stopResident())
 
+const LOG = '/run/resident-test.log'
+
 const confOf = (one: Vf) =>
   netConf(one, { ...ALL_SETTINGS, vlan: 100 + one.index, mac: `02:00:00:00:07:0${one.index}`, ...hostLocal() })
 
 test('ADD, CHECK and DEL with everything are what they are without it', async () => {
   const resident = await startResident()
   const pod = await newPod()
-  const conf = confOf(vf(2))
+  const conf = { ...confOf(vf(2)), logLevel: 'debug', logFile: LOG }
   const result = await add(pod, conf)
   expect(await settingsOf(vf(2))).toMatchObject({
     address: '02:00:00:00:07:02',
@@ -30,7 +33,8 @@ test('ADD, CHECK and DEL with everything are what they are without it', async ()
   await del(pod, conf)
   await del(pod, conf)
   expect(await host.differences()).toEqual([])
-  expect(await resident.stop()).toContain('netlink request')
+  expect(readFileSync(LOG, 'utf8')).toContain(`"pid":${resident.pid},`)
+  await resident.stop()
 })
 
 /** Each pod has its own VF with its settings, whoever carried the call out. */
