@@ -12,6 +12,7 @@ import { IPAM_PATH, makeMachine, OTHER_VF_ADDRESS, PF_ADDRESS, POD_A, POD_B, VF_
 import { IPAM } from '../../fakes/scenarios.js'
 import { snapshot } from '../../fakes/snapshot.js'
 import type { FakeWorld } from '../../fakes/world.js'
+import { addon } from '../../kernel/netns.js'
 
 const INFO = '/var/run/k8s.cni.cncf.io/devinfo/cni/sriov-net-pod-net1-device.json'
 const DEVICE = `/sys/bus/pci/devices/${VF_ADDRESS}`
@@ -165,12 +166,11 @@ describe('the device-information file', () => {
   })
 
   test('takes the place of another at once: a reader never sees half of it', () => {
-    const noAddon = { tryLock: () => 1 } as unknown as Parameters<typeof realFiles>[0]
     const path = join(root, INFO)
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, 'old')
     const { ino } = statSync(path)
-    writeDeviceInfo(realFiles(noAddon, root), { deviceId: VF_ADDRESS, deviceInfoFile: INFO } as AttachmentRecord)
+    writeDeviceInfo(realFiles(addon(), root), { deviceId: VF_ADDRESS, deviceInfoFile: INFO } as AttachmentRecord)
     expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ type: 'pci' })
     expect(statSync(path).ino).not.toBe(ino)
     expect(readdirSync(dirname(path))).toHaveLength(1)

@@ -6,10 +6,10 @@ import { realFiles } from '../../../src/host/files.js'
 import type { FilePort } from '../../../src/host/ports.js'
 import { parsePciAddress } from '../../../src/pci/address.js'
 import { driverOf, netdevsOf, pfOf, uplinkOf, vfIndexOf } from '../../../src/pci/functions.js'
+import { addon } from '../../kernel/netns.js'
 
 const root = mkdtempSync(join(tmpdir(), 'sriov-sysfs-'))
-const noAddon = { tryLock: () => 1 } as unknown as Parameters<typeof realFiles>[0]
-const files: FilePort = realFiles(noAddon, root)
+const files: FilePort = realFiles(addon(), root)
 const [PF, VF] = ['0000:01:00.0', '0000:01:10.4']
 
 function netdev(address: string, name: string, port?: string): void {
