@@ -11,6 +11,7 @@ import {
   removeIfPresent,
   removeLitter,
   whenPresent,
+  writeDurably,
   writeOver,
   writeWhole,
 } from './whole-files.js'
@@ -81,8 +82,8 @@ export function realFiles(addon: Addon, root = ''): FilePort {
     },
     makeFolder: (path) => named(at(path), 'be made', () => makeFolders(at(path))),
     write: (path, text) => named(at(path), 'be written', () => writeOver(at(path), text)),
-    writeWhole: (path, text, twin) =>
-      named(at(path), 'be written', () => writeWhole(at(path), text, twin === undefined ? undefined : at(twin))),
+    writeWhole: (path, text, twin) => named(at(path), 'be written', () => writeWhole(at(path), text, at(twin))),
+    writeDurably: (path, text) => named(at(path), 'be written', () => writeDurably(at(path), text)),
     createDurably: (path, text, twin) => named(at(path), 'be written', () => createDurably(at(path), text, at(twin))),
     writeAttribute: (path, text) => writeAttribute(at(path), text),
     remove: (path) => named(at(path), 'be removed', () => removeIfPresent(at(path))),

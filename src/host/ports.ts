@@ -63,7 +63,9 @@ export interface FilePort {
    * The same, and after a power cut the file is the old one or the new one, never half: fsync of the file. `twin`, in
    * the same folder, is replaced after it with the same text.
    */
-  writeWhole(path: string, text: string, twin?: string): void
+  writeWhole(path: string, text: string, twin: string): void
+  /** The same, and on the disk when it returns: fsync of the file and of its folder. */
+  writeDurably(path: string, text: string): void
   /**
    * Makes a file that must not exist yet, durably and whole; false when it exists. Of two callers one wins. `twin`, in
    * the same folder, is made after it with the same text, over what was there.

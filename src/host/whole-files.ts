@@ -150,16 +150,16 @@ export const writeOver = (path: string, text: string): void =>
   writeBeside(path, text, 'none', (temporary) => renameSync(temporary, path))
 
 /** The same, and its twin after it; after a power cut each is the old one or the new one. */
-export const writeWhole = (path: string, text: string, twin?: string): void =>
+export const writeWhole = (path: string, text: string, twin: string): void =>
   writeBeside(path, text, 'file', (temporary) => {
-    if (twin !== undefined) {
-      linkSync(temporary, second(temporary))
-    }
+    linkSync(temporary, second(temporary))
     renameSync(temporary, path)
-    if (twin !== undefined) {
-      renameSync(second(temporary), twin)
-    }
+    renameSync(second(temporary), twin)
   })
+
+/** Replaces a file, on the disk when it returns. */
+export const writeDurably = (path: string, text: string): void =>
+  writeBeside(path, text, 'folder', (temporary) => renameSync(temporary, path))
 
 /** Makes a file that must not exist yet, under two names, and on the disk when it returns; false when it exists. */
 export const createDurably = (path: string, text: string, twin: string): boolean =>

@@ -147,12 +147,9 @@ export function commitIntent(files: FilePort, cniDir: string, record: Attachment
   }
 }
 
-/**
- * Replaces a record; after a power cut it is the old one or this one. Which of them does not matter: the kernel has
- * forgotten the VF by then, and what else is to be given back stands in both.
- */
+/** Replaces a record, on the disk when it returns. */
 export function commitAttachment(files: FilePort, cniDir: string, record: AttachmentRecord): void {
-  files.writeWhole(recordPath(cniDir, record), formatRecord(record))
+  files.writeDurably(recordPath(cniDir, record), formatRecord(record))
 }
 
 /** Whether a write or a removal would hit the record of another attachment, or of another VF of this one. */

@@ -58,10 +58,9 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
     write: (path, text) => change('write', path, () => place(path, text)),
     writeWhole(path, text, twin) {
       change('write whole', path, () => place(path, text))
-      if (twin !== undefined) {
-        change('write whole', twin, () => place(twin, text))
-      }
+      change('write whole', twin, () => place(twin, text))
     },
+    writeDurably: (path, text) => change('write durably', path, () => place(path, text)),
     createDurably(path, text, twin) {
       const isNew = change('create', path, () => {
         const isFree = !files.has(path)

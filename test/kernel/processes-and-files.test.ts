@@ -109,10 +109,10 @@ describe('realProcesses() with a lock', () => {
 })
 
 describe('realFiles()', () => {
-  test('writeWhole() replaces a file, with mode 0600 and no temporary file left', () => {
+  test('writeDurably() replaces a file, with mode 0600 and no temporary file left', () => {
     files.makeFolder('/state')
-    files.writeWhole('/state/a', 'one')
-    files.writeWhole('/state/a', 'two')
+    files.writeDurably('/state/a', 'one')
+    files.writeDurably('/state/a', 'two')
     files.write('/state/b', 'three')
     expect(files.readText('/state/a')).toBe('two')
     expect(readdirSync(join(folder, 'state')).sort()).toEqual(['a', 'b'])
@@ -138,7 +138,7 @@ describe('realFiles()', () => {
     ])
     expect(files.readText('/create/a/below')).toBeUndefined()
     expect(files.readText('/create')).toBeUndefined()
-    expect(() => files.writeWhole('/nowhere/a', 'x')).toThrow('ENOENT')
+    expect(() => files.writeDurably('/nowhere/a', 'x')).toThrow('ENOENT')
     files.remove('/none')
   })
 

@@ -163,7 +163,7 @@ describe('ADD', () => {
       'create /var/lib/cni/sriov/pod-a-net1',
       `create /var/lib/cni/sriov/.vf-${VF_ADDRESS}`,
     ])
-    expect(kinds.at(-1)).toBe('write whole /var/lib/cni/sriov/pod-a-net1')
+    expect(kinds.at(-1)).toBe('write durably /var/lib/cni/sriov/pod-a-net1')
   })
 
   test.each([
