@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
 import { leaseProgram } from '../../fakes/ipam.js'
 import { IPAM_PATH, makeMachine, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { giveTo } from '../../fakes/pci-drivers.js'
 import { IPAM } from '../../fakes/scenarios.js'
 import { snapshot } from '../../fakes/snapshot.js'
 
@@ -136,4 +137,22 @@ test('a record of intel 0.x for DPDK is kept, and says what it is', async () => 
   world.files.set(RECORD, JSON.stringify({ pci_addr: VF_ADDRESS, ifname: 'net1', kernel_driver: 'igbvf', vfid: 2 }))
   expect(codeOf(await call(world, 'DEL', CONF))).toBe(106)
   expect(world.files.has(RECORD)).toBe(true)
+})
+
+test('an attachment in DPDK mode is checked and given back without an interface', async () => {
+  const world = makeMachine()
+  giveTo(world, VF_ADDRESS, 'vfio-pci')
+  const before = snapshot(world)
+  const record = JSON.parse(recordOf('2.8-mac-vlan')) as { OrigVfState: object }
+  const { mac: _mac, ...settings } = CHANGES['2.8-mac-vlan']?.vf as Record<string, unknown>
+  Object.assign(world.vf(VF_ADDRESS).settings, settings, { mac: '02:00:00:00:00:77' })
+  world.vf(VF_ADDRESS).hasAdminMac = true
+  world.folders.add(STATE).add(`${STATE}/pci`)
+  world.files.set(RECORD, JSON.stringify({ ...record, OrigVfState: { ...record.OrigVfState, HostIFName: '' } }))
+  world.files.set(MARK, POD_A)
+  world.leases.set('pod-a net1', JSON.stringify({ name: 'sriov-net' }))
+  const conf = netConf(IPAM)
+  expect(messageOf(await call(world, 'CHECK', conf))).toBe('')
+  expect(messageOf(await call(world, 'DEL', conf))).toBe('')
+  expect(snapshot(world)).toEqual(before)
 })
