@@ -72,7 +72,8 @@ function residentKernel(addon: Addon, { netns, isAlone }: ResidentCall): KernelP
   return {
     ...realKernel(addon),
     openNetns: (path) => openNetns(addon, path, netns?.path === path ? `/proc/self/fd/${netns.fd}` : path),
-    openRouteSocket: (within) => openRouteSocket(addon, (bytes) => changesAnything(bytes) || !isAlone(), within),
+    openRouteSocket: (within) =>
+      openRouteSocket(addon, (bytes) => bytes.length === 0 || changesAnything(bytes) || !isAlone(), within),
   }
 }
 

@@ -22,7 +22,7 @@ function answerOrThrow(answer: Buffer | number): Buffer {
   return answer
 }
 
-/** Which requests are carried out on a thread, so that nobody else waits for them. */
+/** Which requests are carried out on a thread, so that nobody else waits for them; no bytes: an answer is waited for. */
 export type NeedsThread = (bytes: Buffer) => boolean
 
 /**
