@@ -15,7 +15,7 @@ import { pfWriter, vfTarget } from './attachment.js'
 import { bind } from './binding.js'
 import { loadDriver } from './driver-loading.js'
 import { type DeviceLocation, describeDevice, type HostPresence } from './locate.js'
-import { adminMacToRelease, macStep, mayNotSetMac } from './mac.js'
+import { adminMacToRelease, macStep, trySetMac } from './mac.js'
 import { planVf } from './plan.js'
 import { podIfName } from './pod-names.js'
 
@@ -132,29 +132,16 @@ export async function requireBindable(
   }
 }
 
-/** Whether the VF may set its own MAC, by trial: its PF has not administered one then. */
-async function trySetMac({ hostRtnl, location }: Attachment, { netdev, driver }: Findings, mac: string) {
-  if (!netdev) {
-    return false
-  }
-  try {
-    const blame = { operation: `set mac ${mac}`, target: `${netdev.name} (${location.address})`, driver }
-    await changeLink(hostRtnl, netdev.index, { mac }, blame)
-    return true
-  } catch (error) {
-    if (!mayNotSetMac(error)) {
-      throw error
-    }
-    return false
-  }
-}
-
 /** Lets the PF administer the MAC: it is the only one that a program in user space will see. */
 async function noteMac(attachment: Attachment, findings: Findings, progress: Progress, mac: string): Promise<void> {
-  const { host, conf } = attachment
-  const { pfSide } = findings
+  const { host, conf, hostRtnl, location } = attachment
+  const { pfSide, netdev, driver } = findings
   if (pfSide && progress.record.releaseAdminMac === undefined) {
-    const couldSetMac = pfSide.vf.mac !== mac && (await trySetMac(attachment, findings, mac))
+    // By trial: a VF that may set its own MAC has none administered.
+    const couldSetMac =
+      netdev !== undefined &&
+      pfSide.vf.mac !== mac &&
+      (await trySetMac(hostRtnl, netdev.index, mac, { target: `${netdev.name} (${location.address})`, driver }))
     progress.record = { ...progress.record, releaseAdminMac: adminMacToRelease(pfSide.vf, couldSetMac) }
     noteAttachment(host.files, conf.cniDir, progress.record)
   }

@@ -9,7 +9,7 @@ import type { Link } from '../netlink/link.js'
 import { ZERO_MAC } from '../netlink/mac.js'
 import type { VfSettings } from '../netlink/vf-info.js'
 import type { Rtnl } from '../rtnl/connection.js'
-import { changeLink, linkByIndex } from '../rtnl/link.js'
+import { type Blame, changeLink, linkByIndex } from '../rtnl/link.js'
 import { applyVfSteps, type PfWriter, type VfTarget } from './apply.js'
 import type { VfStep } from './plan.js'
 
@@ -28,6 +28,19 @@ export const mayNotSetMac = (error: unknown): boolean => NOT_ALLOWED.has(errnoOf
  */
 export const adminMacToRelease = (original: VfSettings, couldSetOwnMac: boolean): string =>
   couldSetOwnMac && !original.trust ? ZERO_MAC : original.mac
+
+/** Sets the MAC of an interface; false when its driver lets only the PF do that. @throws PluginError kind `kernel` */
+export async function trySetMac(rtnl: Rtnl, index: number, mac: string, blame: Omit<Blame, 'operation'>) {
+  try {
+    await changeLink(rtnl, index, { mac }, { operation: `set mac ${mac}`, ...blame })
+    return true
+  } catch (error) {
+    if (!mayNotSetMac(error)) {
+      throw error
+    }
+    return false
+  }
+}
 
 /** One step that tells the PF a MAC. */
 export const macStep = (mac: string): VfStep => ({ operation: `set mac ${mac}`, change: { mac } })

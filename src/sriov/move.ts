@@ -5,7 +5,7 @@ import type { PciAddress } from '../pci/address.js'
 import type { Rtnl } from '../rtnl/connection.js'
 import { allLinks, changeLink, linkByIndex, linkByName } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
-import { mayNotSetMac } from './mac.js'
+import { trySetMac } from './mac.js'
 
 /** A move of an interface from one namespace into another, and what it is to be there. MTU in bytes. */
 export interface Move {
@@ -61,19 +61,9 @@ export async function findNetdev(rtnl: Rtnl, trace: Trace): Promise<Link | undef
 
 /** What is left to do one by one after the kernel stopped in the middle of a move. */
 async function finishMove({ to, device, driver, name, mac, mtu }: Move, link: Link): Promise<Moved> {
-  const step = (operation: string, change: LinkChange) =>
-    changeLink(to, link.index, change, { operation, target: `${link.name} (${device}) in ${to.netnsPath}`, driver })
-  let couldSetMac = true
-  if (mac !== undefined && link.mac !== mac) {
-    try {
-      await step(`set mac ${mac}`, { mac })
-    } catch (error) {
-      if (!mayNotSetMac(error)) {
-        throw error
-      }
-      couldSetMac = false
-    }
-  }
+  const blame = { target: `${link.name} (${device}) in ${to.netnsPath}`, driver }
+  const step = (operation: string, change: LinkChange) => changeLink(to, link.index, change, { operation, ...blame })
+  const couldSetMac = mac === undefined || link.mac === mac || (await trySetMac(to, link.index, mac, blame))
   if (mtu !== undefined && link.mtu !== mtu) {
     await step(`set mtu ${mtu}`, { mtu })
   }

@@ -1,10 +1,9 @@
 import { errnoOf, messageOf, PluginError } from '../errors.js'
 import type { Link } from '../netlink/link.js'
 import { ZERO_MAC } from '../netlink/mac.js'
-import { changeLink } from '../rtnl/link.js'
 import { noteAttachment } from '../state/attachments.js'
 import { applyVfSteps, type VfTarget } from './apply.js'
-import { freeMac, macStep, mayNotSetMac, settleMac } from './mac.js'
+import { freeMac, macStep, settleMac, trySetMac } from './mac.js'
 import { pfWriter, type RecordedVf, type Release, readRecordedVf, setUp } from './releasing.js'
 
 /** Up and down: the VF's driver resets it, takes the PF's MAC, or tells the PF its own. */
@@ -19,16 +18,7 @@ async function setOwnMac({ hostRtnl, record, target }: Release, link: Link): Pro
   if (mac === undefined || link.mac === mac) {
     return true
   }
-  try {
-    const blame = { operation: `set mac ${mac}`, target, driver: record.driver }
-    await changeLink(hostRtnl, link.index, { mac }, blame)
-    return true
-  } catch (error) {
-    if (!mayNotSetMac(error)) {
-      throw error
-    }
-    return false
-  }
+  return trySetMac(hostRtnl, link.index, mac, { target, driver: record.driver })
 }
 
 /** Lets the PF administer the interface's own MAC: the VF takes it over with its next reset, or later by itself. */
