@@ -21,9 +21,15 @@ export type UseDevice<T> = (location: DeviceLocation, lock: Lock) => Promise<T>
 const inUse = (location: DeviceLocation, holder: string): PluginError =>
   new PluginError({ kind: 'vfInUse', target: describeDevice(location), holder })
 
+/** The programs in user space that have a VF open and are no pod's: a virtual machine, say. */
+function programsOf({ files }: Host, { address }: DeviceLocation): string | undefined {
+  const users = usersOfFunction(files, address)
+  return users.length === 0 ? undefined : users.join(' and ')
+}
+
 async function withNamedDevice<T>(host: Host, cniDir: string, location: DeviceLocation, use: UseDevice<T>): Promise<T> {
   return withVfLock(host, cniDir, location.address, async (lock) => {
-    const occupant = await occupantOf(host, cniDir, location, lock)
+    const occupant = (await occupantOf(host, cniDir, location, lock)) ?? programsOf(host, location)
     if (occupant !== undefined) {
       throw inUse(location, occupant)
     }
@@ -72,12 +78,6 @@ function unfitness({ host: { files }, conf, choice }: Search, location: VfLocati
   }
 }
 
-/** The programs in user space that have a VF open, of whatever node's software. */
-function programsOf({ host: { files } }: Search, { address }: VfLocation): string | undefined {
-  const users = usersOfFunction(files, address)
-  return users.length === 0 ? undefined : users.join(' and ')
-}
-
 async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>): Promise<Try<T>> {
   const { host, conf } = search
   const { cniDir } = conf
@@ -93,7 +93,7 @@ async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>)
     // Another call may have had it since.
     const why = await hindranceOf(
       async () =>
-        (await occupantOf(host, cniDir, location, lock)) ?? unfitness(search, location) ?? programsOf(search, location),
+        (await occupantOf(host, cniDir, location, lock)) ?? unfitness(search, location) ?? programsOf(host, location),
     )
     return why === undefined ? { isDone: true, result: await use(location, lock) } : { isDone: false, why }
   } finally {

@@ -5,7 +5,6 @@ import type { PciAddress } from '../pci/address.js'
 import { deviceFilesOf } from '../pci/driver.js'
 import { driverOf, netdevsOf } from '../pci/functions.js'
 import { processesThat } from '../state/open-files.js'
-import { type DeviceLocation, describeDevice } from './locate.js'
 
 /** The processes of a killed pod take their time to end. */
 const USER_TIMEOUT_MS = 5_000
@@ -15,14 +14,6 @@ const PAUSE_MS = 20
 export function usersOfFunction(files: FilePort, address: PciAddress): readonly string[] {
   const paths = new Set(netdevsOf(files, address).length > 0 ? [] : deviceFilesOf(files, address))
   return paths.size === 0 ? [] : processesThat(files, (_pid, _fd, target) => paths.has(target))
-}
-
-/** Makes sure that no program has a VF that is to be given to a pod: a virtual machine, say. @throws PluginError kind `vfInUse` */
-export function requireNoUser(files: FilePort, location: DeviceLocation): void {
-  const users = usersOfFunction(files, location.address)
-  if (users.length > 0) {
-    throw new PluginError({ kind: 'vfInUse', target: describeDevice(location), holder: users.join(' and ') })
-  }
 }
 
 /**

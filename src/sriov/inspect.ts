@@ -17,7 +17,6 @@ import { type PfView, readVf } from './apply.js'
 import type { Attachment, AttachRequest, Findings } from './attachment.js'
 import { deviceInfoToMake } from './device-info.js'
 import { dpdkIssues, planDpdk, requireBindable } from './dpdk.js'
-import { requireNoUser } from './function-users.js'
 import { type DeviceLocation, describeDevice, type HostPresence, presenceOf } from './locate.js'
 import { knownReleaseMac, NO_NETDEV, originalNetdev } from './original.js'
 import { rateProblem } from './plan.js'
@@ -117,7 +116,6 @@ export async function inspect(attachment: Attachment): Promise<Findings> {
   const { host, conf, location, hostRtnl } = attachment
   const { files } = host
   const presence = presenceOf(files, location, conf.dpdk)
-  requireNoUser(files, location)
   const { driver } = presence
   const dpdk = planDpdk(attachment, presence)
   const { vf } = location
