@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { RESIDENT_SOCKET } from './daemon/protocol.js'
 import { type DaemonArguments, daemon } from './daemon.js'
 import { messageOf } from './errors.js'
 import type { LogLevelName } from './host/ports.js'
@@ -9,7 +10,7 @@ daemon    Carries out the calls of the sriov plugin in one resident process, whi
           saves each of them the start of Node.js. The plugin finds it by its socket,
           and does without it whenever it does not answer.
 
---socket PATH      where to listen (/run/sriov-cni/daemon.sock); the plugin looks
+--socket PATH      where to listen (${RESIDENT_SOCKET}); the plugin looks
                    elsewhere only by the environment variable SRIOV_CNI_SOCKET
 --log-level LEVEL  error, warning, info (as it is) or debug
 --log-file FILE    appended to; stderr otherwise

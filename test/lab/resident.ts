@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs'
+import { RESIDENT_SOCKET as SOCKET } from '../../src/daemon/protocol.js'
 import { BIN_DIR } from './plugin.js'
 import { type Running, start, until } from './process.js'
-
-const SOCKET = '/run/sriov-cni/daemon.sock'
 
 /** The resident process of the installed plugin, at its usual place. */
 export interface Resident {

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { driverOf, overrideOf } from './drivers.js'
 import { type LinkView, linksIn } from './kernel-view.js'
 import { ALL_VFS } from './virtual-functions.js'
 
@@ -41,10 +42,9 @@ function* linkFacts(link: LinkView): Generator<[string, string]> {
 }
 
 function* driverFacts(): Generator<[string, string]> {
-  for (const { pci } of ALL_VFS) {
-    const folder = `/sys/bus/pci/devices/${pci}`
-    yield [`${pci} driver`, existsSync(`${folder}/driver`) ? basename(readlinkSync(`${folder}/driver`)) : 'none']
-    yield [`${pci} driver_override`, readFileSync(`${folder}/driver_override`, 'utf8').trim()]
+  for (const vf of ALL_VFS) {
+    yield [`${vf.pci} driver`, driverOf(vf)]
+    yield [`${vf.pci} driver_override`, overrideOf(vf)]
   }
 }
 

@@ -22,7 +22,7 @@ export interface Case {
 }
 
 /** An empty path: the launcher starts the plugin as a process of its own. */
-const ONE_SHOT = { SRIOV_CNI_SOCKET: '' }
+export const ONE_SHOT = { SRIOV_CNI_SOCKET: '' }
 
 function cni(plugin: string, verb: string, bed: Bed, conf: object, environment: Readonly<Record<string, string>>) {
   return {

@@ -6,13 +6,12 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Command } from '../../../src/host/ports.js'
-import type { Case } from './cases.js'
+import { type Case, ONE_SHOT } from './cases.js'
 import { type Figures, measure, time } from './measure.js'
 
 const { BENCH_BIN = '', BENCH_STATE = '', BENCH_DAEMON = '' } = process.env
 
 const SAMPLES = 20
-const ONE_SHOT = { SRIOV_CNI_SOCKET: '' }
 const KILOBYTES = 1024
 
 /** What the machine's half hands over. */
