@@ -144,7 +144,7 @@ test('an attachment in DPDK mode is checked and given back without an interface'
   giveTo(world, VF_ADDRESS, 'vfio-pci')
   const before = snapshot(world)
   const record = JSON.parse(recordOf('2.8-mac-vlan')) as { OrigVfState: object }
-  const { mac: _mac, ...settings } = CHANGES['2.8-mac-vlan']?.vf as Record<string, unknown>
+  const { mac: _mac, ...settings } = (CHANGES['2.8-mac-vlan']?.vf ?? {}) as Record<string, unknown>
   Object.assign(world.vf(VF_ADDRESS).settings, settings, { mac: '02:00:00:00:00:77' })
   world.vf(VF_ADDRESS).hasAdminMac = true
   world.folders.add(STATE).add(`${STATE}/pci`)
