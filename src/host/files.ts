@@ -80,7 +80,12 @@ export function realFiles(addon: Addon, root = ''): FilePort {
       const answer = addon.isThere(at(path))
       return answer === 0 || found(at(path), answer) !== undefined
     },
-    makeFolder: (path) => named(at(path), 'be made', () => makeFolders(at(path))),
+    makeFolder(path) {
+      // Nearly always it is there; of mkdir(2) that would be an exception.
+      if (addon.isThere(`${at(path)}/`) !== 0) {
+        named(at(path), 'be made', () => makeFolders(at(path)))
+      }
+    },
     write: (path, text) => named(at(path), 'be written', () => writeOver(at(path), text)),
     writeWhole: (path, text, twin) => named(at(path), 'be written', () => writeWhole(at(path), text, at(twin))),
     writeDurably: (path, text) => named(at(path), 'be written', () => writeDurably(at(path), text)),

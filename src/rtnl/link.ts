@@ -93,21 +93,6 @@ export async function changeLink(rtnl: Rtnl, index: number, change: LinkChange, 
   })
 }
 
-/** Brings an interface up by its name, with the flags given. @throws PluginError kind `kernel` */
-export async function bringUpByName(
-  rtnl: Rtnl,
-  name: string,
-  flags: Pick<LinkChange, 'isPromisc' | 'isAllmulti'>,
-  blame: Blame,
-): Promise<void> {
-  // Without an index the name is not a new one: it says which interface is meant.
-  await rtnl.change({
-    ...blame,
-    type: RTM_NEWLINK,
-    payload: encodeLinkMessage(linkChangeMessage(0, { ...flags, isUp: true, name })),
-  })
-}
-
 /** Changes settings that a PF holds for one of its VFs, all in one message. @throws PluginError kind `kernel` */
 export async function changeVf(
   rtnl: Rtnl,

@@ -5,7 +5,9 @@ import type { PciAddress } from '../pci/address.js'
 import type { Rtnl } from '../rtnl/connection.js'
 import { allLinks, changeLink, linkByIndex, linkByName } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
-import { trySetMac } from './mac.js'
+
+/** Up, and the flags beside it, of an interface. */
+export type LinkFlags = Pick<LinkChange, 'isUp' | 'isPromisc' | 'isAllmulti'>
 
 /** A move of an interface from one namespace into another, and what it is to be there. MTU in bytes. */
 export interface Move {
@@ -16,14 +18,8 @@ export interface Move {
   readonly device: PciAddress
   readonly driver: string
   readonly name: string
-  readonly mac?: string
   readonly mtu?: number
-}
-
-/** How a move ended: whether the driver let the interface have the MAC, and the interface, where it had to be looked up. */
-export interface Moved {
-  readonly couldSetMac: boolean
-  readonly link?: Link
+  readonly flags?: LinkFlags
 }
 
 /** How the interface of a PCI function is known where it is looked for. */
@@ -60,31 +56,32 @@ export async function findNetdev(rtnl: Rtnl, trace: Trace): Promise<Link | undef
 }
 
 /** What is left to do one by one after the kernel stopped in the middle of a move. */
-async function finishMove({ to, device, driver, name, mac, mtu }: Move, link: Link): Promise<Moved> {
+async function finishMove({ to, device, driver, name, mtu, flags }: Move, link: Link): Promise<void> {
   const blame = { target: `${link.name} (${device}) in ${to.netnsPath}`, driver }
   const step = (operation: string, change: LinkChange) => changeLink(to, link.index, change, { operation, ...blame })
-  const couldSetMac = mac === undefined || link.mac === mac || (await trySetMac(to, link.index, mac, blame))
   if (mtu !== undefined && link.mtu !== mtu) {
     await step(`set mtu ${mtu}`, { mtu })
   }
   if (link.name !== name) {
     await step(`rename it to ${name}`, { name })
   }
-  return { link, couldSetMac }
+  if (flags) {
+    await step(flags.isUp === true ? 'bring it up' : 'set its flags', flags)
+  }
 }
 
 /**
- * Moves an interface that is down, naming it on the way: the other namespace never sees its old name. Not atomic: when
- * the kernel stops after the move, the rest is done step by step, so that an error names the step.
+ * Moves an interface that is down: one message, in which the kernel moves it, names it, sizes it and brings it up, in
+ * this order (do_setlink in net/core/rtnetlink.c). The other namespace never sees its old name. Not atomic: when the
+ * kernel stops after the move, the rest is done step by step, so that an error names the step.
  * @throws PluginError kinds `interfaceExists`, `kernel`
  */
-export async function moveNetdev(move: Move): Promise<Moved> {
-  const { link, from, to, into, device, driver, name, mac, mtu } = move
+export async function moveNetdev(move: Move): Promise<void> {
+  const { link, from, to, into, device, driver, name, mtu, flags } = move
   const blame = { operation: `move it into ${to.netnsPath} as ${name}`, target: `${link.name} (${device})`, driver }
-  const change = { netnsFd: into.fd, name, ...(mac !== undefined && { mac }), ...(mtu !== undefined && { mtu }) }
+  const change = { ...flags, netnsFd: into.fd, name, ...(mtu !== undefined && { mtu }) }
   try {
     await changeLink(from, link.index, change, blame)
-    return { couldSetMac: true }
   } catch (error) {
     if ((await linkByIndex(from, link.index))?.name === link.name) {
       const isTaken = errnoOf(error) === 'EEXIST' && (await linkByName(to, name)) !== undefined
@@ -95,6 +92,6 @@ export async function moveNetdev(move: Move): Promise<Moved> {
     if (!arrived) {
       throw error
     }
-    return finishMove(move, arrived)
+    await finishMove(move, arrived)
   }
 }

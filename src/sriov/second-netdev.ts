@@ -1,7 +1,7 @@
 /** A ConnectX-3 has two interfaces behind one VF, one for each port: both go to the pod, the second as `<name>d1`. */
 import type { ResultInterface } from '../cni/result.js'
 import type { Link } from '../netlink/link.js'
-import { bringUpByName, changeLink, removeAltNames } from '../rtnl/link.js'
+import { changeLink, removeAltNames } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
 import type { Attachment, Findings } from './attachment.js'
 import { moveNetdev } from './move.js'
@@ -41,12 +41,7 @@ export async function moveSecondIn(
     driver,
     name,
     ...(mtu !== second.mtu && { mtu }),
+    flags: { isUp: true },
   })
-  await bringUpByName(
-    podRtnl,
-    name,
-    {},
-    { operation: 'bring it up', target: `${name} in ${podRtnl.netnsPath}`, driver },
-  )
   return { name, mac: second.mac, mtu, sandbox: pod.path, pciID: location.address }
 }
