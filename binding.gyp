@@ -6,7 +6,7 @@
         "native/glue.c",
         "native/glue/exchange.c",
         "native/glue/functions.c",
-        "native/glue/look.c",
+        "native/glue/files.c",
         "native/glue/socket.c",
         "native/glue/watch.c",
         "native/napi/arguments.c",
@@ -15,7 +15,7 @@
         "native/packet.c",
         "native/child.c",
         "native/lock.c",
-        "native/look.c",
+        "native/files.c",
         "native/unix_socket.c"
       ],
       "defines": ["NAPI_VERSION=8", "_GNU_SOURCE"],

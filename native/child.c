@@ -20,20 +20,6 @@ static const int KEPT_FD = 3;
 /* Only where pidfd_open(2) is missing (Linux < 5.3). */
 static const int POLL_INTERVAL_MS = 2;
 
-static int write_all(int fd, const char *bytes, size_t length)
-{
-	while (length > 0) {
-		ssize_t written = write(fd, bytes, length);
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0)
-			return -errno;
-		bytes += written;
-		length -= (size_t)written;
-	}
-	return 0;
-}
-
 int child_start(const char *path, char *const argv[], char *const envp[],
 		const void *input, size_t input_length, int kept_fd, int keeps_stderr,
 		struct child *child)
@@ -60,7 +46,7 @@ int child_start(const char *path, char *const argv[], char *const envp[],
 		result = -errno;
 		goto out;
 	}
-	result = write_all(stdin_fd, input, input_length);
+	result = file_write_all(stdin_fd, input, input_length);
 	if (result < 0)
 		goto out;
 	if (lseek(stdin_fd, 0, SEEK_SET) < 0) {

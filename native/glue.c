@@ -7,6 +7,7 @@
 #include "napi/arguments.h"
 
 #include <node_api.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -47,13 +48,36 @@ static napi_value write_file_in_netns(napi_env env, napi_callback_info info)
 	return result;
 }
 
-/* namespaceType(fd) -> CLONE_NEW* */
-static napi_value get_namespace_type(napi_env env, napi_callback_info info)
+/* openNetns(path) -> [fd, device, inode], the last two as text; or negative errno, ENOTTY for what is no network namespace */
+static napi_value open_netns(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 1);
-	int fd = int_argument(&call, 0);
+	char *path = string_argument(&call, 0);
+	struct netns_id id;
+	napi_value result = NULL, device, inode;
+	char text[2][24];
 
-	return call.failed ? NULL : number(&call, namespace_type(fd));
+	if (call.failed)
+		goto out;
+	int fd = netns_open(path, &id);
+	result = number(&call, fd);
+	if (fd < 0 || call.failed)
+		goto out;
+	snprintf(text[0], sizeof(text[0]), "%llu", (unsigned long long)id.device);
+	snprintf(text[1], sizeof(text[1]), "%llu", (unsigned long long)id.inode);
+	napi_value fd_value = result;
+	if (napi_create_string_latin1(env, text[0], NAPI_AUTO_LENGTH, &device) != napi_ok ||
+	    napi_create_string_latin1(env, text[1], NAPI_AUTO_LENGTH, &inode) != napi_ok ||
+	    napi_create_array_with_length(env, 3, &result) != napi_ok ||
+	    napi_set_element(env, result, 0, fd_value) != napi_ok ||
+	    napi_set_element(env, result, 1, device) != napi_ok ||
+	    napi_set_element(env, result, 2, inode) != napi_ok) {
+		close(fd);
+		fail(&call, "an array could not be made");
+	}
+out:
+	free(path);
+	return call.failed ? NULL : result;
 }
 
 /* tryLock(fd) -> 1 or 0 */
@@ -149,7 +173,7 @@ static napi_value init(napi_env env, napi_value exports)
 		{ "openRouteSocket", open_route_socket },
 		{ "sendFrame", send_frame },
 		{ "writeFileInNetns", write_file_in_netns },
-		{ "namespaceType", get_namespace_type },
+		{ "openNetns", open_netns },
 		{ "tryLock", try_lock },
 		{ "releaseLock", release_lock },
 		{ "startChild", start_child },
@@ -160,7 +184,7 @@ static napi_value init(napi_env env, napi_value exports)
 
 	if (!export_functions(env, exports, functions, sizeof(functions) / sizeof(functions[0])) ||
 	    !export_socket_functions(env, exports) || !export_watch_functions(env, exports) ||
-	    !export_exchange_functions(env, exports) || !export_look_functions(env, exports))
+	    !export_exchange_functions(env, exports) || !export_file_functions(env, exports))
 		return NULL;
 	return exports;
 }

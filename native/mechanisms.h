@@ -24,8 +24,14 @@ int netns_enter(int netns_fd, int *error);
 /* Goes back. A thread that cannot go back must not run on: aborts. */
 void netns_leave(int back_fd);
 
-/* The CLONE_NEW* constant of the namespace behind fd (ioctl_ns(2)), or -ENOTTY when it is none. */
-int namespace_type(int fd);
+/* What tells network namespaces apart (namespaces(7)). */
+struct netns_id {
+	dev_t device;
+	ino_t inode;
+};
+
+/* Opens a network namespace, which may be any file until it is open: -ENOTTY when it is none. */
+int netns_open(const char *path, struct netns_id *id);
 
 /* The whole text of a file, for the caller to free, and its length. */
 ssize_t file_read(const char *path, char **text);
@@ -33,8 +39,17 @@ ssize_t file_read(const char *path, char **text);
 /* Where a symbolic link points. -ENAMETOOLONG when that does not fit. */
 ssize_t link_read(const char *path, char *target, size_t capacity);
 
+/* The names in a folder, each with its NUL, for the caller to free, and the length of all. */
+ssize_t folder_read(const char *path, char **names);
+
 /* 0 when something is there, even a link that leads nowhere. */
 int path_is_there(const char *path);
+
+/* Writes all bytes to an open file. */
+int file_write_all(int fd, const void *bytes, size_t length);
+
+/* Writes a whole file of mode 0600 over what is there, and to the disk when it is to be durable. */
+int file_write(const char *path, const void *bytes, size_t length, int is_durable);
 
 /* Writes all bytes to an existing file, opened inside the namespace: /proc/sys/net shows the opener's. */
 int netns_write_file(int netns_fd, const char *path, const void *bytes, size_t length);

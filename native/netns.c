@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int netns_enter(int netns_fd, int *error)
@@ -39,11 +40,21 @@ void netns_leave(int back_fd)
 	close(back_fd);
 }
 
-int namespace_type(int fd)
+int netns_open(const char *path, struct netns_id *id)
 {
-	int type = ioctl(fd, NS_GET_NSTYPE);
+	/* Neither a FIFO nor a terminal may hold us up, or become ours. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat status;
 
-	return type < 0 ? -errno : type;
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET || fstat(fd, &status) < 0) {
+		close(fd);
+		return -ENOTTY;
+	}
+	id->device = status.st_dev;
+	id->inode = status.st_ino;
+	return fd;
 }
 
 int netns_write_file(int netns_fd, const char *path, const void *bytes, size_t length)

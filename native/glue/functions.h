@@ -19,8 +19,8 @@ bool export_socket_functions(napi_env env, napi_value exports);
 /* watch, unwatch: glue/watch.c */
 bool export_watch_functions(napi_env env, napi_value exports);
 
-/* readText, readLink, isThere: glue/look.c */
-bool export_look_functions(napi_env env, napi_value exports);
+/* readText, readLink, readFolder, isThere, writeNew: glue/files.c */
+bool export_file_functions(napi_env env, napi_value exports);
 
 /* exchangeRoute, exchangeRouteNow: glue/exchange.c */
 bool export_exchange_functions(napi_env env, napi_value exports);

@@ -11,7 +11,8 @@ export interface Addon {
   openRouteSocket(netnsFd: number): number
   sendFrame(netnsFd: number, interfaceIndex: number, bytes: Buffer): number
   writeFileInNetns(netnsFd: number, path: string, bytes: Buffer): number
-  namespaceType(fd: number): number
+  /** ENOTTY for what is no network namespace. */
+  openNetns(path: string): [fd: number, device: string, inode: string] | number
   tryLock(fd: number): number
   releaseLock(fd: number): number
   startChild(
@@ -34,8 +35,11 @@ export interface Addon {
   exchangeRouteNow(fd: number, bytes: Buffer, timeoutMs: number): Buffer | number
   readText(path: string): string | number
   readLink(path: string): string | number
+  readFolder(path: string): string[] | number
   /** 0 when something is there, even a link that leads nowhere. */
   isThere(path: string): number
+  /** Writes a whole file over what is there; 1: to the disk, too. */
+  writeNew(path: string, bytes: Buffer, isDurable: number): number
   listenAt(path: string, backlog: number): number
   acceptPeer(fd: number): [fd: number, uid: number, pid: number] | number
   /** Into the buffer from an offset on; `passedFd` is below zero when no descriptor came along. */

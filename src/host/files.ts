@@ -1,4 +1,4 @@
-import { accessSync, closeSync, constants, mkdirSync, openSync, readdirSync, renameSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, mkdirSync, openSync, renameSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { errnoOf, messageOf, PluginError } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
@@ -10,7 +10,6 @@ import {
   isAbsence,
   removeIfPresent,
   removeLitter,
-  whenPresent,
   writeDurably,
   writeOver,
   writeWhole,
@@ -27,8 +26,6 @@ function named<T>(path: string, what: string, work: () => T): T {
     throw new PluginError({ kind: 'state', path, problem: `cannot ${what}: ${errnoOf(error) ?? messageOf(error)}` })
   }
 }
-
-const look = <T>(path: string, read: () => T): T | undefined => named(path, 'be read', () => whenPresent(read))
 
 /** What the addon found at a path; undefined where there is nothing. By the addon, because absence is no exception there. */
 function found<T>(path: string, answer: T | number): T | undefined {
@@ -75,7 +72,7 @@ export function realFiles(addon: Addon, root = ''): FilePort {
   return {
     readText: (path) => found(at(path), addon.readText(at(path))),
     readLink: (path) => found(at(path), addon.readLink(at(path))),
-    list: (folder) => look(at(folder), () => readdirSync(at(folder))) ?? [],
+    list: (folder) => found(at(folder), addon.readFolder(at(folder)))?.sort() ?? [],
     exists: (path) => {
       const answer = addon.isThere(at(path))
       return answer === 0 || found(at(path), answer) !== undefined
@@ -86,10 +83,11 @@ export function realFiles(addon: Addon, root = ''): FilePort {
         named(at(path), 'be made', () => makeFolders(at(path)))
       }
     },
-    write: (path, text) => named(at(path), 'be written', () => writeOver(at(path), text)),
-    writeWhole: (path, text, twin) => named(at(path), 'be written', () => writeWhole(at(path), text, at(twin))),
-    writeDurably: (path, text) => named(at(path), 'be written', () => writeDurably(at(path), text)),
-    createDurably: (path, text, twin) => named(at(path), 'be written', () => createDurably(at(path), text, at(twin))),
+    write: (path, text) => named(at(path), 'be written', () => writeOver(addon, at(path), text)),
+    writeWhole: (path, text, twin) => named(at(path), 'be written', () => writeWhole(addon, at(path), text, at(twin))),
+    writeDurably: (path, text) => named(at(path), 'be written', () => writeDurably(addon, at(path), text)),
+    createDurably: (path, text, twin) =>
+      named(at(path), 'be written', () => createDurably(addon, at(path), text, at(twin))),
     writeAttribute: (path, text) => writeAttribute(at(path), text),
     remove: (path) => named(at(path), 'be removed', () => removeIfPresent(at(path))),
     rename: (from, to) => named(at(from), `be renamed to ${at(to)}`, () => renameSync(at(from), at(to))),

@@ -1,14 +1,17 @@
-import { close, closeSync, fstatSync, openSync } from 'node:fs'
-import { errnoOf, messageOf, PluginError } from '../errors.js'
+import { close, closeSync } from 'node:fs'
+import { PluginError } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
+import { errnoName } from './errno.js'
 import type { KernelPort, Netns } from './ports.js'
 import { openRouteSocket } from './route-socket.js'
 
-/** include/uapi/linux/sched.h */
-const CLONE_NEWNET = 0x40000000
-
 /** Errors of open(2) that say nothing about what is behind the path. */
 const UNSURE = new Set(['EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'EACCES', 'EPERM'])
+
+const PROBLEMS: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist',
+  ENOTTY: 'is not a network namespace',
+}
 
 const OWN_NETNS_PATH = '/proc/thread-self/ns/net'
 
@@ -17,26 +20,19 @@ const OWN_NETNS_PATH = '/proc/thread-self/ns/net'
  * @throws PluginError kind `netns` that names the path
  */
 export function openNetns(addon: Addon, path: string, file = path): Netns {
-  const refuse = (problem: string, errno = ''): never => {
+  // To the kernel a NUL would be the end of the path.
+  const opened = file.includes('\0') ? 'ENOENT' : addon.openNetns(file)
+  if (typeof opened !== 'object') {
+    const errno = typeof opened === 'number' ? errnoName(-opened) : opened
+    const problem = PROBLEMS[errno] ?? `cannot be opened: ${errno}`
     throw new PluginError({ kind: 'netns', path, problem, ...(UNSURE.has(errno) && { code: errno }) })
   }
-  let fd: number
-  try {
-    fd = openSync(file, 'r')
-  } catch (error) {
-    const errno = errnoOf(error)
-    return refuse(errno === 'ENOENT' ? 'does not exist' : messageOf(error), errno)
-  }
-  if (addon.namespaceType(fd) !== CLONE_NEWNET) {
-    closeSync(fd)
-    return refuse('is not a network namespace')
-  }
-  const { dev, ino } = fstatSync(fd, { bigint: true })
+  const [fd, device, inode] = opened
   let isOpen = true
   return {
     path,
     fd,
-    id: { device: String(dev), inode: String(ino) },
+    id: { device, inode },
     close() {
       if (isOpen) {
         isOpen = false
@@ -46,6 +42,14 @@ export function openNetns(addon: Addon, path: string, file = path): Netns {
   }
 }
 
+let own: Netns | undefined
+
+/** Our own namespace, which stays the same and open for as long as we live. */
+function ownNetns(addon: Addon): Netns {
+  own ??= { ...openNetns(addon, OWN_NETNS_PATH), close: () => undefined }
+  return own
+}
+
 /** A process of one call has nobody that would have to wait. */
 const noThread = () => false
 
@@ -53,7 +57,7 @@ const noThread = () => false
 export function realKernel(addon: Addon): KernelPort {
   return {
     openNetns: (path) => openNetns(addon, path),
-    ownNetns: () => openNetns(addon, OWN_NETNS_PATH),
+    ownNetns: () => ownNetns(addon),
     openRouteSocket: (netns) => openRouteSocket(addon, noThread, netns),
     sendFrame(netns, interfaceIndex, frame) {
       const where = `interface ${interfaceIndex} in ${netns.path}`

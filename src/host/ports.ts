@@ -54,6 +54,7 @@ export interface FilePort {
   readText(path: string): string | undefined
   /** Where a symbolic link points, as written. */
   readLink(path: string): string | undefined
+  /** The names in a folder, in order. */
   list(folder: string): readonly string[]
   exists(path: string): boolean
   makeFolder(path: string): void

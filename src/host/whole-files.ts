@@ -9,12 +9,10 @@ import {
   readlinkSync,
   renameSync,
   unlinkSync,
-  writeSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { errnoOf } from '../errors.js'
-
-const FILE_MODE = 0o600
+import { type Addon, orThrow } from './addon.js'
 
 /** Temporary files: PID namespace, PID, number. */
 const TEMPORARY = /^\.tmp-(\d+)-(\d+)-\d+(-2)?$/
@@ -86,23 +84,17 @@ type Durability = 'none' | 'file' | 'folder'
  * Writes a whole file beside the target and lets `place` put it there. The name of the temporary file begins with a
  * dot: a kill leaves no half record behind, only litter that is nobody's record.
  */
-function writeBeside<T>(path: string, text: string, durability: Durability, place: (temporary: string) => T): T {
+function writeBeside<T>(
+  addon: Addon,
+  path: string,
+  text: string,
+  { durability, place }: { readonly durability: Durability; readonly place: (temporary: string) => T },
+): T {
   const folder = dirname(path)
   temporaryFiles += 1
   const temporary = `${folder}/.tmp-${pidNamespace()}-${process.pid}-${temporaryFiles}`
   try {
-    const fd = openSync(temporary, 'w', FILE_MODE)
-    try {
-      const bytes = Buffer.from(text)
-      for (let written = 0; written < bytes.length; ) {
-        written += writeSync(fd, bytes, written)
-      }
-      if (durability !== 'none') {
-        fsyncSync(fd)
-      }
-    } finally {
-      closeSync(fd)
-    }
+    orThrow(addon.writeNew(temporary, Buffer.from(text), Number(durability !== 'none')), 'write', temporary)
     const placed = place(temporary)
     if (durability === 'folder') {
       syncPath(folder)
@@ -146,21 +138,24 @@ function linkTwice(temporary: string, path: string, twin: string): boolean {
 }
 
 /** Replaces a file at once. Survives a kill of this process, not a power cut. */
-export const writeOver = (path: string, text: string): void =>
-  writeBeside(path, text, 'none', (temporary) => renameSync(temporary, path))
+export const writeOver = (addon: Addon, path: string, text: string): void =>
+  writeBeside(addon, path, text, { durability: 'none', place: (temporary) => renameSync(temporary, path) })
 
 /** The same, and its twin after it; after a power cut each is the old one or the new one. */
-export const writeWhole = (path: string, text: string, twin: string): void =>
-  writeBeside(path, text, 'file', (temporary) => {
-    linkSync(temporary, second(temporary))
-    renameSync(temporary, path)
-    renameSync(second(temporary), twin)
+export const writeWhole = (addon: Addon, path: string, text: string, twin: string): void =>
+  writeBeside(addon, path, text, {
+    durability: 'file',
+    place(temporary) {
+      linkSync(temporary, second(temporary))
+      renameSync(temporary, path)
+      renameSync(second(temporary), twin)
+    },
   })
 
 /** Replaces a file, on the disk when it returns. */
-export const writeDurably = (path: string, text: string): void =>
-  writeBeside(path, text, 'folder', (temporary) => renameSync(temporary, path))
+export const writeDurably = (addon: Addon, path: string, text: string): void =>
+  writeBeside(addon, path, text, { durability: 'folder', place: (temporary) => renameSync(temporary, path) })
 
 /** Makes a file that must not exist yet, under two names, and on the disk when it returns; false when it exists. */
-export const createDurably = (path: string, text: string, twin: string): boolean =>
-  writeBeside(path, text, 'folder', (temporary) => linkTwice(temporary, path, twin))
+export const createDurably = (addon: Addon, path: string, text: string, twin: string): boolean =>
+  writeBeside(addon, path, text, { durability: 'folder', place: (temporary) => linkTwice(temporary, path, twin) })

@@ -4,8 +4,7 @@ const FORM = /^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i
 export const ZERO_MAC = '00:00:00:00:00:00'
 
 /** Six bytes as `aa:bb:cc:dd:ee:ff`, lower case. */
-export const formatMac = (bytes: Buffer): string =>
-  Array.from(bytes.subarray(0, MAC_BYTES), (byte) => byte.toString(16).padStart(2, '0')).join(':')
+export const formatMac = (bytes: Buffer): string => bytes.toString('hex', 0, MAC_BYTES).match(/../g)?.join(':') ?? ''
 
 /** A MAC with `:` or `-` as its six bytes; undefined when it is none. */
 export function parseMac(text: string): Buffer | undefined {

@@ -90,8 +90,26 @@ export const linkTypeOf = (files: FilePort, address: PciAddress, interfaceName: 
 export const devPortOf = (files: FilePort, address: PciAddress, interfaceName: string): number =>
   Number(attributeOf(files, address, `net/${interfaceName}/dev_port`) ?? '0')
 
+/** Bus, device and function as the one number that SR-IOV counts in (PCIe base specification, 9.2.1.2). */
+function routingIdOf(address: PciAddress): number {
+  const [bus = '', device = '', func = ''] = address.slice(address.indexOf(':') + 1).split(/[:.]/)
+  return (Number.parseInt(bus, 16) << 8) | (Number.parseInt(device, 16) << 3) | Number.parseInt(func, 16)
+}
+
+/** The number a VF should have by its address, with the offset and stride of its PF (sysfs-bus-pci, since 4.14). */
+function expectedIndex(files: FilePort, pf: PciAddress, vf: PciAddress): number {
+  const [offset, stride] = ['sriov_offset', 'sriov_stride'].map((name) =>
+    Number(attributeOf(files, pf, name) ?? 'none'),
+  )
+  return (routingIdOf(vf) - routingIdOf(pf) - (offset ?? 0)) / (stride ?? 0)
+}
+
 /** The number of a VF among the VFs of its PF, from the virtfn<N> links; undefined when the PF does not list it. */
 export function vfIndexOf(files: FilePort, pf: PciAddress, vf: PciAddress): number | undefined {
+  const expected = expectedIndex(files, pf, vf)
+  if (Number.isInteger(expected) && linkTarget(files, `${deviceFolder(pf)}/virtfn${expected}`) === vf) {
+    return expected
+  }
   for (const name of files.list(deviceFolder(pf))) {
     const digits = VF_LINK.exec(name)?.[1]
     if (digits !== undefined && linkTarget(files, `${deviceFolder(pf)}/${name}`) === vf) {

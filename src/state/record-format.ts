@@ -142,8 +142,28 @@ const intelRecordDevice = ({ dpdk_driver, kernel_driver, pci_addr }: JsonObject)
   return isName(dpdk_driver) && isName(kernel_driver) ? parsePciAddress(String(pci_addr)) : undefined
 }
 
+/** One call reads the same texts several times over. */
+const MAX_KNOWN = 8
+const MAX_KNOWN_LENGTH = 16 * 1024
+const known = new Map<string, ReadRecord>()
+
 /** Reads a state file; the Go sriov-cni keeps its own kind of record under the same names. Never throws. */
 export function parseRecord(fileText: string): ReadRecord {
+  const before = known.get(fileText)
+  if (before) {
+    return before
+  }
+  const read = readRecord(fileText)
+  if (known.size >= MAX_KNOWN) {
+    known.clear()
+  }
+  if (fileText.length <= MAX_KNOWN_LENGTH) {
+    known.set(fileText, read)
+  }
+  return read
+}
+
+function readRecord(fileText: string): ReadRecord {
   let value: unknown
   try {
     value = JSON.parse(fileText)

@@ -38,8 +38,13 @@ static void namespaces(int other, int file)
 	REQUIRE(netns_enter(file, &error) == NETNS_NONE && error == -EINVAL);
 	REQUIRE(netns_enter(9999, &error) == NETNS_NONE && error == -EBADF);
 	REQUIRE(own_netns() == home);
-	REQUIRE(namespace_type(other) == CLONE_NEWNET);
-	REQUIRE(namespace_type(file) == -ENOTTY && namespace_type(9999) == -EBADF);
+
+	struct netns_id id;
+	int open_fd = netns_open("/proc/self/ns/net", &id);
+	REQUIRE(open_fd >= 0 && id.inode == home);
+	close(open_fd);
+	REQUIRE(netns_open("/proc/self/ns/mnt", &id) == -ENOTTY && netns_open("/dev/null", &id) == -ENOTTY);
+	REQUIRE(netns_open("/nowhere", &id) == -ENOENT);
 }
 
 static void sysctls(int other, int file)

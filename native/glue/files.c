@@ -1,0 +1,127 @@
+/*
+ * Files as functions of JavaScript. The plugin looks at dozens of them in a
+ * call, and half of those are not there: with Node.js each absence is an
+ * exception.
+ */
+#include "../mechanisms.h"
+#include "../napi/arguments.h"
+#include "functions.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+static napi_value text_or_error(struct call *call, const char *text, ssize_t length)
+{
+	napi_value value = NULL;
+
+	if (length < 0)
+		return number(call, length);
+	if (napi_create_string_utf8(call->env, text, (size_t)length, &value) != napi_ok)
+		fail(call, "a string could not be made");
+	return value;
+}
+
+/* readText(path) -> string, or negative errno */
+static napi_value read_text(napi_env env, napi_callback_info info)
+{
+	struct call call = begin(env, info, 1);
+	char *path = string_argument(&call, 0);
+	char *text = NULL;
+	napi_value result = NULL;
+
+	if (!call.failed) {
+		ssize_t length = file_read(path, &text);
+		result = text_or_error(&call, text, length);
+	}
+	free(text);
+	free(path);
+	return result;
+}
+
+/* readLink(path) -> string, or negative errno */
+static napi_value read_link(napi_env env, napi_callback_info info)
+{
+	struct call call = begin(env, info, 1);
+	char *path = string_argument(&call, 0);
+	char target[PATH_MAX];
+	napi_value result = NULL;
+
+	if (!call.failed) {
+		ssize_t length = link_read(path, target, sizeof(target));
+		result = text_or_error(&call, target, length);
+	}
+	free(path);
+	return result;
+}
+
+/* isThere(path) -> 0, or negative errno */
+static napi_value is_there(napi_env env, napi_callback_info info)
+{
+	struct call call = begin(env, info, 1);
+	char *path = string_argument(&call, 0);
+	napi_value result = call.failed ? NULL : number(&call, path_is_there(path));
+
+	free(path);
+	return result;
+}
+
+/* An array of the names that stand one behind the other, each with its NUL. */
+static napi_value names_array(struct call *call, const char *names, size_t length)
+{
+	napi_value array = NULL, name;
+	uint32_t count = 0;
+
+	if (napi_create_array(call->env, &array) != napi_ok)
+		fail(call, "an array could not be made");
+	for (size_t at = 0; !call->failed && at < length; at += strlen(names + at) + 1) {
+		if (napi_create_string_utf8(call->env, names + at, NAPI_AUTO_LENGTH, &name) != napi_ok ||
+		    napi_set_element(call->env, array, count++, name) != napi_ok)
+			fail(call, "an array could not be filled");
+	}
+	return array;
+}
+
+/* readFolder(path) -> names, or negative errno */
+static napi_value read_folder(napi_env env, napi_callback_info info)
+{
+	struct call call = begin(env, info, 1);
+	char *path = string_argument(&call, 0);
+	char *names = NULL;
+	napi_value result = NULL;
+
+	if (!call.failed) {
+		ssize_t length = folder_read(path, &names);
+		result = length < 0 ? number(&call, length) : names_array(&call, names, (size_t)length);
+	}
+	free(names);
+	free(path);
+	return call.failed ? NULL : result;
+}
+
+/* writeNew(path, bytes, isDurable) -> 0, or negative errno */
+static napi_value write_new(napi_env env, napi_callback_info info)
+{
+	struct call call = begin(env, info, 3);
+	char *path = string_argument(&call, 0);
+	size_t length;
+	const void *bytes = bytes_argument(&call, 1, &length);
+	int is_durable = int_argument(&call, 2);
+	napi_value result = call.failed ? NULL : number(&call, file_write(path, bytes, length, is_durable));
+
+	free(path);
+	return result;
+}
+
+bool export_file_functions(napi_env env, napi_value exports)
+{
+	static const struct function functions[] = {
+		{ "readText", read_text },
+		{ "readLink", read_link },
+		{ "readFolder", read_folder },
+		{ "isThere", is_there },
+		{ "writeNew", write_new },
+	};
+
+	return export_functions(env, exports, functions, sizeof(functions) / sizeof(functions[0]));
+}
