@@ -39,7 +39,10 @@ async function dropTakenAltNames({ hostRtnl, target }: Release, podRtnl: Rtnl, l
   }
 }
 
-/** Moves the interface out of the pod, as quiet as it was; false when the pod does not have it. */
+/**
+ * Moves the interface out of the pod, as quiet as it was; false when the pod does not have it. Both travel together. A
+ * driver that does not take it down is no reason to leave it there: the move does that, too.
+ */
 async function moveOut(release: Release, podRtnl: Rtnl): Promise<boolean> {
   const { host, record, hostRtnl, target } = release
   const { original, deviceId, driver } = record
@@ -47,20 +50,26 @@ async function moveOut(release: Release, podRtnl: Rtnl): Promise<boolean> {
   if (!link) {
     return false
   }
-  await quieten(podRtnl, link, record, target)
   await dropTakenAltNames(release, podRtnl, link)
+  const name = await freeName(release)
   const hostNetns = host.kernel.ownNetns()
   try {
-    await moveNetdev({
-      link,
-      from: podRtnl,
-      to: hostRtnl,
-      into: hostNetns,
-      device: deviceId,
-      driver,
-      name: await freeName(release),
-      ...(original.netdev.mtu !== undefined && link.mtu !== original.netdev.mtu && { mtu: original.netdev.mtu }),
-    })
+    const [quiet, moved] = await Promise.allSettled([
+      quieten(podRtnl, link, record, target),
+      moveNetdev({
+        link,
+        from: podRtnl,
+        to: hostRtnl,
+        into: hostNetns,
+        device: deviceId,
+        driver,
+        name,
+        ...(original.netdev.mtu !== undefined && link.mtu !== original.netdev.mtu && { mtu: original.netdev.mtu }),
+      }),
+    ])
+    if (moved.status === 'rejected') {
+      throw quiet.status === 'rejected' ? quiet.reason : moved.reason
+    }
     return true
   } finally {
     hostNetns.close()
