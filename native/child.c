@@ -1,9 +1,11 @@
 #include "mechanisms.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -20,15 +22,53 @@ static const int KEPT_FD = 3;
 /* Only where pidfd_open(2) is missing (Linux < 5.3). */
 static const int POLL_INTERVAL_MS = 2;
 
+/* A file to read the input from. A descriptor, or -errno. */
+static int input_file(const void *input, size_t length)
+{
+	int fd = memfd_create("cni-stdin", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	int result = file_write_all(fd, input, length);
+	if (result == 0 && lseek(fd, 0, SEEK_SET) < 0)
+		result = -errno;
+	if (result == 0)
+		return fd;
+	close(fd);
+	return result;
+}
+
+/* A pipe for input that comes later: its end for us, or FD_NONE when there is none with so much room. */
+static int input_pipe(size_t length, int *read_fd)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return FD_NONE;
+	int room = fcntl(ends[1], F_GETPIPE_SZ);
+	if (room < 0 || (size_t)room < length) {
+		close(ends[0]);
+		close(ends[1]);
+		return FD_NONE;
+	}
+	*read_fd = ends[0];
+	return ends[1];
+}
+
+static void close_if_open(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 int child_start(const char *path, char *const argv[], char *const envp[],
-		const void *input, size_t input_length, int kept_fd, int keeps_stderr,
+		const void *input, size_t input_length, int kept_fd, int flags,
 		struct child *child)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
-	int stdin_fd = -1;
-	int stdout_fd = -1;
-	int stderr_fd = FD_NONE;
+	bool keeps_stderr = (flags & CHILD_KEEPS_STDERR) != 0;
+	int read_fd = FD_NONE;
 	int result = posix_spawn_file_actions_init(&actions);
 
 	if (result != 0)
@@ -38,18 +78,19 @@ int child_start(const char *path, char *const argv[], char *const envp[],
 		posix_spawn_file_actions_destroy(&actions);
 		return -result;
 	}
-	stdin_fd = memfd_create("cni-stdin", MFD_CLOEXEC);
-	stdout_fd = memfd_create("cni-stdout", MFD_CLOEXEC);
-	if (keeps_stderr)
-		stderr_fd = memfd_create("cni-stderr", MFD_CLOEXEC);
-	if (stdin_fd < 0 || stdout_fd < 0 || (keeps_stderr && stderr_fd < 0)) {
-		result = -errno;
+	*child = (struct child){ .stdout_fd = FD_NONE, .stderr_fd = FD_NONE, .stdin_fd = FD_NONE };
+	if (flags & CHILD_WAITS_FOR_INPUT)
+		child->stdin_fd = input_pipe(input_length, &read_fd);
+	if (child->stdin_fd == FD_NONE)
+		read_fd = input_file(input, input_length);
+	if (read_fd < 0) {
+		result = read_fd;
 		goto out;
 	}
-	result = file_write_all(stdin_fd, input, input_length);
-	if (result < 0)
-		goto out;
-	if (lseek(stdin_fd, 0, SEEK_SET) < 0) {
+	child->stdout_fd = memfd_create("cni-stdout", MFD_CLOEXEC);
+	if (keeps_stderr)
+		child->stderr_fd = memfd_create("cni-stderr", MFD_CLOEXEC);
+	if (child->stdout_fd < 0 || (keeps_stderr && child->stderr_fd < 0)) {
 		result = -errno;
 		goto out;
 	}
@@ -62,28 +103,22 @@ int child_start(const char *path, char *const argv[], char *const envp[],
 	(void)posix_spawnattr_setsigdefault(&attributes, &defaults);
 	(void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 
-	result = -posix_spawn_file_actions_adddup2(&actions, stdin_fd, STDIN_FILENO);
+	result = -posix_spawn_file_actions_adddup2(&actions, read_fd, STDIN_FILENO);
 	if (result == 0)
-		result = -posix_spawn_file_actions_adddup2(&actions, stdout_fd, STDOUT_FILENO);
+		result = -posix_spawn_file_actions_adddup2(&actions, child->stdout_fd, STDOUT_FILENO);
 	if (result == 0 && keeps_stderr)
-		result = -posix_spawn_file_actions_adddup2(&actions, stderr_fd, STDERR_FILENO);
+		result = -posix_spawn_file_actions_adddup2(&actions, child->stderr_fd, STDERR_FILENO);
 	if (result == 0 && kept_fd != FD_NONE)
 		result = -posix_spawn_file_actions_adddup2(&actions, kept_fd, KEPT_FD);
 	if (result == 0)
 		result = -posix_spawn(&child->pid, path, &actions, &attributes, argv, envp);
-	if (result == 0) {
-		child->stdout_fd = stdout_fd;
-		child->stderr_fd = stderr_fd;
-		stdout_fd = -1;
-		stderr_fd = FD_NONE;
-	}
 out:
-	if (stdin_fd >= 0)
-		close(stdin_fd);
-	if (stdout_fd >= 0)
-		close(stdout_fd);
-	if (stderr_fd >= 0)
-		close(stderr_fd);
+	close_if_open(read_fd);
+	if (result != 0) {
+		close_if_open(child->stdin_fd);
+		close_if_open(child->stdout_fd);
+		close_if_open(child->stderr_fd);
+	}
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	return result;

@@ -98,7 +98,7 @@ static napi_value release_lock(napi_env env, napi_callback_info info)
 	return call.failed ? NULL : number(&call, lock_release(fd));
 }
 
-/* startChild(path, argv, environment, stdin, keptFd, keepsStderr) -> [pid, stdoutFd, stderrFd], or negative errno */
+/* startChild(path, argv, environment, stdin, keptFd, flags) -> [pid, stdoutFd, stderrFd, stdinFd], or negative errno */
 static napi_value start_child(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 6);
@@ -108,14 +108,14 @@ static napi_value start_child(napi_env env, napi_callback_info info)
 	size_t length;
 	const void *input = bytes_argument(&call, 3, &length);
 	int kept_fd = int_argument(&call, 4);
-	int keeps_stderr = int_argument(&call, 5);
+	int flags = int_argument(&call, 5);
 	napi_value result = NULL;
 	struct child child;
 
 	if (call.failed)
 		goto out;
 	int error = child_start(path, argv, environment, input, length, kept_fd,
-				keeps_stderr, &child);
+				flags, &child);
 	if (error < 0) {
 		result = number(&call, error);
 		goto out;
@@ -123,10 +123,12 @@ static napi_value start_child(napi_env env, napi_callback_info info)
 	napi_value pid = number(&call, child.pid);
 	napi_value stdout_fd = number(&call, child.stdout_fd);
 	napi_value stderr_fd = number(&call, child.stderr_fd);
-	if (call.failed || napi_create_array_with_length(env, 3, &result) != napi_ok ||
+	napi_value stdin_fd = number(&call, child.stdin_fd);
+	if (call.failed || napi_create_array_with_length(env, 4, &result) != napi_ok ||
 	    napi_set_element(env, result, 0, pid) != napi_ok ||
 	    napi_set_element(env, result, 1, stdout_fd) != napi_ok ||
-	    napi_set_element(env, result, 2, stderr_fd) != napi_ok) {
+	    napi_set_element(env, result, 2, stderr_fd) != napi_ok ||
+	    napi_set_element(env, result, 3, stdin_fd) != napi_ok) {
 		fail(&call, "an array could not be made");
 		result = NULL;
 	}

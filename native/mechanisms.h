@@ -86,19 +86,26 @@ struct child {
 	pid_t pid;
 	int stdout_fd; /* a memfd: complete once the child has ended */
 	int stderr_fd; /* the same, or FD_NONE */
+	int stdin_fd;  /* where its input is still to be written, or FD_NONE */
+};
+
+/* How a program is started. */
+enum child_flags {
+	CHILD_KEEPS_STDERR = 1, /* stderr goes to a memfd; else it is ours */
+	CHILD_WAITS_FOR_INPUT = 2, /* stdin is a pipe with room for the input, which is written to stdin_fd later */
 };
 
 /*
  * Starts a program with posix_spawn(3): stdin reads the given bytes, stdout
- * goes to a memfd, and so does stderr when keeps_stderr is set; else it is
- * ours. No pipe, so neither side can block on the other.
+ * goes to a memfd. Neither side can block on the other: an input that a pipe
+ * has no room for is given at once, whatever the flags say.
  *
  * kept_fd, or FD_NONE, becomes the child's descriptor 3: a flock(2) held by it
  * lasts until the child has ended, even when we are killed.
  */
 #define FD_NONE (-1)
 int child_start(const char *path, char *const argv[], char *const envp[],
-		const void *input, size_t input_length, int kept_fd, int keeps_stderr,
+		const void *input, size_t input_length, int kept_fd, int flags,
 		struct child *child);
 
 /*

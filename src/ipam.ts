@@ -2,7 +2,7 @@ import type { Environment } from './cni/args.js'
 import { parseJsonObject, valueAt } from './cni/json.js'
 import { type CniResult, parseResult } from './cni/result.js'
 import { messageOf, PluginError } from './errors.js'
-import type { Host, Lock } from './host/ports.js'
+import type { Command, Host, Lock } from './host/ports.js'
 import type { IpamCall } from './state/record.js'
 
 /** A DHCP server may take its time; a plugin that never ends must not hold the VF for ever. */
@@ -48,21 +48,36 @@ function failureOf(plugin: string, status: number, stdout: string): PluginError 
   })
 }
 
-function start(host: Host, call: IpamCall, command: 'ADD' | 'DEL' | 'CHECK' | 'GC', held?: Lock) {
+interface StartedIpam {
+  /** Gives it its configuration, where that was kept back. */
+  begin(): void
+  /** Waits for its stdout. @throws PluginError kind `ipam` */
+  finish(): Promise<string>
+}
+
+function start(
+  host: Host,
+  call: IpamCall,
+  command: 'ADD' | 'DEL' | 'CHECK' | 'GC',
+  how: Pick<Command, 'held' | 'isHeldBack'> = {},
+): StartedIpam {
   const path = findIpamPlugin(host, call)
   host.log.debug('IPAM', { plugin: path, command })
   const child = host.processes.start({
     path,
     environment: { ...call.environment, CNI_COMMAND: command },
     stdin: call.stdin,
-    held,
+    ...how,
   })
-  return async (): Promise<string> => {
-    const { status, stdout } = await child.wait(IPAM_TIMEOUT_MS)
-    if (status !== 0) {
-      throw failureOf(call.type, status, stdout)
-    }
-    return stdout
+  return {
+    begin: () => child.begin(),
+    async finish() {
+      const { status, stdout } = await child.wait(IPAM_TIMEOUT_MS)
+      if (status !== 0) {
+        throw failureOf(call.type, status, stdout)
+      }
+      return stdout
+    },
   }
 }
 
@@ -95,7 +110,7 @@ function readLease(plugin: string, stdout: string): CniResult {
 
 /** Starts the IPAM plugin's ADD, which runs while the VF is moved and holds a lock until it ends. @throws PluginError kind `ipam` */
 export function startIpamAdd(host: Host, call: IpamCall, held?: Lock): PendingIpam {
-  const finish = start(host, call, 'ADD', held)
+  const { finish } = start(host, call, 'ADD', { held })
   let result: Promise<CniResult> | undefined
   return {
     result() {
@@ -111,24 +126,34 @@ const INCOMPATIBLE_VERSION = 1
 /** CNI codes of IPAM plugins that do not know GC: version, unknown container, unknown command (golden answers of skel). */
 const NO_GC: ReadonlySet<number | undefined> = new Set([INCOMPATIBLE_VERSION, 3, 4])
 
+/** An IPAM DEL whose plugin has been started. */
+export interface StartedIpamDel {
+  /** Gives it its configuration, where that was kept back: it does nothing before. @throws PluginError kind `kernel` */
+  begin(): void
+  /** Waits for the end. @throws PluginError kind `ipam` */
+  finish(): Promise<void>
+}
+
 /**
- * Starts to give the lease back, and returns how to wait for the end. A plugin that refuses the configuration's version
- * cannot have given one.
- * @throws PluginError kind `ipam`, at once or by the promise
+ * Starts the plugin that is to free the lease. One that refuses the configuration's version cannot have given it.
+ * @throws PluginError kinds `ipam`, `kernel`
  */
-export function startIpamDel(host: Host, call: IpamCall): () => Promise<void> {
-  const finish = start(host, call, 'DEL')
-  return async () => {
-    try {
-      await finish()
-    } catch (error) {
-      requireOtherVersion(host, call, error)
-    }
+export function startIpamDel(host: Host, call: IpamCall, how: Pick<Command, 'isHeldBack'> = {}): StartedIpamDel {
+  const { begin, finish } = start(host, call, 'DEL', how)
+  return {
+    begin,
+    async finish() {
+      try {
+        await finish()
+      } catch (error) {
+        requireOtherVersion(host, call, error)
+      }
+    },
   }
 }
 
-/** The same in one go. @throws PluginError kind `ipam` */
-export const ipamDel = async (host: Host, call: IpamCall): Promise<void> => startIpamDel(host, call)()
+/** Frees the lease. @throws PluginError kinds `ipam`, `kernel` */
+export const ipamDel = (host: Host, call: IpamCall): Promise<void> => startIpamDel(host, call).finish()
 
 /** @throws what was thrown, unless it says that the plugin does not speak the version */
 function requireOtherVersion(host: Host, { type }: IpamCall, error: unknown): void {
@@ -142,7 +167,7 @@ function requireOtherVersion(host: Host, { type }: IpamCall, error: unknown): vo
 
 /** Asks the IPAM plugin whether the lease still stands. @throws PluginError kinds `ipam`, `decode` */
 export async function ipamCheck(host: Host, call: IpamCall): Promise<void> {
-  const stdout = await start(host, call, 'CHECK')()
+  const stdout = await start(host, call, 'CHECK').finish()
   if (stdout.trim() !== '') {
     parseJsonObject(stdout, `IPAM plugin ${call.type}`)
   }
@@ -155,7 +180,7 @@ export async function ipamCheck(host: Host, call: IpamCall): Promise<void> {
  */
 export async function ipamGc(host: Host, call: IpamCall): Promise<void> {
   try {
-    await start(host, call, 'GC')()
+    await start(host, call, 'GC').finish()
   } catch (error) {
     if (!(error instanceof PluginError && error.fault.kind === 'ipam' && NO_GC.has(error.fault.code))) {
       throw error

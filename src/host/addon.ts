@@ -21,8 +21,8 @@ export interface Addon {
     environment: readonly string[],
     stdin: Buffer,
     keptFd: number,
-    keepsStderr: number,
-  ): [pid: number, stdoutFd: number, stderrFd: number] | number
+    flags: number,
+  ): [pid: number, stdoutFd: number, stderrFd: number, stdinFd: number] | number
   /** A descriptor that is readable once the process has ended. */
   openChild(pid: number): number
   waitChild(pid: number, timeoutMs: number): number

@@ -102,6 +102,8 @@ export interface Command {
   readonly args?: readonly string[]
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly stdin?: string
+  /** Whether stdin is kept back until Child.begin(): the program gets itself ready meanwhile. */
+  readonly isHeldBack?: boolean
   /** A lock that is held until the program has ended, even when this process is killed. */
   readonly held?: Lock | undefined
   /** Whether stderr is kept for its Exit; else it is ours. */
@@ -110,6 +112,8 @@ export interface Command {
 
 /** A running program. */
 export interface Child {
+  /** Gives it the stdin that was kept back. A process that ends before, killed even, leaves its program without any. */
+  begin(): void
   /** Waits for its end, once; a program that runs longer is killed. */
   wait(timeoutMs: number): Promise<Exit>
 }
@@ -123,6 +127,8 @@ export interface ClockPort {
   /** Milliseconds since some fixed moment; never goes back. */
   nowMs(): number
   sleep(ms: number): Promise<void>
+  /** Lets go on what is on its way, to a thread for example. */
+  turn(): Promise<void>
 }
 
 /** Whoever made this call. */

@@ -1,11 +1,13 @@
-import { closeSync, readFileSync } from 'node:fs'
-import { PluginError } from '../errors.js'
+import { closeSync, readFileSync, writeSync } from 'node:fs'
+import { errnoOf, PluginError } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
 import { errnoName } from './errno.js'
 import type { ProcessPort } from './ports.js'
 
 /** Exit code of a program that a signal ended, as shells have it. */
 const SIGNAL_BASE = 128
+
+const NOTHING = Buffer.alloc(0)
 
 /** FD_NONE of native/mechanisms.h. */
 const NO_FD = -1
@@ -15,6 +17,9 @@ function exitCode(waitStatus: number): number {
   const signal = waitStatus & 0x7f
   return signal === 0 ? (waitStatus >> 8) & 0xff : SIGNAL_BASE + signal
 }
+
+/** enum child_flags of native/mechanisms.h. */
+const FLAGS = { keepsStderr: 1, isHeldBack: 2 } as const
 
 /** Waits for a process: its status of waitpid(2), or a negative errno, ETIMEDOUT while it still runs. */
 export type WaitForChild = (pid: number, timeoutMs: number) => number | Promise<number>
@@ -37,21 +42,45 @@ function readAndClose(fd: number): string {
   }
 }
 
+/** Writes what a program is to read, and that there is no more. One that has ended reads nothing: its exit status says why. */
+function writeAndClose(fd: number, input: Buffer): void {
+  try {
+    writeSync(fd, input)
+  } catch (error) {
+    if (errnoOf(error) !== 'EPIPE') {
+      throw error
+    }
+  } finally {
+    closeSync(fd)
+  }
+}
+
 /** Programs of this machine, by posix_spawn in the addon: Node's child_process costs several milliseconds. */
 export function realProcesses(addon: Addon, waitForChild: WaitForChild = addon.waitChild): ProcessPort {
   return {
-    start({ path, args = [], environment, stdin = '', held, keepsStderr = false }) {
+    start({ path, args = [], environment, stdin = '', held, keepsStderr = false, isHeldBack = false }) {
       const variables = Object.entries(environment).flatMap(([name, value]) =>
         value === undefined ? [] : [`${name}=${value}`],
       )
       const input = Buffer.from(stdin)
-      const started = addon.startChild(path, [path, ...args], variables, input, held?.fd ?? NO_FD, Number(keepsStderr))
+      const flags = (keepsStderr ? FLAGS.keepsStderr : 0) | (isHeldBack ? FLAGS.isHeldBack : 0)
+      const started = addon.startChild(path, [path, ...args], variables, input, held?.fd ?? NO_FD, flags)
       if (typeof started === 'number') {
         throw new PluginError({ kind: 'kernel', operation: 'start', target: path, code: errnoName(-started) })
       }
       const [pid, stdoutFd, stderrFd] = started
+      let [, , , stdinFd] = started
+      const give = (bytes: Buffer) => {
+        if (stdinFd !== NO_FD) {
+          writeAndClose(stdinFd, bytes)
+          stdinFd = NO_FD
+        }
+      }
       return {
+        begin: () => give(input),
         async wait(timeoutMs) {
+          // What it was not given by now it is not to get.
+          give(NOTHING)
           const status = await waitOrKill(waitForChild, pid, timeoutMs)
           return {
             status: exitCode(status),

@@ -54,6 +54,7 @@ function residentProcesses(addon: Addon, { writeStderr }: ResidentCall): Process
     start(command) {
       const child = processes.start({ ...command, keepsStderr: true })
       return {
+        begin: () => child.begin(),
         async wait(timeoutMs) {
           const exit = await child.wait(timeoutMs)
           if (command.keepsStderr) {

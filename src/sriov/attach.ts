@@ -3,6 +3,7 @@ import { messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import { ipamCall, type PendingIpam, startIpamAdd } from '../ipam.js'
 import { openRtnl } from '../rtnl/connection.js'
+import { together } from '../rtnl/together.js'
 import { commitAttachment, commitIntent } from '../state/attachments.js'
 import { writeMark } from '../state/marks.js'
 import { configureAddresses } from './addresses.js'
@@ -109,11 +110,14 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
   commitIntent(host.files, conf.cniDir, intent)
   const progress: Progress = { record: intent }
   try {
-    writeMark(host.files, conf.cniDir, intent.deviceId, pod.path)
     await requireNoRival(host, conf.cniDir, attachment.location)
     startLease(attachment, progress, false)
     writeDeviceInfo(host.files, intent)
-    const result = await change(attachment, findings, progress)
+    const [result] = await together([
+      change(attachment, findings, progress),
+      // While the kernel is at work: it is for the Go sriov-cni, which waits for our lock.
+      host.clock.turn().then(() => writeMark(host.files, conf.cniDir, intent.deviceId, pod.path)),
+    ])
     requireCaller(host)
     commitAttachment(host.files, conf.cniDir, { ...progress.record, phase: 'attached', result: { ...result } })
     return result

@@ -1,6 +1,6 @@
 import { messageOf, PluginError } from '../errors.js'
 import type { Host, Lock } from '../host/ports.js'
-import { startIpamDel } from '../ipam.js'
+import { type StartedIpamDel, startIpamDel } from '../ipam.js'
 import {
   commitAttachment,
   loadAttachment,
@@ -88,12 +88,29 @@ function clearMark(host: Host, cniDir: string, { deviceId, netns }: AttachmentRe
   }
 }
 
-/** Starts to free the lease; returns how to wait for the end, which tells what went wrong. */
-function startLeaseRelease(
+/** Whether the attachment has another VF by now, its record having been lost before: lease and record are that one's. */
+function hasOtherVf({ files }: Host, cniDir: string, record: AttachmentRecord): boolean {
+  const read = loadAttachment(files, cniDir, record)
+  return read?.kind === 'record' && read.record.deviceId !== record.deviceId
+}
+
+/** The end of a lease. */
+interface LeaseEnd {
+  /** Starts the IPAM plugin, which then waits; what is wrong with it is met by begin(). */
+  makeReady(): void
+  /** Lets it free the lease. Once. */
+  begin(): void
+  /** Waits for its end; returns what went wrong. */
+  problems(): Promise<readonly string[]>
+}
+
+function leaseEnd(
   host: Host,
-  ipam: IpamCall | undefined,
-  isLeaseRefused: boolean,
-): () => Promise<readonly string[]> {
+  ipamNow: () => IpamCall | undefined,
+  { isLeaseRefused = false }: Pick<ReleaseOptions, 'isLeaseRefused'>,
+): LeaseEnd {
+  let started: StartedIpamDel | undefined
+  let problems: Promise<readonly string[]> | undefined
   const problemsOf = (error: unknown): readonly string[] => {
     if (isLeaseRefused) {
       host.log.info('the IPAM plugin refuses DEL as it refused ADD', { error: messageOf(error) })
@@ -101,19 +118,35 @@ function startLeaseRelease(
     }
     return [messageOf(error)]
   }
-  try {
-    const finish = ipam && startIpamDel(host, ipam)
-    return () => finish?.().then(() => [], problemsOf) ?? Promise.resolve([])
-  } catch (error) {
-    const problems = problemsOf(error)
-    return () => Promise.resolve(problems)
+  async function free(): Promise<readonly string[]> {
+    const ipam = ipamNow()
+    if (!ipam) {
+      // Without its configuration it does nothing.
+      await started?.finish().catch(() => undefined)
+      return []
+    }
+    started ??= startIpamDel(host, ipam)
+    started.begin()
+    await started.finish()
+    return []
   }
-}
-
-/** Whether the attachment has another VF by now, its record having been lost before: lease and record are that one's. */
-function hasOtherVf({ files }: Host, cniDir: string, record: AttachmentRecord): boolean {
-  const read = loadAttachment(files, cniDir, record)
-  return read?.kind === 'record' && read.record.deviceId !== record.deviceId
+  return {
+    makeReady() {
+      if (problems) {
+        return
+      }
+      try {
+        const ipam = ipamNow()
+        started = ipam && startIpamDel(host, ipam, { isHeldBack: true })
+      } catch {
+        started = undefined
+      }
+    },
+    begin() {
+      problems ??= free().catch(problemsOf)
+    },
+    problems: () => problems ?? Promise.resolve([]),
+  }
 }
 
 /**
@@ -129,13 +162,11 @@ export async function releaseAttachment(
   record: AttachmentRecord,
   options: ReleaseOptions,
 ): Promise<void> {
-  const { ipam = record.ipam, isLeaseRefused = false } = options
-  let finishLease: (() => Promise<readonly string[]>) | undefined
-  const startLease = () => {
-    finishLease ??= startLeaseRelease(host, hasOtherVf(host, cniDir, record) ? undefined : ipam, isLeaseRefused)
-    return finishLease
-  }
-  const problems = [...(await releaseVf(host, cniDir, record, options, startLease))]
+  const { ipam = record.ipam } = options
+  const lease = leaseEnd(host, () => (hasOtherVf(host, cniDir, record) ? undefined : ipam), options)
+  // While the kernel moves the interface, the plugin gets itself ready; it is told what to do once that is through.
+  void host.clock.turn().then(lease.makeReady)
+  const problems = [...(await releaseVf(host, cniDir, record, options, lease.begin))]
   const isBack = problems.length === 0
   const attempt = (work: () => void) => {
     try {
@@ -145,7 +176,8 @@ export async function releaseAttachment(
     }
   }
   attempt(() => removeDeviceInfo(host.files, record))
-  problems.push(...(await startLease()()))
+  lease.begin()
+  problems.push(...(await lease.problems()))
   const isKeyFree = !hasOtherVf(host, cniDir, record)
   if (isBack && isKeyFree && problems.length > 0 && record.phase !== 'released') {
     attempt(() => commitAttachment(host.files, cniDir, { ...record, phase: 'released' }))

@@ -21,15 +21,26 @@ export function fakeProcesses(world: FakeWorld, interfere: Interference): Proces
       throw new PluginError({ kind: 'kernel', operation, target: path, code })
     }
   return {
-    start({ path, environment, stdin = '', args = [] }) {
+    start({ path, environment, stdin = '', args = [], isHeldBack = false }) {
       const what = [path, environment.CNI_COMMAND ?? '', ...args].join(' ')
-      const exit = interfere(
-        { kind: 'exec', what, isChange: true },
-        () => (world.programs.get(path) ?? refuse(path, 'start')('ENOENT'))({ environment, stdin, args }, world),
-        refuse(path, 'start'),
-      )
+      const find = () => world.programs.get(path) ?? refuse(path, 'start')('ENOENT')
+      const run = (input: string) =>
+        interfere(
+          { kind: 'exec', what, isChange: true },
+          () => find()({ environment, stdin: input, args }, world),
+          refuse(path, 'start'),
+        )
+      let exit: ReturnType<typeof run> | undefined
+      if (isHeldBack) {
+        interfere({ kind: 'exec', what: `make ready ${what}`, isChange: false }, find, refuse(path, 'start'))
+      } else {
+        exit = run(stdin)
+      }
       let isReaped = false
       return {
+        begin() {
+          exit ??= run(stdin)
+        },
         async wait() {
           if (isReaped) {
             return refuse(path, 'wait for')('ECHILD')
@@ -37,7 +48,7 @@ export function fakeProcesses(world: FakeWorld, interfere: Interference): Proces
           isReaped = true
           return interfere(
             { kind: 'exec', what: `wait for ${what}`, isChange: false },
-            () => ({ stderr: '', ...exit }),
+            () => ({ stderr: '', ...(exit ?? { status: 1, stdout: '' }) }),
             refuse(path, 'wait'),
           )
         },

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { closeSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -52,6 +52,39 @@ describe('realProcesses()', () => {
     const started = performance.now()
     expect(await run('orphan', 'sleep 3 & echo done')).toEqual({ status: 0, stdout: 'done\n', stderr: '' })
     expect(performance.now() - started).toBeLessThan(2_000)
+  })
+
+  test('keeps stdin back until it is told to begin', async () => {
+    const seen = join(folder, 'seen')
+    const path = script('late', `read line; echo "$line" > ${seen}`)
+    const child = processes.start({ path, environment: { PATH: '/bin' }, stdin: 'now\n', isHeldBack: true })
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(existsSync(seen)).toBe(false)
+    child.begin()
+    child.begin()
+    expect((await child.wait(10_000)).status).toBe(0)
+    expect(readFileSync(seen, 'utf8')).toBe('now\n')
+  })
+
+  test.each([
+    ['whose input is larger than a pipe', 'cat | wc -c', 'x'.repeat(200_000), '200000\n'],
+    ['that reads nothing and ends', 'exit 0', 'x', ''],
+  ])('begins with a program %s', async (_what, text, stdin, stdout) => {
+    const child = processes.start({
+      path: script('held', text),
+      environment: { PATH: '/bin:/usr/bin' },
+      stdin,
+      isHeldBack: true,
+    })
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    child.begin()
+    expect(await child.wait(10_000)).toEqual({ status: 0, stdout, stderr: '' })
+  })
+
+  test('gives nothing to a program that was never told to begin', async () => {
+    const path = script('never', 'cat | wc -c')
+    const child = processes.start({ path, environment: { PATH: '/bin:/usr/bin' }, stdin: 'secret', isHeldBack: true })
+    expect((await child.wait(10_000)).stdout).toBe('0\n')
   })
 
   test('hands over arguments, and keeps stderr where it is asked to', async () => {

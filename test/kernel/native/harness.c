@@ -138,6 +138,14 @@ static void children(void)
 	REQUIRE(WTERMSIG(child_wait(child.pid, 10000)) == SIGKILL);
 	close(child.stdout_fd);
 	REQUIRE(child_start(none[0], none, environment, "", 0, FD_NONE, 0, &child) == -ENOENT);
+	REQUIRE(child_start(none[0], none, environment, "", 0, FD_NONE, CHILD_WAITS_FOR_INPUT, &child) == -ENOENT);
+	REQUIRE(child_start(cat[0], cat, environment, "in", 2, FD_NONE, CHILD_WAITS_FOR_INPUT, &child) == 0);
+	REQUIRE(child_wait(child.pid, 20) == -ETIMEDOUT);
+	REQUIRE(write(child.stdin_fd, "late", 4) == 4);
+	close(child.stdin_fd);
+	REQUIRE(child_wait(child.pid, 10000) == 0);
+	REQUIRE(pread(child.stdout_fd, output, BIG, 0) == 4 && memcmp(output, "late", 4) == 0);
+	close(child.stdout_fd);
 	free(input);
 	free(output);
 }

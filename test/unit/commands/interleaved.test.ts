@@ -20,12 +20,15 @@ function whileProgramsWait(host: Host, meanwhile: () => void): Host {
     ...host,
     processes: {
       start: (...given) => ({
+        begin: () => undefined,
         async wait(timeoutMs) {
           meanwhile()
           for (let tick = 0; tick < TICKS; tick += 1) {
             await Promise.resolve()
           }
-          return host.processes.start(...given).wait(timeoutMs)
+          const child = host.processes.start(...given)
+          child.begin()
+          return child.wait(timeoutMs)
         },
       }),
     },
