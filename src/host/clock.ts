@@ -7,5 +7,4 @@ export const realClock: ClockPort = {
     return seconds * 1e3 + nanoseconds / 1e6
   },
   sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
-  turn: () => new Promise((resolve) => setImmediate(resolve)),
 }

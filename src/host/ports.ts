@@ -27,6 +27,11 @@ export interface Netns {
 }
 
 export interface KernelPort {
+  /**
+   * Comes when the kernel is at work on what it is being asked: to do something else meanwhile. Undefined where it works
+   * in our own thread: there is no meanwhile.
+   */
+  readonly whileAtWork?: () => Promise<void>
   /** Opens the namespace behind a path. @throws PluginError kind `netns`; its `code` says why nobody can tell what is there */
   openNetns(path: string): Netns
   /** Our own namespace. */
@@ -127,8 +132,6 @@ export interface ClockPort {
   /** Milliseconds since some fixed moment; never goes back. */
   nowMs(): number
   sleep(ms: number): Promise<void>
-  /** Lets go on what is on its way, to a thread for example. */
-  turn(): Promise<void>
 }
 
 /** Whoever made this call. */

@@ -28,6 +28,10 @@ const LOOK_AGAIN_MS = 5
 const waitByEventLoop =
   (addon: Addon): WaitForChild =>
   async (pid, timeoutMs) => {
+    const ended = addon.waitChild(pid, 0)
+    if (ended >= 0 || errnoName(-ended) !== 'ETIMEDOUT') {
+      return ended
+    }
     const fd = addon.openChild(pid)
     if (fd >= 0) {
       try {
@@ -72,6 +76,8 @@ function residentProcesses(addon: Addon, { writeStderr }: ResidentCall): Process
 function residentKernel(addon: Addon, { netns, isAlone }: ResidentCall): KernelPort {
   return {
     ...realKernel(addon),
+    // By then the event loop has handed everything over to a thread.
+    whileAtWork: () => new Promise((resolve) => setImmediate(resolve)),
     openNetns: (path) => openNetns(addon, path, netns?.path === path ? `/proc/self/fd/${netns.fd}` : path),
     openRouteSocket: (within) =>
       openRouteSocket(addon, (bytes) => bytes.length === 0 || changesAnything(bytes) || !isAlone(), within),

@@ -1,3 +1,16 @@
+import type { KernelPort } from '../host/ports.js'
+
+/**
+ * Does something while the kernel is at work on what is asked for next; at once, where nothing goes on meanwhile.
+ * Rejects with what that throws.
+ */
+export async function beside({ kernel }: { readonly kernel: KernelPort }, work: () => void): Promise<void> {
+  if (kernel.whileAtWork) {
+    await kernel.whileAtWork()
+  }
+  work()
+}
+
 /** The results of promises, by place. */
 type Settled<T extends readonly unknown[]> = { -readonly [K in keyof T]: Awaited<T[K]> }
 

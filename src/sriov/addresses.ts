@@ -9,10 +9,11 @@ import { addAddressRequest, addressesOf } from '../rtnl/address.js'
 import type { Rtnl } from '../rtnl/connection.js'
 import { linkByIndex } from '../rtnl/link.js'
 import { addRouteRequest } from '../rtnl/route.js'
+import { together } from '../rtnl/together.js'
 
 /** A VF has its carrier some milliseconds after it comes up; frames sent before are dropped. */
 const CARRIER_TIMEOUT_MS = 1_000
-const CARRIER_PAUSE_MS = 5
+const CARRIER_PAUSE_MS = 2
 
 const isIpv6 = (cidr: string): boolean => cidr.includes(':')
 
@@ -57,13 +58,13 @@ async function requireNoDuplicate({ rtnl, link }: PodInterface, ips: readonly st
   }
 }
 
-async function waitForCarrier({ clock }: Host, { rtnl, link }: PodInterface): Promise<boolean> {
+async function waitForCarrier(
+  { clock }: Host,
+  { rtnl, link: { index } }: PodInterface,
+  hadCarrier: boolean,
+): Promise<boolean> {
   const deadline = clock.nowMs() + CARRIER_TIMEOUT_MS
-  for (
-    let { hasCarrier } = link;
-    !hasCarrier;
-    hasCarrier = (await linkByIndex(rtnl, link.index))?.hasCarrier ?? false
-  ) {
+  for (let hasCarrier = hadCarrier; !hasCarrier; hasCarrier = (await linkByIndex(rtnl, index))?.hasCarrier ?? false) {
     if (clock.nowMs() >= deadline) {
       return false
     }
@@ -107,23 +108,23 @@ export async function configureAddresses(host: Host, pod: PodInterface, leased: 
   const { rtnl, link } = pod
   const addresses = leased.ips.map(({ address }) => address)
   const ipv6 = addresses.filter(isIpv6)
+  const ipv4 = addresses.filter((address) => !isIpv6(address))
+  const addAll = (some: readonly string[]) =>
+    rtnl.changeAll(some.map((address) => addAddressRequest(link.index, link.name, address)))
   if (ipv6.length > 0) {
     prepareIpv6(host, pod)
   }
-  const hasCarrier = await waitForCarrier(host, pod)
+  const [, now] = await together([addAll(ipv4), linkByIndex(rtnl, link.index)])
+  const hasCarrier = await waitForCarrier(host, pod, now?.hasCarrier ?? false)
   if (hasCarrier) {
     announce(host, pod, ipv6)
   } else {
     host.log.info('no carrier: the addresses are not announced', { interface: link.name })
   }
-  await rtnl.changeAll(addresses.map((address) => addAddressRequest(link.index, link.name, address)))
+  await addAll(ipv6)
   await addRoutes(pod, leased)
   if (hasCarrier) {
-    announce(
-      host,
-      pod,
-      addresses.filter((address) => !isIpv6(address)),
-    )
+    announce(host, pod, ipv4)
   }
   await requireNoDuplicate(pod, ipv6)
 }

@@ -3,7 +3,7 @@ import { messageOf, PluginError } from '../errors.js'
 import type { Host } from '../host/ports.js'
 import { ipamCall, type PendingIpam, startIpamAdd } from '../ipam.js'
 import { openRtnl } from '../rtnl/connection.js'
-import { together } from '../rtnl/together.js'
+import { beside, together } from '../rtnl/together.js'
 import { commitAttachment, commitIntent } from '../state/attachments.js'
 import { writeMark } from '../state/marks.js'
 import { configureAddresses } from './addresses.js'
@@ -45,13 +45,19 @@ async function setUp(attachment: Attachment, findings: Findings, progress: Progr
   return setUpNetdev(attachment, findings, netdev, progress)
 }
 
-async function change(attachment: Attachment, findings: Findings, progress: Progress): Promise<CniResult> {
+async function change(
+  attachment: Attachment,
+  findings: Findings,
+  progress: Progress,
+  asides: Promise<void>,
+): Promise<CniResult> {
   const { host, conf, pod, podRtnl, hostRtnl } = attachment
   const { link, interfaces } = await setUp(attachment, findings, progress)
   const { representor } = findings
   const port = representor && (await setUpRepresentor(hostRtnl, representor, link?.mtu ?? representor.mtu))
   // Beside an interface in the pod only: Multus takes no result for a pod's that has several, and none in it.
   const ports = port && link ? [port] : []
+  await asides
   startLease(attachment, progress, true)
   const leased = await progress.lease?.result()
   if (leased && link) {
@@ -111,13 +117,17 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
   const progress: Progress = { record: intent }
   try {
     await requireNoRival(host, conf.cniDir, attachment.location)
-    startLease(attachment, progress, false)
     writeDeviceInfo(host.files, intent)
-    const [result] = await together([
-      change(attachment, findings, progress),
-      // While the kernel is at work: it is for the Go sriov-cni, which waits for our lock.
-      host.clock.turn().then(() => writeMark(host.files, conf.cniDir, intent.deviceId, pod.path)),
-    ])
+    const asides = beside(host, () => {
+      startLease(attachment, progress, false)
+      // For the Go sriov-cni, which waits for our lock.
+      writeMark(host.files, conf.cniDir, intent.deviceId, pod.path)
+    })
+    if (host.kernel.whileAtWork) {
+      // Read as soon as it is there, and not when it is needed.
+      asides.then(() => progress.lease?.result()).catch(() => undefined)
+    }
+    const [, result] = await together([asides, change(attachment, findings, progress, asides)])
     requireCaller(host)
     commitAttachment(host.files, conf.cniDir, { ...progress.record, phase: 'attached', result: { ...result } })
     return result

@@ -1,6 +1,7 @@
 import { messageOf, PluginError } from '../errors.js'
 import type { Host, Lock } from '../host/ports.js'
 import { type StartedIpamDel, startIpamDel } from '../ipam.js'
+import { beside } from '../rtnl/together.js'
 import {
   commitAttachment,
   loadAttachment,
@@ -165,7 +166,7 @@ export async function releaseAttachment(
   const { ipam = record.ipam } = options
   const lease = leaseEnd(host, () => (hasOtherVf(host, cniDir, record) ? undefined : ipam), options)
   // While the kernel moves the interface, the plugin gets itself ready; it is told what to do once that is through.
-  void host.clock.turn().then(lease.makeReady)
+  void beside(host, lease.makeReady)
   const problems = [...(await releaseVf(host, cniDir, record, options, lease.begin))]
   const isBack = problems.length === 0
   const attempt = (work: () => void) => {

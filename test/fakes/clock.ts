@@ -18,9 +18,6 @@ export class FakeClock implements ClockPort {
     }
   }
 
-  /** Nothing here is on its way to a thread. */
-  async turn(): Promise<void> {}
-
   /** Lets something happen after that many milliseconds of sleep. */
   after(ms: number, work: () => void): void {
     this.#due.push({ atMs: this.#nowMs + ms, work })

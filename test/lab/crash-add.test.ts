@@ -20,7 +20,7 @@ async function killAndGoOn(point: Point, followUp: FollowUp, folders: Folders): 
 
 test('the hook sees an ADD at work', () => {
   expect(points.map(({ what }) => what).join('\n')).toMatch(
-    /linkSync[\s\S]*startChild[\s\S]*NEWLINK[\s\S]*SETLINK[\s\S]*renameSync/,
+    /linkSync[\s\S]*startChild[\s\S]*NEWLINK[\s\S]*SETLINK[\s\S]*NEWLINK[\s\S]*renameSync/,
   )
   expect(folderPoints.length).toBeGreaterThan(2)
 })

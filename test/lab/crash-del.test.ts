@@ -10,7 +10,9 @@ untouchedHost()
 const points = await recordPoints('DEL')
 
 test('the hook sees a DEL at work', () => {
-  expect(points.map(({ what }) => what).join('\n')).toMatch(/tryLock[\s\S]*LINK[\s\S]*startChild[\s\S]*unlinkSync/)
+  expect(points.map(({ what }) => what).join('\n')).toMatch(
+    /tryLock[\s\S]*startChild[\s\S]*LINK[\s\S]*writeSync pipe[\s\S]*unlinkSync/,
+  )
 })
 
 describe('a DEL killed', () => {

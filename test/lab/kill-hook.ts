@@ -70,6 +70,7 @@ const normal = (path: string): string =>
   path
     .replace('/var/lib/cni/sriov', 'STATE')
     .replace(/\.tmp-[\d-]+/, '.tmp')
+    .replace(/pipe:\[\d+\]/, 'pipe')
     .replace(/c-pod-\d+-\d+/, 'POD')
 
 function argumentText(argument: unknown): string {
