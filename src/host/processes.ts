@@ -1,4 +1,4 @@
-import { closeSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, writeSync } from 'node:fs'
 import { errnoOf, PluginError } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
 import { errnoName } from './errno.js'
@@ -34,9 +34,11 @@ async function waitOrKill(wait: WaitForChild, pid: number, timeoutMs: number): P
 }
 
 /** What the child wrote to its memfd, from the beginning. */
-function readAndClose(fd: number): string {
+function readAndClose(addon: Addon, fd: number): string {
   try {
-    return readFileSync(`/proc/self/fd/${fd}`, 'utf8')
+    const path = `/proc/self/fd/${fd}`
+    const text = addon.readText(path)
+    return typeof text === 'string' ? text : String(orThrow(text, 'read', path))
   } finally {
     closeSync(fd)
   }
@@ -84,8 +86,8 @@ export function realProcesses(addon: Addon, waitForChild: WaitForChild = addon.w
           const status = await waitOrKill(waitForChild, pid, timeoutMs)
           return {
             status: exitCode(status),
-            stdout: readAndClose(stdoutFd),
-            stderr: stderrFd === NO_FD ? '' : readAndClose(stderrFd),
+            stdout: readAndClose(addon, stdoutFd),
+            stderr: stderrFd === NO_FD ? '' : readAndClose(addon, stderrFd),
           }
         },
       }

@@ -129,12 +129,11 @@ const switchOf = (files: FilePort, interfaceName: string): string =>
   files.readText(`/sys/class/net/${interfaceName}/phys_switch_id`)?.trim() ?? ''
 
 /**
- * The representor of a VF: on the switch of its PF, the port that is called after its number; undefined where the card
- * is not in switchdev mode.
+ * The representor of a VF: on the switch of its PF, whose own interface is `uplink`, the port that is called after its
+ * number; undefined where the card is not in switchdev mode.
  */
-export function representorOf(files: FilePort, pf: PciAddress, index: number): string | undefined {
-  const uplink = uplinkOf(files, pf)
-  const id = uplink === undefined ? '' : switchOf(files, uplink)
+export function representorOf(files: FilePort, pf: PciAddress, uplink: string, index: number): string | undefined {
+  const id = switchOf(files, uplink)
   if (id === '') {
     return undefined
   }

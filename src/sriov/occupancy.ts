@@ -38,8 +38,7 @@ async function releaseForNext(host: Host, cniDir: string, record: AttachmentReco
   }
 }
 
-function markedUser(host: Host, cniDir: string, address: string): string | undefined {
-  const mark = readMark(host.files, cniDir, address)
+function markedUser(host: Host, cniDir: string, address: string, mark: string | undefined): string | undefined {
   return mark !== undefined && isPodNetns(host, mark)
     ? `the pod of ${mark}, as ${cniDir}/pci/${address} says`
     : undefined
@@ -50,12 +49,13 @@ function markedUser(host: Host, cniDir: string, address: string): string | undef
  * @throws PluginError kind `netns` when nobody can tell whether a pod is alive
  */
 export async function userOf(host: Host, cniDir: string, address: string): Promise<string | undefined> {
-  for (const record of holdersOfVf(host, cniDir, address)) {
+  const mark = readMark(host.files, cniDir, address)
+  for (const record of holdersOfVf(host, cniDir, address, mark)) {
     if (await isInUse(host, cniDir, record)) {
       return holderOf(record)
     }
   }
-  return markedUser(host, cniDir, address)
+  return markedUser(host, cniDir, address, mark)
 }
 
 /**
@@ -69,15 +69,17 @@ export async function occupantOf(
   { address }: Pick<DeviceLocation, 'address'>,
   lock: Lock,
 ): Promise<string | undefined> {
-  for (const record of holdersOfVf(host, cniDir, address)) {
+  let mark = readMark(host.files, cniDir, address)
+  for (const record of holdersOfVf(host, cniDir, address, mark)) {
     if (await isInUse(host, cniDir, record)) {
       return holderOf(record)
     }
     if (record.phase !== 'released') {
       await releaseForNext(host, cniDir, record, lock)
+      mark = readMark(host.files, cniDir, address)
     }
   }
-  return markedUser(host, cniDir, address)
+  return markedUser(host, cniDir, address, mark)
 }
 
 /** Whether a device looks free at a glance: nobody claims or marks it. What the dead left is seen under the lock only. */

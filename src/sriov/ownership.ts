@@ -67,14 +67,17 @@ export async function isInUse(host: Host, cniDir: string, record: AttachmentReco
  * The attachments that have a VF, or had it last: the one that claims it. A mark without a claim that can be read is of
  * another plugin, or of an attachment whose claim was lost: all records are read then.
  */
-export function holdersOfVf({ files }: Host, cniDir: string, deviceId: string): readonly AttachmentRecord[] {
+export function holdersOfVf(
+  { files }: Host,
+  cniDir: string,
+  deviceId: string,
+  mark: string | undefined,
+): readonly AttachmentRecord[] {
   const claim = readClaim(files, cniDir, deviceId)
   if (!claim) {
     // intel's plugin 0.x marks no VF: one that is on a driver of user space may be its.
     const isUnheard =
-      readMark(files, cniDir, deviceId) === undefined &&
-      !hasClaim(files, cniDir, deviceId) &&
-      !isUserspaceDriver(driverOf(files, deviceId) ?? '')
+      mark === undefined && !hasClaim(files, cniDir, deviceId) && !isUserspaceDriver(driverOf(files, deviceId) ?? '')
     return isUnheard ? [] : attachmentsOfVf(files, cniDir, deviceId)
   }
   return [recordOfClaim(files, cniDir, claim) ?? claim]

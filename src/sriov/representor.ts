@@ -17,7 +17,7 @@ export async function findRepresentor(
   rtnl: Rtnl,
   { vf }: DeviceLocation,
 ): Promise<RecordedRepresentor | undefined> {
-  const name = vf && representorOf(files, vf.pf.address, vf.index)
+  const name = vf && representorOf(files, vf.pf.address, vf.pf.name, vf.index)
   const link = name === undefined ? undefined : await linkByName(rtnl, name)
   return link && { name: link.name, mtu: link.mtu, isUp: link.isUp }
 }
