@@ -131,6 +131,12 @@ bool release_print_version(void)
 	       print_file(path);
 }
 
+static void add_interpreter_flags(struct command *command)
+{
+	add(command, "--jitless");
+	add(command, "--no-expose-wasm");
+}
+
 int release_run_plugin(char *environment[])
 {
 	static char release[PATH_MAX], script[PATH_MAX], snapshot[PATH_MAX];
@@ -149,8 +155,7 @@ int release_run_plugin(char *environment[])
 	 */
 	add(&command, "--no-rehash-snapshot");
 	add(&command, "--no-verify-snapshot-checksum");
-	add(&command, "--jitless");
-	add(&command, "--no-expose-wasm");
+	add_interpreter_flags(&command);
 	add(&command, "--v8-pool-size=0");
 	if (access(snapshot, R_OK) == 0) {
 		add(&command, "--snapshot-blob");
@@ -172,10 +177,12 @@ int release_run_command(char *argv[], char *environment[])
 		return exit_code;
 	if (join(script, release, "ctl.cjs") < 0)
 		return fail("cannot use", release);
-	/* The resident process lives in little memory: small generations, and one thread that tidies up. */
-	/* A node makes some hundred calls a day: its first must not wait for an optimiser. */
-	add(&command, "--always-sparkplug");
-	add(&command, "--no-lazy-feedback-allocation");
+	/*
+	 * The resident process lives in little memory: small generations, and
+	 * one thread that tidies up. Some hundred calls a day are nothing to
+	 * compile for, and nobody is to write code into a process of root's.
+	 */
+	add_interpreter_flags(&command);
 	add(&command, "--max-semi-space-size=1");
 	add(&command, "--max-old-space-size=96");
 	add(&command, "--v8-pool-size=1");
