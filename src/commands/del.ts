@@ -3,6 +3,7 @@ import type { NetConf, ParsedNetConf } from '../cni/netconf.js'
 import { messageOf, PluginError } from '../errors.js'
 import type { Host, Lock } from '../host/ports.js'
 import { ipamCall, ipamDel } from '../ipam.js'
+import { beside } from '../rtnl/together.js'
 import { type ReleaseOptions, releaseAttachment } from '../sriov/release.js'
 import { loadAttachment, recordPath, setAsideAttachment, tidyStateFolder } from '../state/attachments.js'
 import { claimsOf, readClaim } from '../state/claims.js'
@@ -70,7 +71,7 @@ export async function del(host: Host, args: CallArgs, { conf, issues }: ParsedNe
   if (issues.length > 0) {
     host.log.warning('DEL goes on despite an invalid configuration', { issues })
   }
-  tidyStateFolder(host.files, cniDir)
+  void beside(host, () => tidyStateFolder(host.files, cniDir))
   const read = loadAttachment(host.files, cniDir, args)
   if (read?.kind === 'foreign' && !read.isOtherAttachment) {
     throw new PluginError({ kind: 'state', path: recordPath(cniDir, args), problem: `${read.problem}; it is kept` })

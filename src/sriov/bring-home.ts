@@ -167,6 +167,7 @@ export async function bringHome(release: Release): Promise<Link | undefined> {
       return settled
     }
     if (await moveOutOf(release, openRecordedNetns(host, record, netnsPaths))) {
+      release.onAway?.()
       continue
     }
     const isLast = host.clock.nowMs() >= deadline

@@ -80,7 +80,8 @@ interface Home {
 async function bringAllHome(release: Release, collect: Collect): Promise<Home> {
   const { record } = release
   const recordOfOther = recordOfSecond(record)
-  const second = recordOfOther && { ...release, record: recordOfOther }
+  const { onAway, ...ofOne } = release
+  const second = recordOfOther && { ...ofOne, record: recordOfOther }
   let isBound = false
   await collect(async () => {
     await bindBack(release)
@@ -88,7 +89,7 @@ async function bringAllHome(release: Release, collect: Collect): Promise<Home> {
   })
   if (!isBound || record.original.netdev.name === '') {
     if (isBound) {
-      release.onAway?.()
+      onAway?.()
     }
     return { isBound }
   }
@@ -98,13 +99,14 @@ async function bringAllHome(release: Release, collect: Collect): Promise<Home> {
   }
   let link: Link | undefined
   await collect(async () => {
-    link = await bringHome(release)
+    // Of two, neither is the last to leave the pod by itself.
+    link = await bringHome(second ? ofOne : release)
   })
   if (second) {
     await collect(() => giveBackSecond(second))
   }
   if (link) {
-    release.onAway?.()
+    onAway?.()
   }
   return { isBound, ...(link && { link }) }
 }

@@ -17,7 +17,7 @@ export interface Release {
   readonly netnsPaths: readonly string[]
   /** The VF's: a program that binds the VF holds it, too. */
   readonly lock: Lock
-  /** To be called once nothing of the VF is in the pod any more: its addresses may serve others then. */
+  /** Called, more than once perhaps, when nothing of the VF is in the pod any more: its addresses may serve others then. */
   readonly onAway?: () => void
   readonly hostRtnl: Rtnl
   readonly target: string
