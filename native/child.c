@@ -38,18 +38,18 @@ static int input_file(const void *input, size_t length)
 	return result;
 }
 
-/* A pipe for input that comes later: its end for us, or FD_NONE when there is none with so much room. */
+/* A pipe for input that comes later: its end for us, or -errno, -ENOBUFS when it has no room for so much. */
 static int input_pipe(size_t length, int *read_fd)
 {
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
-		return FD_NONE;
+		return -errno;
 	int room = fcntl(ends[1], F_GETPIPE_SZ);
 	if (room < 0 || (size_t)room < length) {
 		close(ends[0]);
 		close(ends[1]);
-		return FD_NONE;
+		return -ENOBUFS;
 	}
 	*read_fd = ends[0];
 	return ends[1];
@@ -80,13 +80,11 @@ int child_start(const char *path, char *const argv[], char *const envp[],
 	}
 	*child = (struct child){ .stdout_fd = FD_NONE, .stderr_fd = FD_NONE, .stdin_fd = FD_NONE };
 	if (flags & CHILD_WAITS_FOR_INPUT)
-		child->stdin_fd = input_pipe(input_length, &read_fd);
-	if (child->stdin_fd == FD_NONE)
-		read_fd = input_file(input, input_length);
-	if (read_fd < 0) {
-		result = read_fd;
+		result = child->stdin_fd = input_pipe(input_length, &read_fd);
+	else
+		result = read_fd = input_file(input, input_length);
+	if (result < 0)
 		goto out;
-	}
 	child->stdout_fd = memfd_create("cni-stdout", MFD_CLOEXEC);
 	if (keeps_stderr)
 		child->stderr_fd = memfd_create("cni-stderr", MFD_CLOEXEC);

@@ -92,13 +92,13 @@ struct child {
 /* How a program is started. */
 enum child_flags {
 	CHILD_KEEPS_STDERR = 1, /* stderr goes to a memfd; else it is ours */
-	CHILD_WAITS_FOR_INPUT = 2, /* stdin is a pipe with room for the input, which is written to stdin_fd later */
+	CHILD_WAITS_FOR_INPUT = 2, /* stdin is a pipe; the input is written to stdin_fd later */
 };
 
 /*
  * Starts a program with posix_spawn(3): stdin reads the given bytes, stdout
- * goes to a memfd. Neither side can block on the other: an input that a pipe
- * has no room for is given at once, whatever the flags say.
+ * goes to a memfd. Neither side can block on the other: -ENOBUFS when the
+ * input is to come later and a pipe has no room for it.
  *
  * kept_fd, or FD_NONE, becomes the child's descriptor 3: a flock(2) held by it
  * lasts until the child has ended, even when we are killed.

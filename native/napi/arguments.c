@@ -1,6 +1,7 @@
 #include "arguments.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void fail(struct call *call, const char *what)
 {
@@ -57,6 +58,12 @@ static char *string_copy(struct call *call, napi_value value)
 	    napi_get_value_string_utf8(call->env, value, copy, length + 1, &length) != napi_ok) {
 		free(copy);
 		fail(call, "a string could not be read");
+		return NULL;
+	}
+	/* The kernel would take a part for the whole. */
+	if (strlen(copy) != length) {
+		free(copy);
+		fail(call, "a string has a NUL in it");
 		return NULL;
 	}
 	return copy;

@@ -107,7 +107,10 @@ export interface Command {
   readonly args?: readonly string[]
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly stdin?: string
-  /** Whether stdin is kept back until Child.begin(): the program gets itself ready meanwhile. */
+  /**
+   * Whether stdin is kept back until Child.begin(): the program gets itself ready meanwhile. Refused with ENOBUFS where it
+   * is too much for that, more than 64 KiB.
+   */
   readonly isHeldBack?: boolean
   /** A lock that is held until the program has ended, even when this process is killed. */
   readonly held?: Lock | undefined

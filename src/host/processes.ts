@@ -73,9 +73,10 @@ export function realProcesses(addon: Addon, waitForChild: WaitForChild = addon.w
       const [pid, stdoutFd, stderrFd] = started
       let [, , , stdinFd] = started
       const give = (bytes: Buffer) => {
-        if (stdinFd !== NO_FD) {
-          writeAndClose(stdinFd, bytes)
-          stdinFd = NO_FD
+        const fd = stdinFd
+        stdinFd = NO_FD
+        if (fd !== NO_FD) {
+          writeAndClose(fd, bytes)
         }
       }
       return {

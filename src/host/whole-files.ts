@@ -24,7 +24,7 @@ const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ENODEV', 'ENXIO', 'EINVA
 export const isAbsence = (errno: string): boolean => ABSENT.has(errno)
 
 /** What is read, or undefined where there is nothing to read. */
-export function whenPresent<T>(read: () => T): T | undefined {
+function whenPresent<T>(read: () => T): T | undefined {
   try {
     return read()
   } catch (error) {

@@ -49,7 +49,7 @@ async function change(
   attachment: Attachment,
   findings: Findings,
   progress: Progress,
-  asides: Promise<void>,
+  early: Promise<void>,
 ): Promise<CniResult> {
   const { host, conf, pod, podRtnl, hostRtnl } = attachment
   const { link, interfaces } = await setUp(attachment, findings, progress)
@@ -57,7 +57,7 @@ async function change(
   const port = representor && (await setUpRepresentor(hostRtnl, representor, link?.mtu ?? representor.mtu))
   // Beside an interface in the pod only: Multus takes no result for a pod's that has several, and none in it.
   const ports = port && link ? [port] : []
-  await asides
+  await early
   startLease(attachment, progress, true)
   const leased = await progress.lease?.result()
   if (leased && link) {
@@ -116,18 +116,18 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
   commitIntent(host.files, conf.cniDir, intent)
   const progress: Progress = { record: intent }
   try {
+    // Before the first change: by it the Go sriov-cni sees that the VF is a pod's, even when we are killed.
+    writeMark(host.files, conf.cniDir, intent.deviceId, pod.path)
     await requireNoRival(host, conf.cniDir, attachment.location)
     writeDeviceInfo(host.files, intent)
-    const asides = beside(host, () => {
-      startLease(attachment, progress, false)
-      // For the Go sriov-cni, which waits for our lock.
-      writeMark(host.files, conf.cniDir, intent.deviceId, pod.path)
-    })
+    const lease = beside(host, () => startLease(attachment, progress, false))
     if (host.kernel.whileAtWork) {
       // Read as soon as it is there, and not when it is needed.
-      asides.then(() => progress.lease?.result()).catch(() => undefined)
+      lease.then(() => progress.lease?.result()).catch(() => undefined)
+    } else {
+      await lease
     }
-    const [, result] = await together([asides, change(attachment, findings, progress, asides)])
+    const [, result] = await together([lease, change(attachment, findings, progress, lease)])
     requireCaller(host)
     commitAttachment(host.files, conf.cniDir, { ...progress.record, phase: 'attached', result: { ...result } })
     return result

@@ -6,9 +6,6 @@ import type { Rtnl } from '../rtnl/connection.js'
 import { allLinks, changeLink, linkByIndex, linkByName } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
 
-/** Up, and the flags beside it, of an interface. */
-export type LinkFlags = Pick<LinkChange, 'isUp' | 'isPromisc' | 'isAllmulti'>
-
 /** A move of an interface from one namespace into another, and what it is to be there. MTU in bytes. */
 export interface Move {
   readonly link: Link
@@ -19,7 +16,8 @@ export interface Move {
   readonly driver: string
   readonly name: string
   readonly mtu?: number
-  readonly flags?: LinkFlags
+  /** Flags to have beside up; it stays down without. */
+  readonly up?: Pick<LinkChange, 'isPromisc' | 'isAllmulti'>
 }
 
 /** How the interface of a PCI function is known where it is looked for. */
@@ -56,7 +54,7 @@ export async function findNetdev(rtnl: Rtnl, trace: Trace): Promise<Link | undef
 }
 
 /** What is left to do one by one after the kernel stopped in the middle of a move. */
-async function finishMove({ to, device, driver, name, mtu, flags }: Move, link: Link): Promise<void> {
+async function finishMove({ to, device, driver, name, mtu, up }: Move, link: Link): Promise<void> {
   const blame = { target: `${link.name} (${device}) in ${to.netnsPath}`, driver }
   const step = (operation: string, change: LinkChange) => changeLink(to, link.index, change, { operation, ...blame })
   if (mtu !== undefined && link.mtu !== mtu) {
@@ -65,21 +63,21 @@ async function finishMove({ to, device, driver, name, mtu, flags }: Move, link: 
   if (link.name !== name) {
     await step(`rename it to ${name}`, { name })
   }
-  if (flags) {
-    await step(flags.isUp === true ? 'bring it up' : 'set its flags', flags)
+  if (up) {
+    await step('bring it up', { ...up, isUp: true })
   }
 }
 
 /**
- * Moves an interface that is down: one message, in which the kernel moves it, names it, sizes it and brings it up, in
- * this order (do_setlink in net/core/rtnetlink.c). The other namespace never sees its old name. Not atomic: when the
- * kernel stops after the move, the rest is done step by step, so that an error names the step.
+ * Moves an interface that is down, all in one message (linkChangeMessage() has the order): the other namespace never sees
+ * its old name. Not atomic: when the kernel stops after the move, the rest is done step by step, so that an error names
+ * the step.
  * @throws PluginError kinds `interfaceExists`, `kernel`
  */
 export async function moveNetdev(move: Move): Promise<void> {
-  const { link, from, to, into, device, driver, name, mtu, flags } = move
+  const { link, from, to, into, device, driver, name, mtu, up } = move
   const blame = { operation: `move it into ${to.netnsPath} as ${name}`, target: `${link.name} (${device})`, driver }
-  const change = { ...flags, netnsFd: into.fd, name, ...(mtu !== undefined && { mtu }) }
+  const change = { netnsFd: into.fd, name, ...(mtu !== undefined && { mtu }), ...(up && { ...up, isUp: true }) }
   try {
     await changeLink(from, link.index, change, blame)
   } catch (error) {

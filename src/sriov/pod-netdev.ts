@@ -83,8 +83,7 @@ async function moveIn(attachment: Attachment, { driver }: Findings, netdev: Link
     driver,
     name,
     ...(mtu !== undefined && mtu !== netdev.mtu && { mtu }),
-    flags: {
-      isUp: true,
+    up: {
       ...(promisc !== undefined && { isPromisc: promisc }),
       ...(allmulti !== undefined && { isAllmulti: allmulti }),
     },

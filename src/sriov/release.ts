@@ -63,9 +63,6 @@ async function releaseVf(
   { netnsPaths = [], lock }: ReleaseOptions,
   onAway: () => void,
 ): Promise<readonly string[]> {
-  if (isVfBack(host, cniDir, record)) {
-    return []
-  }
   try {
     if (belongsToAnother(host, cniDir, record)) {
       host.log.info('the VF serves another attachment by now; it is left alone', { device: record.deviceId })
@@ -127,8 +124,11 @@ function leaseEnd(
       return []
     }
     started ??= startIpamDel(host, ipam)
-    started.begin()
-    await started.finish()
+    try {
+      started.begin()
+    } finally {
+      await started.finish()
+    }
     return []
   }
   return {
@@ -165,9 +165,12 @@ export async function releaseAttachment(
 ): Promise<void> {
   const { ipam = record.ipam } = options
   const lease = leaseEnd(host, () => (hasOtherVf(host, cniDir, record) ? undefined : ipam), options)
-  // While the kernel moves the interface, the plugin gets itself ready; it is told what to do once that is through.
-  void beside(host, lease.makeReady)
-  const problems = [...(await releaseVf(host, cniDir, record, options, lease.begin))]
+  const problems: string[] = []
+  if (!isVfBack(host, cniDir, record)) {
+    // While the kernel moves the interface, the plugin gets itself ready; it is told what to do once that is through.
+    void beside(host, lease.makeReady)
+    problems.push(...(await releaseVf(host, cniDir, record, options, lease.begin)))
+  }
   const isBack = problems.length === 0
   const attempt = (work: () => void) => {
     try {

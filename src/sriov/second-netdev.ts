@@ -41,7 +41,7 @@ export async function moveSecondIn(
     driver,
     name,
     ...(mtu !== second.mtu && { mtu }),
-    flags: { isUp: true },
+    up: {},
   })
   return { name, mac: second.mac, mtu, sandbox: pod.path, pciID: location.address }
 }

@@ -102,6 +102,7 @@ export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPor
   }
 
   return {
+    ...(world.hasThreads && { whileAtWork: () => Promise.resolve() }),
     openNetns,
     ownNetns: () => openNetns(HOST_NETNS),
     openRouteSocket,

@@ -71,6 +71,12 @@ const onVfio: Arrange = (world) => {
   world.vf(VF_ADDRESS).driver = 'vfio-pci'
 }
 
+/** As the resident process has it: the kernel works while the call goes on. */
+const threaded: Arrange = (world) => {
+  seasoned(world)
+  world.hasThreads = true
+}
+
 export interface Scenario {
   readonly name: string
   readonly make: () => FakeWorld
@@ -97,6 +103,7 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario('all settings', ableDriver, plain, ALL_SETTINGS),
   scenario('all settings over others', ableDriver, seasoned, ALL_SETTINGS),
   scenario('all settings over an administered MAC', ableDriver, administered, ALL_SETTINGS),
+  scenario('all settings, resident', ableDriver, threaded, ALL_SETTINGS),
   scenario('igb', igbDriver, plain, IGB_SETTINGS),
   scenario('igb with a VF that was up', igbDriver, shown, IGB_SETTINGS),
   scenario('igb with an administered MAC', igbDriver, administered, IGB_SETTINGS),

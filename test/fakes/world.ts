@@ -34,6 +34,8 @@ export class FakeWorld {
   readonly frames: SentFrame[] = []
   readonly sysctls = new Map<string, string>()
   readonly log: string[] = []
+  /** The kernel works on a thread of its own, as for the resident process. */
+  hasThreads = false
   /** Nobody waits for the end of the call any more. */
   isCallerGone = false
   /** Sockets and namespaces that calls have open. */

@@ -139,6 +139,7 @@ static void children(void)
 	close(child.stdout_fd);
 	REQUIRE(child_start(none[0], none, environment, "", 0, FD_NONE, 0, &child) == -ENOENT);
 	REQUIRE(child_start(none[0], none, environment, "", 0, FD_NONE, CHILD_WAITS_FOR_INPUT, &child) == -ENOENT);
+	REQUIRE(child_start(cat[0], cat, environment, input, BIG, FD_NONE, CHILD_WAITS_FOR_INPUT, &child) == -ENOBUFS);
 	REQUIRE(child_start(cat[0], cat, environment, "in", 2, FD_NONE, CHILD_WAITS_FOR_INPUT, &child) == 0);
 	REQUIRE(child_wait(child.pid, 20) == -ETIMEDOUT);
 	REQUIRE(write(child.stdin_fd, "late", 4) == 4);

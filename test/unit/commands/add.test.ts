@@ -127,6 +127,26 @@ describe('ADD', () => {
     expect(seen).toEqual([isThere])
   })
 
+  test.each([
+    ['whose IPAM plugin cannot be started', / ADD$/],
+    ['whose mark cannot be written', new RegExp(`^write .*/pci/${VF_ADDRESS}$`)],
+  ])('%s asks the kernel for no change', async (_what, spoilt) => {
+    const world = makeMachine()
+    const asked: Effect[] = []
+    let refusals = 0
+    const record = recordEffects(({ kind, isChange }) => kind === 'netlink' && isChange, asked)
+    const interfere: Interference = (effect, work, refuse) => {
+      if (!spoilt.test(effect.what)) {
+        return record(effect, work, refuse)
+      }
+      refusals += 1
+      return refuse('ENOSPC')
+    }
+    expect(codeOf(await call(world, 'ADD', netConf(IPAM), { interfere }))).toBeDefined()
+    expect(refusals).toBe(1)
+    expect(asked).toEqual([])
+  })
+
   test('makes one dump of the VFs and one move', async () => {
     const world = makeMachine()
     const effects: Effect[] = []

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
+import { type Effect, recordEffects } from '../../fakes/interference.js'
 import { failingAt, leaseProgram } from '../../fakes/ipam.js'
 import { findByName, makeLink } from '../../fakes/links.js'
 import { IPAM_PATH, makeMachine, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
@@ -111,6 +112,24 @@ describe('DEL', () => {
     world.programs.set(IPAM_PATH, leaseProgram())
     expect(codeOf(await call(world, 'DEL', FULL))).toBeUndefined()
     expect(snapshot(world)).toEqual(before)
+  })
+
+  test('lets the IPAM plugin get ready before the interface leaves the pod, and free the lease after', async () => {
+    const world = makeMachine()
+    world.hasThreads = true
+    await call(world, 'ADD', netConf(IPAM))
+    const effects: Effect[] = []
+    await call(world, 'DEL', netConf(IPAM), {
+      interfere: recordEffects(({ kind, isChange }) => kind === 'exec' || (kind === 'netlink' && isChange), effects),
+    })
+    const order = effects.map(({ what }) => what)
+    const ready = order.findIndex((what) => what.startsWith('make ready'))
+    const away = order.findIndex((what) => what.startsWith('RTM_NEWLINK'))
+    const freed = order.findIndex((what) => /^\S+host-local DEL/.test(what))
+    expect(ready).toBeGreaterThanOrEqual(0)
+    expect(away).toBeGreaterThanOrEqual(0)
+    expect(freed).toBeGreaterThan(ready)
+    expect(freed).toBeGreaterThan(away)
   })
 
   test.each(['does not exist', 'not found', 'no such file or directory'])('never says "%s"', async (words) => {
