@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs'
-import { changesAnything } from '../netlink/message.js'
+import { mayTakeLong } from '../netlink/message.js'
 import type { Addon } from './addon.js'
 import { realClock } from './clock.js'
 import { errnoName } from './errno.js'
@@ -80,7 +80,7 @@ function residentKernel(addon: Addon, { netns, isAlone }: ResidentCall): KernelP
     whileAtWork: () => new Promise((resolve) => setImmediate(resolve)),
     openNetns: (path) => openNetns(addon, path, netns?.path === path ? `/proc/self/fd/${netns.fd}` : path),
     openRouteSocket: (within) =>
-      openRouteSocket(addon, (bytes) => bytes.length === 0 || changesAnything(bytes) || !isAlone(), within),
+      openRouteSocket(addon, (bytes) => bytes.length === 0 || mayTakeLong(bytes) || !isAlone(), within),
   }
 }
 

@@ -1,6 +1,13 @@
 import { PluginError } from '../errors.js'
 import { align4, atLeast, cString, decodeAttributes, payloadOf } from './attribute.js'
-import { NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSGERR_ATTR_MSG, NLMSGERR_ATTR_OFFS } from './constants.js'
+import {
+  NLM_F_ACK_TLVS,
+  NLM_F_CAPPED,
+  NLMSGERR_ATTR_MSG,
+  NLMSGERR_ATTR_OFFS,
+  RTM_NEWLINK,
+  RTM_SETLINK,
+} from './constants.js'
 
 export const MESSAGE_HEADER_BYTES = 16
 
@@ -13,14 +20,13 @@ export interface NetlinkMessage {
   readonly payload: Buffer
 }
 
-/** The lowest two bits of an rtnetlink message type are its operation (include/uapi/linux/rtnetlink.h). */
-const OPERATION_MASK = 3
-const OPERATION_GET = 2
+/** Requests for which drivers work: moves, up and down, MACs, the settings of VFs. Addresses and routes are the kernel's own. */
+const FOR_DRIVERS: ReadonlySet<number> = new Set([RTM_NEWLINK, RTM_SETLINK])
 
-/** Whether a datagram of rtnetlink requests has one that is to change something. */
-export function changesAnything(bytes: Buffer): boolean {
+/** Whether a datagram of rtnetlink requests has one that may take its time: milliseconds, and with some cards seconds. */
+export function mayTakeLong(bytes: Buffer): boolean {
   for (let at = 0; at < bytes.length; at += align4(bytes.readUInt32LE(at))) {
-    if ((bytes.readUInt16LE(at + 4) & OPERATION_MASK) !== OPERATION_GET) {
+    if (FOR_DRIVERS.has(bytes.readUInt16LE(at + 4))) {
       return true
     }
   }

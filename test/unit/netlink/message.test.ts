@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { encodeAttributes, textAttribute, u32Attribute } from '../../../src/netlink/attribute.js'
 import { NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_ERROR } from '../../../src/netlink/constants.js'
-import { decodeAcknowledgement, decodeMessages, encodeMessages } from '../../../src/netlink/message.js'
+import { decodeAcknowledgement, decodeMessages, encodeMessages, mayTakeLong } from '../../../src/netlink/message.js'
 import { mutationsOf, prefixesOf, unexpectedErrors } from './damage.js'
 
 const MESSAGES = [
@@ -67,4 +67,15 @@ describe('decodeAcknowledgement()', () => {
       expect(unexpectedErrors(damaged, (bytes) => decodeAcknowledgement(ack(flags, bytes)))).toEqual([])
     }
   })
+})
+
+test.each([
+  ['a move, up or down', [16], true],
+  ['the settings of a VF', [19], true],
+  ['a look-up', [18], false],
+  ['addresses, routes, alternative names', [20, 24, 108, 109], false],
+  ['a change behind a look-up', [18, 22, 16], true],
+])('mayTakeLong() says of %s: %j, %j', (_what, types, isLong) => {
+  const messages = types.map((type) => ({ type, flags: 5, sequence: 1, portId: 0, payload: Buffer.from('odd') }))
+  expect(mayTakeLong(encodeMessages(messages))).toBe(isLong)
 })
