@@ -4,6 +4,7 @@ import type { Link } from '../netlink/link.js'
 import { deviceExists } from '../pci/functions.js'
 import { openRtnl } from '../rtnl/connection.js'
 import { addAltNames, linkByIndex, removeAltNames } from '../rtnl/link.js'
+import { lookBeside } from '../rtnl/together.js'
 import type { AttachmentRecord } from '../state/record.js'
 import { applyVfSteps } from './apply.js'
 import { bindBack } from './bind-back.js'
@@ -11,7 +12,7 @@ import { bringHome } from './bring-home.js'
 import { describeRecorded } from './locate.js'
 import { isOfThisBoot } from './ownership.js'
 import { planVfRestore } from './plan.js'
-import { pfWriter, type RecordedVf, type Release, readRecordedVf, setUp } from './releasing.js'
+import { locateRecordedVf, pfWriter, type RecordedVf, type Release, readRecordedVf, setUp } from './releasing.js'
 import { restoreRepresentor } from './representor.js'
 import { restoreMac, restoreMacAlone, restorePfMacAlone } from './restore-mac.js'
 import { recordOfSecond } from './second-netdev.js'
@@ -162,7 +163,8 @@ export async function giveBackVf(
   }
   const hostRtnl = openRtnl(host)
   const target = describeRecorded(record)
-  const release: Release = { host, cniDir, record, ...how, hostRtnl, target }
+  const locate = lookBeside(host, () => locateRecordedVf({ host, record, target }))
+  const release: Release = { host, cniDir, record, ...how, hostRtnl, locate, target }
   const problems: unknown[] = []
   const collect: Collect = async (work) => {
     try {

@@ -20,7 +20,14 @@ export interface Release {
   /** Called, more than once perhaps, when nothing of the VF is in the pod any more: its addresses may serve others then. */
   readonly onAway?: () => void
   readonly hostRtnl: Rtnl
+  /** Where the VF is at its PF: locateRecordedVf(), looked up once. @throws PluginError kind `device` */
+  readonly locate: () => RecordedPlace
   readonly target: string
+}
+
+/** A VF as its PF knows it, and its settings before the ADD. */
+export interface RecordedPlace extends Omit<VfTarget, 'pfIndex'> {
+  readonly original: RecordedPf['vf']
 }
 
 /**
@@ -28,8 +35,12 @@ export interface Release {
  * index would be another pod's VF.
  * @throws PluginError kind `device` when its PF has no interface on the host
  */
-function locateRecordedVf({ host, record }: Release, pf: RecordedPf) {
+export function locateRecordedVf({ host, record, target }: Pick<Release, 'host' | 'record' | 'target'>): RecordedPlace {
   const { files } = host
+  const { pf } = record
+  if (!pf) {
+    throw new PluginError({ kind: 'device', message: `${target} has no PF` })
+  }
   const shown = pfOf(files, record.deviceId)
   const pfAddress = shown ?? pf.address
   const vfIndex = shown === undefined ? pf.vfIndex : vfIndexOf(files, shown, record.deviceId)
@@ -40,7 +51,7 @@ function locateRecordedVf({ host, record }: Release, pf: RecordedPf) {
       message: `the PF ${pfAddress} (${pf.name}) ${pfName === undefined ? 'has no network interface on the host' : `does not list ${record.deviceId}`}`,
     })
   }
-  return { pfAddress, pfName, vfIndex }
+  return { pfAddress, pfName, vfIndex, driver: driverOf(files, pfAddress) ?? 'none', original: pf.vf }
 }
 
 /** The VF of a record as its PF reports it, and how to reach it there. */
@@ -52,15 +63,10 @@ export interface RecordedVf {
 }
 
 /** Asks the PF about the VF of a record: one dump. @throws PluginError kinds `device`, `kernel` */
-export async function readRecordedVf(release: Release): Promise<RecordedVf> {
-  const recorded = release.record.pf
-  if (!recorded) {
-    throw new PluginError({ kind: 'device', message: `${release.target} has no PF` })
-  }
-  const { pfAddress, pfName, vfIndex } = locateRecordedVf(release, recorded)
-  const { pf, vf } = await readVf(release.hostRtnl, pfName, vfIndex)
-  const driver = driverOf(release.host.files, pfAddress) ?? 'none'
-  return { target: { pfName, pfAddress, pfIndex: pf.index, vfIndex, driver }, vf, original: { ...vf, ...recorded.vf } }
+export async function readRecordedVf({ hostRtnl, locate }: Release): Promise<RecordedVf> {
+  const { original, ...where } = locate()
+  const { pf, vf } = await readVf(hostRtnl, where.pfName, where.vfIndex)
+  return { target: { ...where, pfIndex: pf.index }, vf, original: { ...vf, ...original } }
 }
 
 /** How to write to the PF. */
