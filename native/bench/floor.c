@@ -1,7 +1,7 @@
 /*
- * The least that giving a VF to a pod asks of the kernel: link down, one
- * message that moves and names it, link up; and the same way back. The
- * benchmark's floor: no configuration, no state, no checks.
+ * What giving a VF to a pod asks of the kernel: link down, one message that
+ * moves and names it, link up; and the same way back. The benchmark's floor:
+ * no configuration, no state, no checks.
  *
  * Usage: floor NETNS-FROM NAME NETNS-TO NEW-NAME      ("-" is the own namespace)
  */
