@@ -48,11 +48,12 @@ function failureOf(plugin: string, status: number, stdout: string): PluginError 
   })
 }
 
-interface StartedIpam {
-  /** Gives it its configuration, where that was kept back. */
+/** An IPAM plugin that was started. */
+export interface StartedIpam<Result> {
+  /** Gives it its configuration, where that was kept back: it does nothing before. @throws PluginError kind `kernel` */
   begin(): void
-  /** Waits for its stdout. @throws PluginError kind `ipam` */
-  finish(): Promise<string>
+  /** Waits for its end. @throws PluginError kind `ipam` */
+  finish(): Promise<Result>
 }
 
 function start(
@@ -60,7 +61,7 @@ function start(
   call: IpamCall,
   command: 'ADD' | 'DEL' | 'CHECK' | 'GC',
   how: Pick<Command, 'held' | 'isHeldBack'> = {},
-): StartedIpam {
+): StartedIpam<string> {
   const path = findIpamPlugin(host, call)
   host.log.debug('IPAM', { plugin: path, command })
   const child = host.processes.start({
@@ -126,19 +127,11 @@ const INCOMPATIBLE_VERSION = 1
 /** CNI codes of IPAM plugins that do not know GC: version, unknown container, unknown command (golden answers of skel). */
 const NO_GC: ReadonlySet<number | undefined> = new Set([INCOMPATIBLE_VERSION, 3, 4])
 
-/** An IPAM DEL whose plugin has been started. */
-export interface StartedIpamDel {
-  /** Gives it its configuration, where that was kept back: it does nothing before. @throws PluginError kind `kernel` */
-  begin(): void
-  /** Waits for the end. @throws PluginError kind `ipam` */
-  finish(): Promise<void>
-}
-
 /**
  * Starts the plugin that is to free the lease. One that refuses the configuration's version cannot have given it.
  * @throws PluginError kinds `ipam`, `kernel`
  */
-export function startIpamDel(host: Host, call: IpamCall, how: Pick<Command, 'isHeldBack'> = {}): StartedIpamDel {
+export function startIpamDel(host: Host, call: IpamCall, how: Pick<Command, 'isHeldBack'> = {}): StartedIpam<void> {
   const { begin, finish } = start(host, call, 'DEL', how)
   return {
     begin,

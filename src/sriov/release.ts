@@ -1,6 +1,6 @@
 import { messageOf, PluginError } from '../errors.js'
 import type { Host, Lock } from '../host/ports.js'
-import { type StartedIpamDel, startIpamDel } from '../ipam.js'
+import { type StartedIpam, startIpamDel } from '../ipam.js'
 import { beside } from '../rtnl/together.js'
 import {
   commitAttachment,
@@ -107,7 +107,7 @@ function leaseEnd(
   ipamNow: () => IpamCall | undefined,
   { isLeaseRefused = false }: Pick<ReleaseOptions, 'isLeaseRefused'>,
 ): LeaseEnd {
-  let started: StartedIpamDel | undefined
+  let started: StartedIpam<void> | undefined
   let problems: Promise<readonly string[]> | undefined
   const problemsOf = (error: unknown): readonly string[] => {
     if (isLeaseRefused) {
