@@ -29,17 +29,27 @@ export const mayNotSetMac = (error: unknown): boolean => NOT_ALLOWED.has(errnoOf
 export const adminMacToRelease = (original: VfSettings, couldSetOwnMac: boolean): string =>
   couldSetOwnMac && !original.trust ? ZERO_MAC : original.mac
 
+/** Too much hangs on a refusal, what the PF is told on release among it, to believe a single one. */
+const TRIES = 2
+
 /** Sets the MAC of an interface; false when its driver lets only the PF do that. @throws PluginError kind `kernel` */
-export async function trySetMac(rtnl: Rtnl, index: number, mac: string, blame: Omit<Blame, 'operation'>) {
-  try {
-    await changeLink(rtnl, index, { mac }, { operation: `set mac ${mac}`, ...blame })
-    return true
-  } catch (error) {
-    if (!mayNotSetMac(error)) {
-      throw error
+export async function trySetMac(
+  rtnl: Rtnl,
+  index: number,
+  mac: string,
+  blame: Omit<Blame, 'operation'>,
+): Promise<boolean> {
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    try {
+      await changeLink(rtnl, index, { mac }, { operation: `set mac ${mac}`, ...blame })
+      return true
+    } catch (error) {
+      if (!mayNotSetMac(error)) {
+        throw error
+      }
     }
-    return false
   }
+  return false
 }
 
 /** One step that tells the PF a MAC. */

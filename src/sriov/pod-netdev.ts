@@ -56,9 +56,7 @@ async function setOwnMac(
 ): Promise<void> {
   const { host, conf, hostRtnl } = attachment
   const { pfSide, driver } = findings
-  const tryIt = () => trySetMac(hostRtnl, netdev.index, mac, { target, driver })
-  // What is noted then outlives this call, so one refusal is not believed.
-  const couldSetMac = (await tryIt()) || (await tryIt())
+  const couldSetMac = await trySetMac(hostRtnl, netdev.index, mac, { target, driver })
   if (pfSide && progress.record.releaseAdminMac === undefined) {
     progress.record = { ...progress.record, releaseAdminMac: adminMacToRelease(pfSide.vf, couldSetMac) }
     noteAttachment(host.files, conf.cniDir, progress.record)
