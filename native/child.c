@@ -106,8 +106,10 @@ int child_start(const char *path, char *const argv[], char *const envp[],
 		result = -posix_spawn_file_actions_adddup2(&actions, child->stdout_fd, STDOUT_FILENO);
 	if (result == 0 && keeps_stderr)
 		result = -posix_spawn_file_actions_adddup2(&actions, child->stderr_fd, STDERR_FILENO);
-	if (result == 0 && kept_fd != FD_NONE)
-		result = -posix_spawn_file_actions_adddup2(&actions, kept_fd, KEPT_FD);
+	/* The launcher's report descriptor (native/shim/attempt.h) has this number, too, and is not for the child. */
+	if (result == 0)
+		result = kept_fd != FD_NONE ? -posix_spawn_file_actions_adddup2(&actions, kept_fd, KEPT_FD) :
+					      -posix_spawn_file_actions_addclose(&actions, KEPT_FD);
 	if (result == 0)
 		result = -posix_spawn(&child->pid, path, &actions, &attributes, argv, envp);
 out:

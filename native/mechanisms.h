@@ -9,6 +9,10 @@
 #ifndef SRIOV_MECHANISMS_H
 #define SRIOV_MECHANISMS_H
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "big-endian machines are not supported: src/netlink reads and writes numbers as little-endian"
+#endif
+
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -68,6 +72,16 @@ ssize_t route_socket_next_size(int fd, int timeout_ms);
 
 /* Reads the waiting datagram. */
 ssize_t route_socket_receive(int fd, void *bytes, size_t capacity);
+
+/* Room for what a driver says of its bus, with its NUL (ETHTOOL_BUSINFO_LEN in linux/ethtool.h). */
+#define DRIVER_BUS_INFO_BYTES 33
+
+/*
+ * Asks the driver of an interface for the bus address of its device (ETHTOOL_GDRVINFO): a PCI address, "" or another
+ * word where there is none. Any socket serves; its namespace is where the interface is looked for. -ENODEV when there
+ * is none of that name, -EOPNOTSUPP when its driver says nothing.
+ */
+int driver_bus_info(int socket_fd, const char *interface, char text[DRIVER_BUS_INFO_BYTES]);
 
 /*
  * Sends one Ethernet frame out of an interface (packet(7)). Returns the socket,

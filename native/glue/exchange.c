@@ -6,6 +6,7 @@
 #include "../mechanisms.h"
 #include "../napi/arguments.h"
 #include "functions.h"
+#include "work.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,20 +16,19 @@
 static const size_t ENOUGH_BYTES = 1024 * 1024;
 
 struct exchange {
+	struct work work;
 	int fd;
 	int timeout_ms;
 	void *request;
 	size_t request_length;
-	/* 0 and the datagrams that came, or -errno. */
-	ssize_t error;
 	char *answer;
 	size_t answer_length;
-	napi_deferred deferred;
-	napi_async_work work;
 };
 
-static void free_exchange(struct exchange *exchange)
+static void destroy(struct work *work)
 {
+	struct exchange *exchange = (struct exchange *)work;
+
 	free(exchange->request);
 	free(exchange->answer);
 	free(exchange);
@@ -64,37 +64,26 @@ static ssize_t receive_all(struct exchange *exchange)
 	return error == -ETIMEDOUT && exchange->answer_length > 0 ? 0 : error;
 }
 
-/* On the thread: no JavaScript here, and the namespace stays as it is. */
-static void execute(napi_env env, void *data)
+/* Sends what there is to send, and takes what comes. 0, or -errno. */
+static ssize_t converse(struct exchange *exchange, const void *bytes, size_t length)
 {
-	struct exchange *exchange = data;
+	ssize_t error = length > 0 ? route_socket_send(exchange->fd, bytes, length) : 0;
 
-	(void)env;
-	if (exchange->request_length > 0)
-		exchange->error = route_socket_send(exchange->fd, exchange->request, exchange->request_length);
-	if (exchange->error == 0)
-		exchange->error = receive_all(exchange);
+	return error < 0 ? error : receive_all(exchange);
 }
 
-static void complete(napi_env env, napi_status status, void *data)
+static void execute(struct work *work)
 {
-	struct exchange *exchange = data;
-	napi_value value = NULL;
-	napi_status made;
+	struct exchange *exchange = (struct exchange *)work;
 
-	if (status != napi_ok)
-		exchange->error = -ECANCELED;
-	made = exchange->error < 0 ?
-		napi_create_int64(env, exchange->error, &value) :
-		napi_create_buffer_copy(env, exchange->answer_length, exchange->answer, NULL, &value);
-	/* Without a value the waiting call must not wait for ever. */
-	if (made != napi_ok)
-		made = napi_create_int64(env, -ENOMEM, &value);
-	if (made != napi_ok || napi_resolve_deferred(env, exchange->deferred, value) != napi_ok)
-		napi_fatal_error("exchangeRoute", NAPI_AUTO_LENGTH, "an answer could not be handed over",
-				 NAPI_AUTO_LENGTH);
-	(void)napi_delete_async_work(env, exchange->work);
-	free_exchange(exchange);
+	work->error = converse(exchange, exchange->request, exchange->request_length);
+}
+
+static napi_status make_result(napi_env env, struct work *work, napi_value *result)
+{
+	struct exchange *exchange = (struct exchange *)work;
+
+	return napi_create_buffer_copy(env, exchange->answer_length, exchange->answer, NULL, result);
 }
 
 /* exchangeRoute(fd, bytes, timeoutMs) -> promise of the answers that came, or of a negative errno; no bytes: nothing is sent */
@@ -105,7 +94,6 @@ static napi_value exchange_route(napi_env env, napi_callback_info info)
 	size_t length;
 	const void *bytes = bytes_argument(&call, 1, &length);
 	int timeout_ms = int_argument(&call, 2);
-	napi_value name, promise = NULL;
 
 	if (call.failed)
 		return NULL;
@@ -117,23 +105,11 @@ static napi_value exchange_route(napi_env env, napi_callback_info info)
 	}
 	if (length > 0)
 		memcpy(exchange->request, bytes, length);
+	exchange->work = (struct work){ .execute = execute, .make_result = make_result, .destroy = destroy };
 	exchange->fd = fd;
 	exchange->timeout_ms = timeout_ms;
 	exchange->request_length = length;
-	if (napi_create_promise(env, &exchange->deferred, &promise) != napi_ok ||
-	    napi_create_string_utf8(env, "sriov.exchange", NAPI_AUTO_LENGTH, &name) != napi_ok ||
-	    napi_create_async_work(env, NULL, name, execute, complete, exchange, &exchange->work) != napi_ok) {
-		free_exchange(exchange);
-		fail(&call, "a thread's work could not be made");
-		return NULL;
-	}
-	if (napi_queue_async_work(env, exchange->work) != napi_ok) {
-		(void)napi_delete_async_work(env, exchange->work);
-		free_exchange(exchange);
-		fail(&call, "a thread's work could not be queued");
-		return NULL;
-	}
-	return promise;
+	return start_work(&call, &exchange->work);
 }
 
 /* exchangeRouteNow(fd, bytes, timeoutMs) -> the answers, or negative errno: the same without a thread */
@@ -148,12 +124,9 @@ static napi_value exchange_route_now(napi_env env, napi_callback_info info)
 
 	if (call.failed)
 		return NULL;
-	if (length > 0)
-		exchange.error = route_socket_send(fd, bytes, length);
-	if (exchange.error == 0)
-		exchange.error = receive_all(&exchange);
-	if (exchange.error < 0)
-		result = number(&call, exchange.error);
+	ssize_t error = converse(&exchange, bytes, length);
+	if (error < 0)
+		result = number(&call, error);
 	else if (napi_create_buffer_copy(env, exchange.answer_length, exchange.answer, NULL, &result) != napi_ok)
 		fail(&call, "a Buffer could not be made");
 	free(exchange.answer);

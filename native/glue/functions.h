@@ -25,4 +25,7 @@ bool export_file_functions(napi_env env, napi_value exports);
 /* exchangeRoute, exchangeRouteNow: glue/exchange.c */
 bool export_exchange_functions(napi_env env, napi_value exports);
 
+/* busInfo: glue/ethtool.c */
+bool export_ethtool_functions(napi_env env, napi_value exports);
+
 #endif

@@ -1,6 +1,10 @@
 # shellcheck shell=bash
-# Builds the guest: a QEMU folder (trixie), a guest root folder (bookworm), a kernel and an initramfs.
+# Builds the guest: a QEMU folder (trixie) with the kernels that were asked for, and a guest root folder (bookworm).
 # Everything is in one folder of the cache, named after a hash of what it is made from.
+
+# The kernels that the guest can run: scripts/lab.d/kernel has where Debian keeps them.
+LAB_KERNELS=(5.10 6.1 6.12 7.2)
+LAB_DEFAULT_KERNEL=6.12
 
 # The guest root: what a node of a cluster has, plus tools to look and measure with.
 LAB_GUEST_PACKAGES=(
@@ -15,8 +19,7 @@ LAB_QEMU_LEAST=10.0.13
 # Prints the name of the build that belongs to this version of the scripts.
 lab_stamp() {
   # What runs after the boot is read from the project tree, so it is no part of the stamp.
-  cat "$LAB_PARTS/build.sh" "$LAB_PARTS/kernel-hook" "$LAB_PARTS/initramfs" "$LAB_PARTS/init" |
-    sha256sum | cut -c1-16
+  cat "$LAB_PARTS/build.sh" "$LAB_PARTS/kernel" "$LAB_PARTS/init" | sha256sum | cut -c1-16
 }
 
 lab_say() {
@@ -54,7 +57,7 @@ lab_make_guest() {
   local root=$1/guest
   lab_debstrap --variant=minbase --include="$(lab_join "${LAB_GUEST_PACKAGES[@]}")" bookworm "$root" "$2"
   # Points to mount on: the root is shared read-only and an overlay over 9p makes folders slowly.
-  mkdir -p "$root"/lab "$root"/out "$root"/etc/cni/net.d "$root"/opt/cni/bin "$root"/var/lib/{cni,containers,containerd}
+  mkdir -p "$root"/lab "$root"/out "$root"/usr/lib/modules "$root"/etc/cni/net.d "$root"/opt/cni/bin "$root"/var/lib/{cni,containers,containerd}
   # The machine's node is mounted on this file when the guest starts.
   : >"$root/usr/local/bin/node"
   chmod 755 "$root/usr/local/bin/node"
@@ -66,7 +69,7 @@ lab_make_guest() {
 lab_make_qemu() {
   local root=$1/qemu
   lab_debstrap --variant=extract --include="$(lab_join "${LAB_QEMU_PACKAGES[@]}")" \
-    --extract-hook="$LAB_PARTS/kernel-hook" trixie "$root" "$2"
+    trixie "$root" "$2"
   mkdir -p "$root"/proc "$root"/lab/{guest,tree,ctl,out}
   local version
   version=$(chroot "$root" qemu-system-x86_64 --version | sed -n 's/.*version \([0-9.]*\).*/\1/p')
@@ -95,9 +98,37 @@ lab_build_abort() {
   lab_remove_tree "$1" || true
 }
 
+# The folder of a kernel, below the root of QEMU.
+lab_kernel_folder() { printf 'kernel-%s' "$1"; }
+
+# Makes a kernel's folder below QEMU's root, whole or not at all.
+lab_make_kernel() {
+  local kernel=$1 root=$2 mirror=$3 new
+  new=new-$(lab_kernel_folder "$kernel")
+  rm -rf --one-file-system -- "${root:?}/$new"
+  "$LAB_PARTS/kernel" "$kernel" "$root" "$new" "$mirror" "$LAB_PARTS/init"
+  mv -T "$root/$new" "$root/$(lab_kernel_folder "$kernel")"
+}
+
+# Starts the making of all kernels given, and waits for them.
+lab_make_kernels() {
+  local root=$1 logs=$2 mirror=$3 kernel
+  shift 3
+  declare -A makers=()
+  for kernel in "$@"; do
+    lab_make_kernel "$kernel" "$root" "$mirror" >"$logs/kernel-$kernel.log" 2>&1 &
+    makers[$kernel]=$!
+  done
+  for kernel in "$@"; do
+    lab_wait_part "kernel $kernel" "${makers[$kernel]}" "$logs/kernel-$kernel.log"
+  done
+}
+
 # Builds into $LAB_CACHE/new and renames it, so that a finished build is the only thing that looks like one.
+# Usage: lab_do_build TARGET KERNEL...     (a target that is there only gets the kernels)
 lab_do_build() {
   local target=$1 new=$LAB_CACHE/new mirror guest qemu
+  shift
   if ! command -v mmdebstrap >/dev/null; then
     lab_say "installing mmdebstrap on this machine"
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 \
@@ -109,23 +140,23 @@ lab_do_build() {
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
   lab_build_abort "$new"
-  mkdir -p "$new"
-  lab_say "guest root file system (bookworm) and, next to it, QEMU with its kernel (trixie) ..."
   # With job control each part is a process group, which an abort can end as a whole.
   set -m
-  lab_make_guest "$new" "$mirror" >"$new/guest.log" 2>&1 &
-  guest=$!
-  lab_make_qemu "$new" "$mirror" >"$new/qemu.log" 2>&1 &
-  qemu=$!
-  lab_wait_part "QEMU and kernel" "$qemu" "$new/qemu.log"
-  lab_say "initramfs ..."
-  "$LAB_PARTS/initramfs" "$new/qemu" "$LAB_PARTS/init" >"$new/initramfs.log" 2>&1 &
-  lab_wait_part "initramfs" $! "$new/initramfs.log"
-  lab_wait_part "guest root file system" "$guest" "$new/guest.log"
-  # The guest's modprobe finds the running kernel's modules where it expects them.
-  mv "$new/qemu/kernel/usr/lib/modules" "$new/guest/usr/lib/modules"
+  if [ -d "$target" ]; then
+    lab_make_kernels "$target/qemu" "$target" "$mirror" "$@"
+  else
+    mkdir -p "$new"
+    lab_say "guest root file system (bookworm) and, next to it, QEMU (trixie) and its kernels ..."
+    lab_make_guest "$new" "$mirror" >"$new/guest.log" 2>&1 &
+    guest=$!
+    lab_make_qemu "$new" "$mirror" >"$new/qemu.log" 2>&1 &
+    qemu=$!
+    lab_wait_part "QEMU" "$qemu" "$new/qemu.log"
+    lab_make_kernels "$new/qemu" "$new" "$mirror" "$@"
+    lab_wait_part "guest root file system" "$guest" "$new/guest.log"
+    mv -T "$new" "$target"
+  fi
   trap - EXIT INT TERM HUP
-  mv -T "$new" "$target"
   lab_say "ready: $(du -sh "$target" | cut -f1) in $target"
 }
 
@@ -144,7 +175,7 @@ lab_drop_old() {
 lab_build_apart() {
   local pid
   # No || here: it would switch -e off inside the build.
-  (lab_do_build "$1") &
+  (lab_do_build "$@") &
   pid=$!
   # shellcheck disable=SC2064
   trap "kill -TERM $pid; wait $pid; exit 143" INT TERM HUP
@@ -152,20 +183,47 @@ lab_build_apart() {
   trap - INT TERM HUP
 }
 
-lab_build() {
-  local quiet=${1:-} target
-  [ -z "$quiet" ] || [ "$quiet" = quiet ] || die "build takes no arguments"
+# Prints those of the kernels given that a build lacks.
+lab_missing_kernels() {
+  local target=$1 kernel
+  shift
+  for kernel in "$@"; do
+    [ -d "$target/qemu/$(lab_kernel_folder "$kernel")" ] || printf '%s\n' "$kernel"
+  done
+}
+
+# Makes sure that the guest is there, with the kernels given.
+lab_require_build() {
+  local target missing
   target=$LAB_CACHE/build-$(lab_stamp)
   # shellcheck disable=SC2034 # run.sh starts QEMU from it
   LAB_BUILD=$target
-  if [ -d "$target" ]; then
-    [ -n "$quiet" ] || lab_say "complete: $target"
-    return
-  fi
+  [ -n "$(lab_missing_kernels "$target" "$@")" ] || return 0
   mkdir -p "$LAB_CACHE"
   exec 9>"$LAB_CACHE/lock"
   flock -n 9 || { lab_say "waiting for another build ..." && flock 9; }
-  if [ ! -d "$target" ]; then lab_build_apart "$target"; fi
+  mapfile -t missing < <(lab_missing_kernels "$target" "$@")
+  [ ${#missing[@]} = 0 ] || lab_build_apart "$target" "${missing[@]}"
   lab_drop_old "$target"
   exec 9>&-
+}
+
+lab_build() {
+  local kernels=()
+  while [ $# -gt 0 ]; do
+    [ "$1" = --kernel ] || die "build: unknown argument '$1' (see scripts/lab --help)"
+    [ $# -gt 1 ] || die "--kernel needs a value"
+    lab_check_kernel "$2"
+    kernels+=("$2")
+    shift 2
+  done
+  lab_require_build "${kernels[@]:-$LAB_DEFAULT_KERNEL}"
+  lab_say "complete: $LAB_BUILD"
+}
+
+lab_check_kernel() {
+  case " ${LAB_KERNELS[*]} " in
+    *" $1 "*) ;;
+    *) die "--kernel: there is no kernel '$1', only ${LAB_KERNELS[*]}" ;;
+  esac
 }

@@ -29,18 +29,17 @@ lab_write_job() {
   [ $# = 0 ] || printf '%s\0' "$@" >"$ctl/job"
 }
 
-# Prints the last words of the guest's kernel, for somebody who wonders what happened.
+# Prints the last words of the guest's kernel, for somebody who wonders what happened. Usage: lab_tail_console WHAT LINES
 lab_tail_console() {
   echo "lab: $1; the last lines of the guest's kernel log:" >&2
-  tail -n 20 "$LAB_TMP/ctl/console.log" 2>/dev/null | tr -d '\r' | sed 's/^/  | /' >&2 || true
+  tail -n "$2" "$LAB_TMP/ctl/console.log" 2>/dev/null | tr -d '\r' | sed 's/^/  | /' >&2 || true
 }
 
-# Starts QEMU and waits for it. Usage: lab_boot PORTS TIMEOUT OUT [JOB...]
+# Starts QEMU and waits for it; the options are in PORTS, TIMEOUT, OUT, KERNEL, CPU and CORES. Usage: lab_boot [JOB...]
 lab_boot() {
-  local ports=$1 timeout=$2 out=$3 status=125 qemu watch
-  shift 3
+  local ports=$PORTS timeout=$TIMEOUT out=$OUT status=125 qemu watch
   # The output of the job has the standard output for itself.
-  lab_build quiet >&2
+  lab_require_build "$KERNEL" >&2
   # As long as a guest runs, its build is not removed.
   exec 7<"$LAB_BUILD"
   flock -s 7
@@ -75,7 +74,7 @@ lab_boot() {
   # The mounts are QEMU's own, and QEMU ends with this script even if that is killed with -9.
   setpriv --pdeathsig KILL unshare --mount --propagation private \
     /bin/bash "$LAB_PARTS/qemu" "$LAB_BUILD" "$LAB_PROJECT" "$LAB_TMP/ctl" "$out" "$ports" \
-    <&"$input" 2>"$LAB_TMP/qemu.log" &
+    "$(lab_kernel_folder "$KERNEL")" "$CPU" "$CORES" <&"$input" 2>"$LAB_TMP/qemu.log" &
   qemu=$!
   LAB_PIDS=$qemu
   setpriv --pdeathsig KILL sleep "$timeout" >/dev/null 7<&- &
@@ -86,13 +85,13 @@ lab_boot() {
   wait -n "$qemu" "$watch" || true
   if kill -0 "$qemu" 2>/dev/null; then
     status=124
-    lab_tail_console "the job did not end within $timeout s"
+    lab_tail_console "the job did not end within $timeout s" 150
   elif [ -s "$LAB_TMP/ctl/status" ]; then
     status=$(<"$LAB_TMP/ctl/status")
-    [ "$status" = 0 ] || [ $# = 0 ] || lab_tail_console "the job ended with status $status"
+    [ "$status" = 0 ] || [ $# = 0 ] || lab_tail_console "the job ended with status $status" 20
   else
     cat "$LAB_TMP/qemu.log" >&2
-    lab_tail_console "the guest ended before the job did"
+    lab_tail_console "the guest ended before the job did" 150
   fi
   kill -KILL "$qemu" 2>/dev/null || true
   wait "$qemu" 2>/dev/null || true
@@ -100,23 +99,32 @@ lab_boot() {
   exit "$status"
 }
 
-# Reads the options of run and shell into PORTS, TIMEOUT, OUT and USED (how many words they were).
+# Reads the options of run and shell into PORTS, TIMEOUT, OUT, KERNEL, CPU, CORES and USED (how many words they were).
 lab_options() {
-  PORTS=2 TIMEOUT=1500 OUT='' USED=0
+  # Two at most: emulating more than the machine has makes all of them slower.
+  CORES=$(nproc)
+  [ "$CORES" -le 2 ] || CORES=2
+  PORTS=2 TIMEOUT=1500 OUT='' KERNEL=$LAB_DEFAULT_KERNEL CPU=max USED=0
   while [ $# -gt 0 ]; do
     case "$1" in
-      --ports | --timeout | --out) [ $# -gt 1 ] || die "$1 needs a value" ;;
+      --ports | --timeout | --out | --kernel | --cpu | --cores) [ $# -gt 1 ] || die "$1 needs a value" ;;
     esac
     case "$1" in
       --ports) PORTS=$2 ;;
       --timeout) TIMEOUT=$2 ;;
       --out) OUT=$2 ;;
+      --kernel) KERNEL=$2 ;;
+      --cpu) CPU=$2 ;;
+      --cores) CORES=$2 ;;
       -*) die "unknown option '$1' (see scripts/lab --help)" ;;
       *) break ;;
     esac
     USED=$((USED + 2))
     shift 2
   done
+  lab_check_kernel "$KERNEL"
+  [[ $CPU =~ ^[A-Za-z0-9][A-Za-z0-9.,=+_-]*$ ]] || die "--cpu: '$CPU' is not a model of QEMU's"
+  [[ $CORES =~ ^[1-8]$ ]] || die "--cores: '$CORES' is not a number from 1 to 8"
   [[ $PORTS =~ ^[1-8]$ ]] || die "--ports: '$PORTS' is not a number from 1 to 8"
   [[ $TIMEOUT =~ ^[1-9][0-9]*$ ]] || die "--timeout: '$TIMEOUT' is not a number of seconds"
 }
@@ -132,7 +140,7 @@ lab_run() {
     *) die "run: $1 is not inside the project, which is all that the guest sees of this machine" ;;
   esac
   if [ ! -f "$file" ] || [ ! -x "$file" ]; then die "run: $1 is not an executable file"; fi
-  lab_boot "$PORTS" "$TIMEOUT" "$OUT" "$file" "${@:2}"
+  lab_boot "$file" "${@:2}"
 }
 
 lab_shell() {
@@ -140,5 +148,6 @@ lab_shell() {
   [ "$USED" = $# ] || die "shell takes no file"
   if [ ! -t 0 ] || [ ! -t 1 ]; then die "shell needs a terminal"; fi
   # Nobody wants to be thrown out of a shell: a month is as good as for ever.
-  lab_boot "$PORTS" 2592000 "$OUT"
+  TIMEOUT=2592000
+  lab_boot
 }

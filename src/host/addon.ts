@@ -33,6 +33,8 @@ export interface Addon {
   exchangeRoute(fd: number, bytes: Buffer, timeoutMs: number): Promise<Buffer | number>
   /** The same without a thread. */
   exchangeRouteNow(fd: number, bytes: Buffer, timeoutMs: number): Buffer | number
+  /** On a thread: the bus address that the driver of an interface tells ethtool; any socket of its namespace serves. */
+  busInfo(socketFd: number, interfaceName: string): Promise<string | number>
   readText(path: string): string | number
   readLink(path: string): string | number
   readFolder(path: string): string[] | number

@@ -9,6 +9,11 @@ export interface RouteSocket {
   send(bytes: Buffer): Promise<void>
   /** The next datagram, whole. @throws PluginError kind `kernel`, ETIMEDOUT when none comes in time */
   receive(timeoutMs: number): Promise<Buffer>
+  /**
+   * The bus address that the driver of an interface tells ethtool (ETHTOOL_GDRVINFO), as it stands there; undefined where
+   * there is no such interface, or its driver tells none. @throws PluginError kind `kernel`
+   */
+  busInfo(interfaceName: string): Promise<string | undefined>
   close(): void
 }
 

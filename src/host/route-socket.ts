@@ -7,6 +7,9 @@ import type { Netns, RouteSocket } from './ports.js'
 /** The kernel gives its answer before sendmsg(2) returns, whatever was asked; a driver may take long in there. */
 const ANSWER_TIMEOUT_MS = 30_000
 
+/** Answers of an interface that is gone, and of one whose driver says nothing of itself. */
+const TELLS_NONE = new Set(['ENODEV', 'EOPNOTSUPP'])
+
 const NOTHING = Buffer.alloc(0)
 
 /** What came, or what the kernel said instead. @throws PluginError kind `kernel` */
@@ -47,6 +50,18 @@ export function openRouteSocket(addon: Addon, needsThread: NeedsThread, netns?: 
           : addon.exchangeRouteNow(fd, NOTHING, timeoutMs))
       answers = undefined
       return answerOrThrow(received)
+    },
+    async busInfo(interfaceName) {
+      const told = await addon.busInfo(fd, interfaceName)
+      if (typeof told === 'number' && !TELLS_NONE.has(errnoName(-told))) {
+        throw new PluginError({
+          kind: 'kernel',
+          operation: 'ask its driver for its device',
+          target: interfaceName,
+          code: errnoName(-told),
+        })
+      }
+      return typeof told === 'number' || told === '' ? undefined : told
     },
     close() {
       closeSync(fd)

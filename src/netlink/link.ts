@@ -53,7 +53,7 @@ export interface Link {
   readonly isAllmulti: boolean
   readonly hasCarrier: boolean
   readonly altNames: readonly string[]
-  /** The PCI address behind the interface; absent on kernels before 5.14 and for virtual interfaces. */
+  /** The device behind the interface; absent on kernels before 5.14 and for virtual interfaces: see pciDeviceOf(). */
   readonly parentDevice?: string
   /** The IFLA_VFINFO_LIST, where it was asked for: see findVfInfo(). */
   readonly vfList?: Buffer

@@ -57,6 +57,8 @@ export interface Rtnl {
   change(request: RtnlRequest): Promise<void>
   /** Makes changes, sent in one datagram and carried out in order. @throws PluginError kind `kernel` for the first one refused */
   changeAll(requests: readonly RtnlRequest[]): Promise<void>
+  /** What the driver of an interface tells ethtool of its bus address: see RouteSocket. @throws PluginError kind `kernel` */
+  busInfo(interfaceName: string): Promise<string | undefined>
   close(): void
 }
 
@@ -234,6 +236,14 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
           throw worst.error
         }
       })
+    },
+    busInfo(interfaceName) {
+      log.debug('ethtool request', {
+        netns: netnsPath,
+        operation: 'read the driver information',
+        target: interfaceName,
+      })
+      return retryWhileBusy(clock, () => socket.busInfo(interfaceName))
     },
     close: () => socket.close(),
   }

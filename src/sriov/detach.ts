@@ -3,9 +3,10 @@ import type { Host } from '../host/ports.js'
 import type { Link } from '../netlink/link.js'
 import { deviceExists } from '../pci/functions.js'
 import { openRtnl } from '../rtnl/connection.js'
-import { addAltNames, linkByIndex, removeAltNames } from '../rtnl/link.js'
+import { addAltNames, linkByIndex } from '../rtnl/link.js'
 import { lookBeside } from '../rtnl/together.js'
 import type { AttachmentRecord } from '../state/record.js'
+import { dropAltNames } from './alt-names.js'
 import { applyVfSteps } from './apply.js'
 import { bindBack } from './bind-back.js'
 import { bringHome } from './bring-home.js'
@@ -22,8 +23,8 @@ const restoreVf = (release: Release, { target, vf, original }: RecordedVf): Prom
   applyVfSteps(pfWriter(release), target, planVfRestore(original, vf))
 
 /**
- * Gives the interface its alternative names back, and takes away what the pod gave it; one that another interface has
- * by now is logged, not an error.
+ * Gives the interface its alternative names back, and takes away what the pod gave it. One that another interface has by
+ * now, or that does not go, is logged and no error.
  */
 async function restoreAltNames({ host, hostRtnl, record, target }: Release, link: Link): Promise<void> {
   const { altNames } = record.original.netdev
@@ -31,9 +32,8 @@ async function restoreAltNames({ host, hostRtnl, record, target }: Release, link
     return
   }
   const present = (await linkByIndex(hostRtnl, link.index)) ?? link
-  for (const name of present.altNames.filter((one) => !altNames.includes(one))) {
-    await removeAltNames(hostRtnl, link.index, [name], target)
-  }
+  const added = present.altNames.filter((one) => !altNames.includes(one))
+  await dropAltNames({ rtnl: hostRtnl, log: host.log }, link, added, target)
   for (const name of altNames) {
     if (name !== present.name && !present.altNames.includes(name)) {
       try {

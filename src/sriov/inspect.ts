@@ -9,6 +9,7 @@ import { otherVfWithMac } from '../netlink/vf-info.js'
 import type { PciAddress } from '../pci/address.js'
 import { driverOverrideOf } from '../pci/driver.js'
 import { devPortOf } from '../pci/functions.js'
+import { pciDeviceOf } from '../rtnl/device.js'
 import { linkByName, requireLink } from '../rtnl/link.js'
 import { together } from '../rtnl/together.js'
 import { bootIdOf } from '../state/boot.js'
@@ -66,10 +67,14 @@ async function linksOf(
     netdev.second === undefined ? Promise.resolve(undefined) : requireLink(hostRtnl, netdev.second),
     requireLink(hostRtnl, netdev.name),
   ])
-  if (link.parentDevice !== undefined && link.parentDevice !== location.address) {
+  const device = await pciDeviceOf(hostRtnl, link)
+  if (device !== location.address) {
     throw new PluginError({
       kind: 'device',
-      message: `${netdev.name} is not the interface of ${location.address} any more`,
+      message:
+        device === undefined
+          ? `neither the kernel nor its driver tells the PCI device of ${netdev.name} (${location.address}); it could not be found in the pod again`
+          : `${netdev.name} is not the interface of ${location.address} any more`,
     })
   }
   return { netdev: link, ...(second && { second }) }

@@ -23,6 +23,14 @@ const NOT_ALLOWED = new Set(['EADDRNOTAVAIL', 'EPERM', 'EACCES', 'EOPNOTSUPP', '
 export const mayNotSetMac = (error: unknown): boolean => NOT_ALLOWED.has(errnoOf(error) ?? '')
 
 /**
+ * Whether a PF sends its VF no frames, even when that is up: igb shows no MAC for a VF that has told it none. Before Linux
+ * 6.2 igbvf takes the PF's answer to its first reset for a failure (e1000_reset_hw_vf() in igbvf/vf.c) and tells its MAC
+ * with the next reset only: when it goes down, or two seconds after it came up.
+ */
+export const isUnknownToPf = (pfDriver: string, { mac }: Pick<VfSettings, 'mac'>): boolean =>
+  pfDriver === 'igb' && mac === ZERO_MAC
+
+/**
  * What the PF is told on release. A VF that is not trusted and yet could set its own MAC had none administered: what
  * the PF showed was the VF's own, which the VF reports again by itself.
  */

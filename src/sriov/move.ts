@@ -3,6 +3,7 @@ import type { Netns } from '../host/ports.js'
 import type { Link, LinkChange } from '../netlink/link.js'
 import type { PciAddress } from '../pci/address.js'
 import type { Rtnl } from '../rtnl/connection.js'
+import { pciDeviceOf } from '../rtnl/device.js'
 import { allLinks, changeLink, linkByIndex, linkByName } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
 
@@ -23,34 +24,35 @@ export interface Move {
 /** How the interface of a PCI function is known where it is looked for. */
 export interface Trace {
   readonly device: PciAddress
-  /** What it may be called there: all there is to go by where the kernel does not tell the device (before 5.14). */
+  /** What it is probably called there: looked at first. */
   readonly names: readonly string[]
-  readonly isDeviceShown: boolean
 }
 
 /** What an attachment's interface is known by in its pod. */
 export const traceOf = ({ deviceId, ifName, podIfName = ifName, original }: AttachmentRecord): Trace => ({
   device: deviceId,
   names: [podIfName, original.netdev.name],
-  isDeviceShown: original.netdev.isDeviceShown,
 })
 
-const isTraced = (link: Link, { device, names, isDeviceShown }: Trace): boolean =>
-  isDeviceShown ? link.parentDevice === device : names.includes(link.name)
-
 /**
- * The interface of a PCI function in a namespace; undefined when it is not there. A virtual interface of the same name
- * is none.
+ * The interface of a PCI function in a namespace, whatever it is called; undefined when it is not there. A name proves
+ * nothing: a pod may give it to another interface.
  * @throws PluginError kind `kernel`
  */
-export async function findNetdev(rtnl: Rtnl, trace: Trace): Promise<Link | undefined> {
-  for (const name of trace.names) {
+export async function findNetdev(rtnl: Rtnl, { device, names }: Trace): Promise<Link | undefined> {
+  for (const name of names) {
     const link = await linkByName(rtnl, name)
-    if (link && isTraced(link, trace)) {
+    // By an alternative name, kernels before 6.6 also find an interface that has left the namespace.
+    if (link?.name === name && (await pciDeviceOf(rtnl, link)) === device) {
       return link
     }
   }
-  return (await allLinks(rtnl)).find((link) => isTraced(link, trace))
+  for (const link of await allLinks(rtnl)) {
+    if ((await pciDeviceOf(rtnl, link)) === device) {
+      return link
+    }
+  }
+  return undefined
 }
 
 /** What is left to do one by one after the kernel stopped in the middle of a move. */
@@ -85,8 +87,7 @@ export async function moveNetdev(move: Move): Promise<void> {
       const isTaken = errnoOf(error) === 'EEXIST' && (await linkByName(to, name)) !== undefined
       throw isTaken ? new PluginError({ kind: 'interfaceExists', name, netns: to.netnsPath }) : error
     }
-    const isDeviceShown = link.parentDevice !== undefined
-    const arrived = await findNetdev(to, { device, names: [name, link.name], isDeviceShown })
+    const arrived = await findNetdev(to, { device, names: [name, link.name] })
     if (!arrived) {
       throw error
     }

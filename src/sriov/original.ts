@@ -5,7 +5,7 @@ import type { VfSettings } from '../netlink/vf-info.js'
 import type { OriginalNetdev } from '../state/record.js'
 
 /** What of an interface is given back on release. */
-export const originalNetdev = ({
+export const originalNetdev = ({ name, mac, mtu, isUp, isPromisc, isAllmulti, altNames }: Link): OriginalNetdev => ({
   name,
   mac,
   mtu,
@@ -13,16 +13,6 @@ export const originalNetdev = ({
   isPromisc,
   isAllmulti,
   altNames,
-  parentDevice,
-}: Link): OriginalNetdev => ({
-  name,
-  mac,
-  mtu,
-  isUp,
-  isPromisc,
-  isAllmulti,
-  altNames,
-  isDeviceShown: parentDevice !== undefined,
 })
 
 /** That of a VF which a driver of user space has. */
@@ -31,7 +21,6 @@ export const NO_NETDEV: OriginalNetdev = {
   isUp: false,
   isPromisc: false,
   isAllmulti: false,
-  isDeviceShown: true,
 }
 
 /**

@@ -21,7 +21,7 @@ async function isHeldWithoutPath(host: Host, record: AttachmentRecord): Promise<
     // A plugin that kept no path leaves no way to tell: the pod counts as alive until its DEL.
     return record.netns.path === '' || usersOfFunction(host.files, record.deviceId).length > 0
   }
-  if (!record.original.netdev.isDeviceShown || netdevsOf(host.files, record.deviceId).length > 0) {
+  if (netdevsOf(host.files, record.deviceId).length > 0) {
     return false
   }
   const netns = searchRecordedNetns(host, record)

@@ -1,11 +1,12 @@
 /** A VF's interface on its way into the pod, and up there. */
 import type { ResultInterface } from '../cni/result.js'
 import type { Link } from '../netlink/link.js'
-import { changeLink, removeAltNames, requireLink } from '../rtnl/link.js'
+import { changeLink, requireLink } from '../rtnl/link.js'
 import { noteAttachment } from '../state/attachments.js'
+import { dropAltNames } from './alt-names.js'
 import { applyVfSteps } from './apply.js'
 import { type Attachment, type Findings, type Progress, pfWriter, vfTarget } from './attachment.js'
-import { adminMacToRelease, freeMac, mayNotSetMac, settleMac, trySetMac } from './mac.js'
+import { adminMacToRelease, freeMac, isUnknownToPf, mayNotSetMac, settleMac, trySetMac } from './mac.js'
 import { moveNetdev } from './move.js'
 import { planVf } from './plan.js'
 import { podIfName } from './pod-names.js'
@@ -13,13 +14,13 @@ import { moveSecondIn } from './second-netdev.js'
 
 /** Down, and without an alternative name that is to be its name in the pod. */
 async function prepare(attachment: Attachment, { driver }: Findings, netdev: Link, target: string): Promise<void> {
-  const { hostRtnl } = attachment
+  const { host, hostRtnl } = attachment
   const name = podIfName(attachment)
   if (netdev.isUp) {
     await changeLink(hostRtnl, netdev.index, { isUp: false }, { operation: 'take it down', target, driver })
   }
   const equal = netdev.altNames.filter((altName) => altName === name)
-  await removeAltNames(hostRtnl, netdev.index, equal, target)
+  await dropAltNames({ rtnl: hostRtnl, log: host.log }, netdev, equal, target)
 }
 
 /** Sets the MAC of an interface whose PF had administered another: that one goes first. */
@@ -66,9 +67,17 @@ async function setOwnMac(
   }
 }
 
+/** Down and up: the VF's driver resets it. */
+async function resetInPod({ podRtnl }: Attachment, { driver }: Findings, { index, name }: Link): Promise<void> {
+  const target = `${name} in ${podRtnl.netnsPath}`
+  await changeLink(podRtnl, index, { isUp: false }, { operation: 'take it down', target, driver })
+  await changeLink(podRtnl, index, { isUp: true }, { operation: 'bring it up', target, driver })
+}
+
 /** Off the host, into the pod, and up there, with the flags and the MAC that were asked for. */
-async function moveIn(attachment: Attachment, { driver }: Findings, netdev: Link): Promise<Link> {
+async function moveIn(attachment: Attachment, findings: Findings, netdev: Link): Promise<Link> {
   const { host, conf, location, pod, hostRtnl, podRtnl } = attachment
+  const { driver } = findings
   const name = podIfName(attachment)
   const { mtu, promisc, allmulti } = conf.netdev
   const { mac } = conf.vf
@@ -87,7 +96,11 @@ async function moveIn(attachment: Attachment, { driver }: Findings, netdev: Link
     },
   })
   // Read after it: a MAC that the PF was told before may become the VF's when it comes up.
-  const link = await requireLink(podRtnl, name)
+  let link = await requireLink(podRtnl, name)
+  if (location.vf && findings.pfSide && isUnknownToPf(location.vf.pf.driver, findings.pfSide.vf)) {
+    await resetInPod(attachment, findings, link)
+    link = await requireLink(podRtnl, name)
+  }
   const target = `${name} in ${podRtnl.netnsPath}`
   return mac === undefined || link.mac === mac
     ? link

@@ -3,7 +3,7 @@ import type { Link } from '../netlink/link.js'
 import { ZERO_MAC } from '../netlink/mac.js'
 import { noteAttachment } from '../state/attachments.js'
 import { applyVfSteps, type VfTarget } from './apply.js'
-import { freeMac, macStep, settleMac, trySetMac } from './mac.js'
+import { freeMac, isUnknownToPf, macStep, settleMac, trySetMac } from './mac.js'
 import { pfWriter, type RecordedVf, type Release, readRecordedVf, setUp } from './releasing.js'
 
 /** Up and down: the VF's driver resets it, takes the PF's MAC, or tells the PF its own. */
@@ -36,6 +36,14 @@ interface Administration {
   readonly wasAdministered: boolean
 }
 
+/**
+ * Whether the PF, which showed no MAC for the VF before the ADD, now shows the VF's own: the VF has told it since (igb,
+ * ixgbe). A PF that is made to forget it sends the VF no frames any more: igbvf does not tell its MAC again when it comes
+ * up.
+ */
+const isOwnReport = ({ record }: Release, { vf, original }: Pick<RecordedVf, 'vf' | 'original'>): boolean =>
+  original.mac === ZERO_MAC && vf.mac === record.original.netdev.mac
+
 /** Makes the PF hold what it held: the MAC it administered, or none, so that it shows what the VF tells it. */
 async function restorePfMac(
   release: Release,
@@ -45,6 +53,9 @@ async function restorePfMac(
   const { target, vf: shown, original } = await readRecordedVf(release)
   const { mac } = original
   let vf = shown
+  if (!isAdministered && isOwnReport(release, { vf: shown, original })) {
+    return
+  }
   if (isAdministered && !wasAdministered) {
     await freeMac(pfWriter(release), target)
     vf = (await readRecordedVf(release)).vf
@@ -84,23 +95,34 @@ function noteAdministered({ host, cniDir, record }: Release, releaseAdminMac: st
   noteAttachment(host.files, cniDir, { ...record, phase, releaseAdminMac })
 }
 
+/** Gives a VF and its PF their MACs back. @throws PluginError kind `kernel` */
+export async function restoreMac(release: Release, link: Link, found: RecordedVf): Promise<void> {
+  await restoreBothMacs(release, link, found)
+  const { driver } = found.target
+  if (isUnknownToPf(driver, found.original) && isUnknownToPf(driver, (await readRecordedVf(release)).vf)) {
+    await reset(release, link)
+  }
+}
+
 /**
- * Gives a VF and its PF their MACs back. Where the PF's is not as it was, or the VF is refused its own, the PF's goes
+ * The MAC of the VF and what its PF holds. Where the PF's is not as it was, or the VF is refused its own, the PF's goes
  * away first: while one is administered, an untrusted VF gets no other.
  * @throws PluginError kind `kernel`
  */
-export async function restoreMac(release: Release, link: Link, found: RecordedVf): Promise<void> {
+async function restoreBothMacs(release: Release, link: Link, found: RecordedVf): Promise<void> {
   const { releaseAdminMac } = release.record
   const original = { vf: found.original, netdev: release.record.original.netdev }
   let wasAdministered =
-    releaseAdminMac === undefined ? original.vf.mac !== original.netdev.mac : releaseAdminMac !== ZERO_MAC
-  const isUntouched = releaseAdminMac === undefined && found.vf.mac === original.vf.mac
+    original.vf.mac !== ZERO_MAC &&
+    (releaseAdminMac === undefined ? original.vf.mac !== original.netdev.mac : releaseAdminMac !== ZERO_MAC)
+  const isUntouched = releaseAdminMac === undefined && (found.vf.mac === original.vf.mac || isOwnReport(release, found))
   if (isUntouched && link.mac === (original.netdev.mac ?? link.mac)) {
     return
   }
   if (isUntouched) {
     const couldSet = await setOwnMac(release, link)
-    if (couldSet && (await readRecordedVf(release)).vf.mac === original.vf.mac) {
+    const { vf } = await readRecordedVf(release)
+    if (couldSet && (vf.mac === original.vf.mac || isOwnReport(release, { ...found, vf }))) {
       return
     }
     if (!couldSet) {

@@ -1,8 +1,9 @@
 /** A ConnectX-3 has two interfaces behind one VF, one for each port: both go to the pod, the second as `<name>d1`. */
 import type { ResultInterface } from '../cni/result.js'
 import type { Link } from '../netlink/link.js'
-import { changeLink, removeAltNames } from '../rtnl/link.js'
+import { changeLink } from '../rtnl/link.js'
 import type { AttachmentRecord } from '../state/record.js'
+import { dropAltNames } from './alt-names.js'
 import type { Attachment, Findings } from './attachment.js'
 import { moveNetdev } from './move.js'
 import { podIfName, secondName } from './pod-names.js'
@@ -23,7 +24,7 @@ export async function moveSecondIn(
   { driver }: Findings,
   second: Link,
 ): Promise<ResultInterface> {
-  const { conf, pod, hostRtnl, podRtnl, location } = attachment
+  const { host, conf, pod, hostRtnl, podRtnl, location } = attachment
   const name = secondName(podIfName(attachment))
   const { mtu = second.mtu } = conf.netdev
   const target = `${second.name} (${location.address})`
@@ -31,7 +32,7 @@ export async function moveSecondIn(
     await changeLink(hostRtnl, second.index, { isUp: false }, { operation: 'take it down', target, driver })
   }
   const equal = second.altNames.filter((altName) => altName === name)
-  await removeAltNames(hostRtnl, second.index, equal, target)
+  await dropAltNames({ rtnl: hostRtnl, log: host.log }, second, equal, target)
   await moveNetdev({
     link: second,
     from: hostRtnl,

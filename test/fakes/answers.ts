@@ -50,8 +50,8 @@ const vfList = ({ vfs }: FakeCard): Attribute =>
       .reverse(),
   )
 
-/** RTM_NEWLINK as the kernel reports an interface; with the VFs of `card` when that is given. */
-export function linkBytes(link: FakeLink, card?: FakeCard): Buffer {
+/** RTM_NEWLINK as the kernel reports an interface; with the VFs of `card` when that is given. `showsDevices`: since Linux 5.14. */
+export function linkBytes(link: FakeLink, card?: FakeCard, showsDevices = true): Buffer {
   const { name, mac, mtu, maxMtu, altNames, parentDevice } = link
   return encodeLinkMessage({
     family: 0,
@@ -74,7 +74,7 @@ export function linkBytes(link: FakeLink, card?: FakeCard): Buffer {
             ),
           ]
         : []),
-      ...(parentDevice === undefined ? [] : [textAttribute(IFLA_PARENT_DEV_NAME, parentDevice)]),
+      ...(parentDevice === undefined || !showsDevices ? [] : [textAttribute(IFLA_PARENT_DEV_NAME, parentDevice)]),
       ...(card ? [vfList(card)] : []),
     ],
   })

@@ -14,6 +14,10 @@ export interface FakeVf {
   resets?: number
   settings: Mutable<VfSettings>
   hasAdminMac: boolean
+  /** igbvf before Linux 6.2: the PF does not know the VF's MAC until its driver resets it, which is going down. */
+  needsReset?: boolean
+  /** The PF was made to forget the MAC that the VF had told it: no frame reaches the VF. */
+  isForgotten?: boolean
   readonly unreported: VfInfo['unreported']
 }
 
@@ -73,6 +77,7 @@ export function applyVfSetting({ driver }: FakeCard, vf: FakeVf, change: VfChang
   if (change.mac !== undefined) {
     settings.mac = change.mac
     vf.hasAdminMac = change.mac !== ZERO_MAC
+    vf.isForgotten = driver.showsVfMac && !vf.hasAdminMac && !vf.needsReset
   }
   Object.assign(settings, change.vlan, change.rate)
   if (change.rate && change.rate.maxTxRateMbps !== 0 && change.rate.minTxRateMbps > change.rate.maxTxRateMbps) {
@@ -91,8 +96,22 @@ export function tellPfOwnMac({ driver }: FakeCard, vf: FakeVf, mac: string): voi
   if (vf.hasAdminMac && !vf.settings.trust && mac !== vf.settings.mac) {
     throw new Refused('EADDRNOTAVAIL')
   }
-  if (driver.showsVfMac && !vf.hasAdminMac) {
+  tellMac(driver, vf, mac)
+}
+
+/** The VF's driver tells the PF the MAC that the VF has, where the PF administers none. */
+function tellMac({ showsVfMac }: PfDriver, vf: FakeVf, mac: string): void {
+  if (showsVfMac && !vf.hasAdminMac && !vf.needsReset) {
     vf.settings.mac = mac
+    vf.isForgotten = false
+  }
+}
+
+/** A VF that goes down resets itself. */
+export function resetDownVf({ driver }: FakeCard, vf: FakeVf, ownMac: string): void {
+  if (vf.needsReset) {
+    vf.needsReset = false
+    tellMac(driver, vf, ownMac)
   }
 }
 
@@ -104,8 +123,6 @@ export function resetVf({ driver }: FakeCard, vf: FakeVf, ownMac: string): strin
   if (vf.hasAdminMac) {
     return vf.settings.mac
   }
-  if (driver.showsVfMac) {
-    vf.settings.mac = ownMac
-  }
+  tellMac(driver, vf, ownMac)
   return ownMac
 }

@@ -1,6 +1,6 @@
 /** What one call does to the world, as a port sees it. */
 export interface Effect {
-  readonly kind: 'netlink' | 'file' | 'exec' | 'frame' | 'sysctl' | 'netns' | 'lock'
+  readonly kind: 'netlink' | 'ethtool' | 'file' | 'exec' | 'frame' | 'sysctl' | 'netns' | 'lock'
   readonly what: string
   readonly isChange: boolean
 }
@@ -19,7 +19,7 @@ export class Killed extends Error {
 
 export const everyChange: Choice = ({ isChange }) => isChange
 
-export const everyRequest: Choice = ({ isChange, kind }) => isChange || kind === 'netlink'
+export const everyRequest: Choice = ({ isChange, kind }) => isChange || kind === 'netlink' || kind === 'ethtool'
 
 /** What a call only looks at: files, locks, namespaces, the end of programs. */
 export const everyLook: Choice = (effect) => !everyRequest(effect)

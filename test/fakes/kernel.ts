@@ -94,6 +94,15 @@ export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPor
         }
         return next
       },
+      async busInfo(interfaceName) {
+        return interfere(
+          { kind: 'ethtool', what: `bus info of ${interfaceName}`, isChange: false },
+          () => netns.links.find(({ name }) => name === interfaceName)?.parentDevice,
+          (errno) => {
+            throw refusal('ask its driver for its device', interfaceName, errno)
+          },
+        )
+      },
       close() {
         world.openDescriptors -= isOpen ? 1 : 0
         isOpen = false

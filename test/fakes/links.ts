@@ -36,6 +36,11 @@ export interface FakeLink {
 export interface FakeNetns {
   readonly inode: number
   readonly links: FakeLink[]
+  /**
+   * Before Linux 6.6: the alternative names that were given in this namespace. They stay here when their interface leaves,
+   * and lead to it wherever it is; absent where they move along.
+   */
+  altNames?: Map<string, FakeLink>
 }
 
 /** The refusal of an operation, by the name of its errno; `text` is what a driver adds. */
@@ -77,8 +82,8 @@ export function makeLink(given: Partial<FakeLink> & Pick<FakeLink, 'name'>): Fak
   }
 }
 
-export const findByName = ({ links }: FakeNetns, name: string): FakeLink | undefined =>
-  links.find((link) => link.name === name || link.altNames.includes(name))
+export const findByName = ({ links, altNames }: FakeNetns, name: string): FakeLink | undefined =>
+  links.find((link) => link.name === name || (!altNames && link.altNames.includes(name))) ?? altNames?.get(name)
 
 /** A name for a pattern such as `dev%d` (dev_alloc_name). */
 export function freeName(netns: FakeNetns, pattern: string): string {

@@ -15,7 +15,9 @@ export const DEVBIND_PATH = '/usr/bin/dpdk-devbind.py'
 export const POD_A = '/run/netns/pod-a'
 export const POD_B = '/run/netns/pod-b'
 
-export const OWN_MAC = '02:00:00:00:01:02'
+const vfMacAt = (index: number): string => `02:00:00:00:01:0${index}`
+
+export const OWN_MAC = vfMacAt(VF_INDEX)
 
 /** One card with four VFs. VF 2 is the one the tests use: it has settings of its own that must survive. */
 function makeCard(driver: PfDriver): FakeCard {
@@ -24,7 +26,8 @@ function makeCard(driver: PfDriver): FakeCard {
       address: `0000:01:10.${index * 2}`,
       index,
       driver: driver === igbDriver ? 'igbvf' : 'ablevf',
-      settings: freshSettings(),
+      // igbvf tells its PF its MAC as soon as it is bound.
+      settings: { ...freshSettings(), ...(driver.showsVfMac && { mac: vfMacAt(index) }) },
       hasAdminMac: false,
       unreported: [],
     }),
@@ -43,7 +46,7 @@ export function makeMachine(driver: PfDriver = ableDriver): FakeWorld {
     ...card.vfs.map(({ address, index }) =>
       makeLink({
         name: `${PF}v${index}`,
-        mac: `02:00:00:00:01:0${index}`,
+        mac: vfMacAt(index),
         parentDevice: address,
         altNames: [`enp1s0f0v${index}`],
       }),

@@ -52,7 +52,8 @@ function makeCard(pf: number, driver: PfDriver, vfsPerPf: number): FakeCard {
       address: vfAddressAt({ pf, index }),
       index,
       driver: driver === igbDriver ? 'igbvf' : 'ablevf',
-      settings: freshSettings(),
+      // igbvf tells its PF its MAC as soon as it is bound.
+      settings: { ...freshSettings(), ...(driver.showsVfMac && { mac: vfMacAt({ pf, index }) }) },
       hasAdminMac: false,
       unreported: [],
     }),

@@ -33,11 +33,21 @@ function changeAltNames(conversation: Conversation, message: LinkMessage, isAddi
   const link = lookUp(conversation, message)
   for (const { payload } of decodeAttributes(payloadOf(message.attributes, nl.IFLA_PROP_LIST) ?? Buffer.alloc(0))) {
     const name = payload.toString('utf8', 0, payload.length - 1)
-    if (!isAddition && !link.altNames.includes(name)) {
+    const holder = findByName(conversation.netns, name)
+    if (!isAddition && (!holder || !link.altNames.includes(name))) {
       throw new Refused('ENOENT')
     }
-    if (isAddition && findByName(conversation.netns, name)) {
+    if (!isAddition && (holder !== link || link.name === name)) {
+      throw new Refused('EINVAL')
+    }
+    if (isAddition && holder) {
       throw new Refused('EEXIST')
+    }
+    const { altNames } = conversation.netns
+    if (isAddition) {
+      altNames?.set(name, link)
+    } else {
+      altNames?.delete(name)
     }
     link.altNames = isAddition ? [...link.altNames, name] : link.altNames.filter((one) => one !== name)
   }
@@ -82,7 +92,7 @@ function carryOut(conversation: Conversation, { type, flags, payload }: NetlinkM
       const message = decodeLinkMessage(payload)
       const links = isDump ? netns.links : [lookUp(conversation, message)]
       const card = (link: FakeLink) => (asksForVfs(message) ? world.cardOf(link.parentDevice) : undefined)
-      return links.map((link) => linkBytes(link, card(link)))
+      return links.map((link) => linkBytes(link, card(link), world.showsDevices))
     }
     case nl.RTM_NEWLINK:
       setLink(world, netns, decodeLinkMessage(payload), netnsOf)

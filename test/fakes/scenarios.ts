@@ -1,3 +1,4 @@
+import { ZERO_MAC } from '../../src/netlink/mac.js'
 import { ableDriver, igbDriver, type PfDriver } from './card.js'
 import { DEVBIND_PATH, makeMachine, VF_ADDRESS, VF_NAME } from './machine.js'
 import type { FakeWorld } from './world.js'
@@ -53,13 +54,14 @@ const administered: Arrange = (world) => {
   world.link(world.host, VF_NAME).mac = '02:00:00:00:00:55'
 }
 
-/** A VF that was up once: igb shows its own MAC as the one of the VF. */
-const shown: Arrange = (world) => {
-  world.vf(VF_ADDRESS).settings.mac = world.link(world.host, VF_NAME).mac
+/** A VF that igbvf of before Linux 6.2 was bound to, and that was not up yet. */
+const unknownToPf: Arrange = (world) => {
+  const vf = world.vf(VF_ADDRESS)
+  vf.settings.mac = ZERO_MAC
+  vf.needsReset = true
 }
 
-const trustedAndShown: Arrange = (world) => {
-  shown(world)
+const trusted: Arrange = (world) => {
   world.vf(VF_ADDRESS).settings.trust = true
 }
 
@@ -75,6 +77,11 @@ const onVfio: Arrange = (world) => {
 const threaded: Arrange = (world) => {
   seasoned(world)
   world.hasThreads = true
+}
+
+const onOldKernel: Arrange = (world) => {
+  seasoned(world)
+  world.ageKernel()
 }
 
 export interface Scenario {
@@ -104,13 +111,14 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario('all settings over others', ableDriver, seasoned, ALL_SETTINGS),
   scenario('all settings over an administered MAC', ableDriver, administered, ALL_SETTINGS),
   scenario('all settings, resident', ableDriver, threaded, ALL_SETTINGS),
+  scenario('all settings on an old kernel', ableDriver, onOldKernel, ALL_SETTINGS),
   scenario('igb', igbDriver, plain, IGB_SETTINGS),
-  scenario('igb with a VF that was up', igbDriver, shown, IGB_SETTINGS),
+  scenario('igb with a VF that its PF does not know', igbDriver, unknownToPf, IGB_SETTINGS),
   scenario('igb with an administered MAC', igbDriver, administered, IGB_SETTINGS),
-  scenario('igb with a trusted VF', igbDriver, trustedAndShown, IGB_SETTINGS),
+  scenario('igb with a trusted VF', igbDriver, trusted, IGB_SETTINGS),
   scenario('dpdk without settings', ableDriver, plain, BY_SYSFS),
   scenario('dpdk over others', ableDriver, seasoned, { ...PF_SETTINGS, ...BY_SYSFS, flr: true }),
   scenario('dpdk on igb with an administered MAC', igbDriver, administered, { ...IGB_PF_SETTINGS, ...BY_SYSFS }),
-  scenario('dpdk by its tool on igb', igbDriver, shown, { ...IGB_PF_SETTINGS, ...BY_TOOL }),
+  scenario('dpdk by its tool on igb', igbDriver, plain, { ...IGB_PF_SETTINGS, ...BY_TOOL }),
   scenario('a VF that is on vfio-pci', ableDriver, onVfio, PF_SETTINGS),
 ]

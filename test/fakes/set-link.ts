@@ -10,7 +10,7 @@ import {
 } from '../../src/netlink/constants.js'
 import type { LinkMessage } from '../../src/netlink/link.js'
 import { formatMac, isUnicastMac } from '../../src/netlink/mac.js'
-import { resetVf, tellPfOwnMac } from './card.js'
+import { resetDownVf, resetVf, tellPfOwnMac } from './card.js'
 import { type FakeLink, type FakeNetns, findByName, freeName, nextIndex, Refused } from './links.js'
 import type { FakeWorld } from './world.js'
 
@@ -27,7 +27,7 @@ function move(from: FakeNetns, to: FakeNetns, link: FakeLink, pattern: string | 
     }
     link.name = freeName(to, pattern)
   }
-  if (link.altNames.some((name) => findByName(to, name))) {
+  if (!to.altNames && link.altNames.some((name) => findByName(to, name))) {
     throw new Refused('EEXIST')
   }
   from.links.splice(from.links.indexOf(link), 1)
@@ -66,6 +66,9 @@ function setFlags(world: FakeWorld, link: FakeLink, { flags, change }: LinkMessa
   const found = vfBehind(world, link)
   if (found && link.isUp && !wasUp) {
     link.mac = resetVf(found.card, found.vf, link.mac)
+  }
+  if (found && wasUp && !link.isUp) {
+    resetDownVf(found.card, found.vf, link.mac)
   }
 }
 

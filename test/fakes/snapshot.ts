@@ -1,3 +1,5 @@
+import { ZERO_MAC } from '../../src/netlink/mac.js'
+import type { FakeCard, FakeVf } from './card.js'
 import type { FakeLink, FakeNetns } from './links.js'
 import type { FakeWorld } from './world.js'
 
@@ -12,19 +14,35 @@ const netnsFacts = ({ links }: FakeNetns) =>
   links.map(linkFacts).sort((left, right) => left.name.localeCompare(right.name))
 
 /**
+ * The MAC that the PF shows for a VF. igb shows the VF's own once the VF has told it, and none before; that a VF tells it
+ * is no change that could be taken back.
+ */
+function shownMac(
+  world: FakeWorld,
+  { driver }: FakeCard,
+  { address, settings, hasAdminMac, isForgotten }: FakeVf,
+): string {
+  const links = [...world.namespaces.values()].flatMap((netns) => netns.links)
+  const own = links.find(({ parentDevice }) => parentDevice === address)?.mac
+  const isOwn = settings.mac === own || settings.mac === ZERO_MAC
+  return driver.showsVfMac && !(hasAdminMac && !settings.trust) && !isForgotten && isOwn ? 'its own' : settings.mac
+}
+
+/**
  * Everything that an ADD may change and a DEL must give back. Lock files and interface indexes do not count, nor does
  * whose the MAC of a trusted VF is: nobody can see that.
  */
 export function snapshot(world: FakeWorld) {
   return {
     namespaces: Object.fromEntries([...world.namespaces].map(([path, netns]) => [path, netnsFacts(netns)])),
-    vfs: world.cards.flatMap(({ vfs }) =>
-      vfs.map(({ address, settings, hasAdminMac, driver, driverOverride }) => ({
-        address,
-        ...settings,
-        hasAdminMac: hasAdminMac && !settings.trust,
-        driver,
-        driverOverride: driverOverride ?? '',
+    vfs: world.cards.flatMap((card) =>
+      card.vfs.map((vf) => ({
+        address: vf.address,
+        ...vf.settings,
+        mac: shownMac(world, card, vf),
+        hasAdminMac: vf.hasAdminMac && !vf.settings.trust,
+        driver: vf.driver,
+        driverOverride: vf.driverOverride ?? '',
       })),
     ),
     files: Object.fromEntries([...world.files].sort()),

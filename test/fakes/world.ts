@@ -36,6 +36,8 @@ export class FakeWorld {
   readonly log: string[] = []
   /** The kernel works on a thread of its own, as for the resident process. */
   hasThreads = false
+  /** The kernel says which device is behind an interface (IFLA_PARENT_DEV_NAME, since Linux 5.14). */
+  showsDevices = true
   /** Nobody waits for the end of the call any more. */
   isCallerGone = false
   /** Sockets and namespaces that calls have open. */
@@ -60,9 +62,17 @@ export class FakeWorld {
 
   addNetns(path: string): FakeNetns {
     this.#lastInode += 1
-    const netns: FakeNetns = { inode: this.#lastInode, links: [] }
+    const netns: FakeNetns = { inode: this.#lastInode, links: [], ...(!this.showsDevices && { altNames: new Map() }) }
     this.namespaces.set(path, netns)
     return netns
+  }
+
+  /** Makes the kernel one of before 5.14: it shows no devices, and alternative names stay behind. */
+  ageKernel(): void {
+    this.showsDevices = false
+    for (const netns of this.namespaces.values()) {
+      netns.altNames = new Map(netns.links.flatMap((link) => link.altNames.map((name) => [name, link] as const)))
+    }
   }
 
   /** The path goes, but a process lives on in the namespace. */
@@ -82,7 +92,7 @@ export class FakeWorld {
       for (const link of dead.links.splice(0)) {
         if (link.parentDevice !== undefined) {
           const name = findByName(this.host, link.name) ? freeName(this.host, 'dev%d') : link.name
-          this.host.links.push({ ...link, name, isUp: false, addresses: [], routes: [] })
+          this.host.links.push(Object.assign(link, { name, isUp: false, addresses: [], routes: [] }))
         }
       }
     }

@@ -6,6 +6,7 @@ import { PluginError } from '../../src/errors.js'
 import { announcementFrame } from '../../src/netlink/announcement.js'
 import { parseIp } from '../../src/netlink/ip.js'
 import { openRtnl, type Rtnl } from '../../src/rtnl/connection.js'
+import { pciDeviceOf } from '../../src/rtnl/device.js'
 import { addAltNames, allLinks, changeLink, linkByIndex, linkByName, removeAltNames } from '../../src/rtnl/link.js'
 import { hostOfKernel, ip, ipJson, kernel, missingCapability, pairOf, TestNamespaces, within } from './netns.js'
 
@@ -50,6 +51,17 @@ describe.skipIf(missing)(`the real kernel (${missing ?? 'can run here'})`, () =>
     const names = (path: string) => conversing(path, async (rtnl) => (await allLinks(rtnl)).map(({ name }) => name))
     expect((await names(a.path)).sort()).toEqual(['left', 'lo'])
     expect((await names(b.path)).sort()).toEqual(['lo', 'right'])
+  })
+
+  test('pciDeviceOf() is undefined for virtual interfaces', async () => {
+    const { a } = pairOf(namespaces)
+    await conversing(a.path, async (rtnl) => {
+      for (const link of await allLinks(rtnl)) {
+        expect(await pciDeviceOf(rtnl, link)).toBeUndefined()
+      }
+      expect(await rtnl.busInfo('none')).toBeUndefined()
+      expect(await rtnl.busInfo('left')).toBeUndefined()
+    })
   })
 
   test('allLinks() reads hundreds of interfaces', async () => {

@@ -180,7 +180,7 @@ describe('realFiles()', () => {
     expect(lock).toBeDefined()
     expect(files.tryLock('/lock')).toBeUndefined()
     lock?.release()
-    const child = spawn('flock', [join(folder, 'lock'), 'sh', '-c', 'echo held; exec sleep 20'])
+    const child = spawn('flock', ['-F', join(folder, 'lock'), 'sh', '-c', 'echo held; exec sleep 20'])
     await new Promise((resolve) => child.stdout.once('data', resolve))
     expect(files.tryLock('/lock')).toBeUndefined()
     child.kill('SIGKILL')

@@ -33,7 +33,7 @@ const BUNDLE = 'dist/main.cjs'
 const RECORDING = '/run/kill-hook.txt'
 
 /**
- * Runs the bundle, not the installed plugin: a start-up snapshot takes no hook. Returns when the process is dead; what
+ * Runs the bundle, not the installed plugin: the launcher lets no hook in. Returns when the process is dead; what
  * it has started may still run.
  */
 function runHooked({ verb, pod, conf, options }: HookedCall, hook: Readonly<Record<string, string>>): Promise<Ending> {

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
 import { bindByHand, driverOf, overrideOf } from './drivers.js'
-import { type LinkView, linksIn } from './kernel-view.js'
+import { type LinkView, linksIn, strayAltNamesOf } from './kernel-view.js'
 import { removePods } from './pods.js'
 import { ip, run, until } from './process.js'
 import { LEASE_FOLDER, STATE_FOLDER } from './snapshot.js'
@@ -14,7 +14,8 @@ const macOf = ({ pf, index }: Vf): string => `02:1a:b0:00:0${pf.charAt(3)}:0${in
 async function resetVf(vf: Vf, link: LinkView): Promise<void> {
   const { name, pf, index } = vf
   await ip(`link set dev ${link.ifname} down`)
-  for (const altname of link.altnames ?? []) {
+  const stray = await strayAltNamesOf(link)
+  for (const altname of (link.altnames ?? []).filter((name) => !stray.includes(name))) {
     await ip(`link property del dev ${link.ifname} altname ${altname}`)
   }
   if (link.ifname !== name) {
@@ -29,13 +30,14 @@ async function resetVf(vf: Vf, link: LinkView): Promise<void> {
   await ip(`link set dev ${name} down`)
 }
 
-function isReset(vf: Vf, links: readonly LinkView[]): boolean {
+async function isReset(vf: Vf, links: readonly LinkView[]): Promise<boolean> {
   const own = linkOf(links, vf)
+  const stray = own ? await strayAltNamesOf(own) : []
   const settings = links.find(({ ifname }) => ifname === vf.pf)?.vfinfo_list?.find((info) => info.vf === vf.index)
   return (
     own?.ifname === vf.name &&
     own.mtu === 1500 &&
-    own.altnames === undefined &&
+    (own.altnames ?? []).every((name) => stray.includes(name)) &&
     ['UP', 'PROMISC', 'ALLMULTI'].every((flag) => !own.flags.includes(flag)) &&
     settings?.address === own.address &&
     settings.spoofchk &&
@@ -61,7 +63,7 @@ export async function resetHost(): Promise<void> {
   const links = await linksIn(undefined)
   for (const vf of ALL_VFS) {
     const link = linkOf(links, vf)
-    if (link && !isReset(vf, links)) {
+    if (link && !(await isReset(vf, links))) {
       await resetVf(vf, link)
     }
   }

@@ -1,4 +1,6 @@
-import { ip } from './process.js'
+import { readlinkSync } from 'node:fs'
+import { basename } from 'node:path'
+import { ip, must, run } from './process.js'
 import type { Vf } from './virtual-functions.js'
 
 /** What ip(8) prints of a VF's settings. */
@@ -23,6 +25,7 @@ export interface LinkView {
   readonly operstate: string
   readonly altnames?: readonly string[]
   readonly parentdev?: string
+  readonly linkinfo?: { readonly info_kind?: string }
   readonly vfinfo_list?: readonly VfView[]
 }
 
@@ -47,8 +50,29 @@ export type Where = { readonly name: string } | undefined
 
 const within = (where: Where): string => (where ? `-n ${where.name} ` : '')
 
-export const linksIn = async (where: Where): Promise<LinkView[]> =>
-  JSON.parse((await ip(`${within(where)}-j -d link show`)) || '[]') as LinkView[]
+/** The device behind an interface where the kernel does not say it, which is before 5.14. */
+async function deviceOf({ ifname }: LinkView, where: Where): Promise<string | undefined> {
+  if (!where) {
+    return basename(readlinkSync(`/sys/class/net/${ifname}/device`))
+  }
+  const told = await must('ip', 'netns', 'exec', where.name, 'ethtool', '-i', ifname)
+  return /^bus-info: (.+)$/m.exec(told)?.[1]
+}
+
+const isVirtual = ({ linkinfo, ifname }: LinkView): boolean => linkinfo?.info_kind !== undefined || ifname === 'lo'
+
+async function withDevice(link: LinkView, where: Where): Promise<LinkView> {
+  if (link.parentdev !== undefined || isVirtual(link)) {
+    return link
+  }
+  const parentdev = await deviceOf(link, where).catch(() => undefined)
+  return parentdev === undefined ? link : { ...link, parentdev }
+}
+
+export async function linksIn(where: Where): Promise<LinkView[]> {
+  const links = JSON.parse((await ip(`${within(where)}-j -d link show`)) || '[]') as LinkView[]
+  return Promise.all(links.map((link) => withDevice(link, where)))
+}
 
 export async function link(name: string, where?: Where): Promise<LinkView> {
   const found = (await linksIn(where)).find(({ ifname }) => ifname === name)
@@ -56,6 +80,18 @@ export async function link(name: string, where?: Where): Promise<LinkView> {
     throw new Error(`there is no interface ${name} in ${where?.name ?? 'the host'}`)
   }
   return found
+}
+
+/**
+ * The alternative names that the kernel shows of an interface of the host and does not find: before 6.6 those that it had
+ * in a namespace stay there when it moves.
+ */
+export async function strayAltNamesOf({ ifname, altnames = [] }: LinkView): Promise<string[]> {
+  const looks = altnames.map(async (name) => {
+    const found = await run('ip', ['-j', 'link', 'show', 'dev', name])
+    return found.exitCode === 0 && found.stdout.includes(`"ifname":"${ifname}"`) && name !== ifname ? [] : [name]
+  })
+  return (await Promise.all(looks)).flat()
 }
 
 /** What the PF holds for a VF. */

@@ -19,6 +19,8 @@ export interface StartOptions {
 export interface Running {
   readonly pid: number
   readonly done: Promise<Output>
+  /** What it has printed so far. */
+  printed(): Pick<Output, 'stdout' | 'stderr'>
   /** SIGKILL to the process and to every child of it. */
   killGroup(): void
 }
@@ -44,6 +46,7 @@ export function start(file: string, args: readonly string[], { env, stdin = '', 
   return {
     pid,
     done,
+    printed: () => ({ stdout, stderr }),
     killGroup() {
       try {
         process.kill(-pid, 'SIGKILL')

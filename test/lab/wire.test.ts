@@ -1,19 +1,18 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { settingsOf } from './kernel-view.js'
 import { add, type Conf, del, netConf } from './plugin.js'
 import { canPing, newPod } from './pods.js'
-import { sleep, start, until } from './process.js'
+import { start, until } from './process.js'
 import { untouchedHost } from './untouched-host.js'
 import { OTHER_PF, vf } from './virtual-functions.js'
 
 untouchedHost()
 
 /**
- * What tcpdump on the other card of the wire prints until it is told to stop. Not promiscuous: the emulated card then
- * ignores the multicast groups that it has joined.
+ * tcpdump on the other card of the wire. Not promiscuous: the emulated card then ignores the multicast groups that it
+ * has joined.
  */
-async function listen(filter: string): Promise<{ stop(): Promise<string> }> {
+async function listen(filter: string): Promise<Listener> {
   const tcpdump = start('tcpdump', [
     '-i',
     OTHER_PF,
@@ -25,18 +24,25 @@ async function listen(filter: string): Promise<{ stop(): Promise<string> }> {
     '-v',
     ...filter.split(' '),
   ])
-  await until('tcpdump listens', async () => readFileSync('/proc/net/packet', 'utf8').split('\n').length > 2)
+  // Its socket is open long before the filter is in it, and what arrives between is thrown away.
+  await until('tcpdump listens', async () => tcpdump.printed().stderr.includes('listening on'))
+  const seen = (): string => tcpdump.printed().stdout.replaceAll(/\n\s+/g, ' ')
   return {
+    seen,
     async stop() {
-      await sleep(SETTLE_MS)
       process.kill(tcpdump.pid, 'SIGINT')
-      return (await tcpdump.done).stdout.replaceAll(/\n\s+/g, ' ')
+      await tcpdump.done
+      return seen()
     },
   }
 }
 
-/** Until a frame has gone through tcpdump. */
-const SETTLE_MS = 500
+interface Listener {
+  /** A frame in a line, so far. */
+  seen(): string
+  /** The same, to its end. */
+  stop(): Promise<string>
+}
 
 const at = (address: string): Conf => ({ ipam: { type: 'static', addresses: [{ address }] } })
 
@@ -54,6 +60,8 @@ describe('what neighbours on the wire see of an ADD', () => {
     const listener = await listen(filter)
     await add(pod, conf)
     await del(pod, conf)
+    // It reads files of the machine before it prints its first frame.
+    await until('the announcement is seen', async () => seen.test(listener.seen())).catch(() => undefined)
     expect(await listener.stop()).toMatch(seen)
   })
 })

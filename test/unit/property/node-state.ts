@@ -1,4 +1,3 @@
-import { igbDriver } from '../../fakes/card.js'
 import type { FakeLink, FakeNetns } from '../../fakes/links.js'
 import { makeNode, SMALL_NODE, type VfPlace, vfAddressAt, vfNameAt } from '../../fakes/node.js'
 import type { FakeWorld } from '../../fakes/world.js'
@@ -20,7 +19,6 @@ function season(world: FakeWorld): FakeWorld {
     if (place.index === 1) {
       Object.assign(vf.settings, { vlan: 7, vlanQoS: 1, maxTxRateMbps: 500, spoofchk: false })
       Object.assign(link, { mtu: 1400, isUp: true, isPromisc: true })
-      vf.settings.mac = SMALL_NODE.drivers[place.pf] === igbDriver ? link.mac : vf.settings.mac
     } else if (place.index === 2) {
       vf.hasAdminMac = true
       vf.settings.mac = link.mac

@@ -48,6 +48,9 @@ function talkTo(replies: readonly (readonly Reply[] | readonly (readonly Reply[]
         )
         waiting.push(encodeMessages(answers))
       },
+      async busInfo() {
+        return undefined
+      },
       async receive() {
         const next = waiting.shift() ?? 'ETIMEDOUT'
         if (typeof next === 'string') {
