@@ -16,7 +16,7 @@ export default defineConfig([
     ...base,
     entry: {
       main: 'src/main.ts',
-      snapshot: 'src/snapshot.ts',
+      start: 'src/start.ts',
       'log-writer': 'src/log-writer.ts',
       ctl: 'src/ctl.ts',
     },
@@ -30,6 +30,8 @@ export default defineConfig([
       'bench-in-guest': 'scripts/tools/bench/in-guest.ts',
       'bench-on-machine': 'scripts/tools/bench/on-machine.ts',
       'bench-report': 'scripts/tools/bench/report.ts',
+      bytecode: 'scripts/tools/bytecode.ts',
+      sbom: 'scripts/tools/sbom.ts',
       summary: 'scripts/tools/summary.ts',
       'kill-hook': 'test/lab/kill-hook.ts',
     },

@@ -2,6 +2,10 @@
 #ifndef SRIOV_SHIM_BYTES_H
 #define SRIOV_SHIM_BYTES_H
 
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "big-endian machines are not supported: numbers are handed on as they lie in memory"
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,38 +1,27 @@
 /*
  * DIR/sriov: hands the call to the resident process where there is one, and
- * otherwise becomes the plugin that lies in DIR/.sriov/current, with the
+ * otherwise starts the plugin that lies in DIR/.sriov/current, with the
  * Node.js, the loader and the libraries that lie there with it. Needs nothing
- * of the host: no PATH, no working directory, no Node.js, no C library.
+ * of the host: no PATH, no working directory, no Node.js, no C library, no
+ * /proc.
  *
- * Whatever goes wrong with the resident process, the call is carried out: no
- * pod fails because of it.
- *
- * `current` is a link to the folder of one release. It is read once, so that
- * an upgrade that switches it meanwhile cannot mix two releases.
+ * Whatever goes wrong with the resident process, the call is carried out; and
+ * whatever goes wrong with Node.js, it is answered.
  */
 #include "failure.h"
+#include "node.h"
+#include "one_shot.h"
 #include "protocol.h"
 #include "release.h"
 #include "request.h"
 #include "resident.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* NODE_OPTIONS and its kin of the caller would change, or break, the bundled Node.js. */
-static void drop_node_variables(char **environment)
-{
-	char **kept = environment;
-
-	for (char **variable = environment; *variable != NULL; variable++) {
-		if (strncmp(*variable, "NODE_", 5) != 0)
-			*kept++ = *variable;
-	}
-	*kept = NULL;
-}
 
 /* A caller that closed one of the three would find a socket or a file there. Node.js does the same. */
 static bool open_standard_streams(void)
@@ -70,20 +59,20 @@ static int print(const struct answer *answer)
 	return write_all(STDOUT_FILENO, answer->out, answer->out_length) ? answer->exit_code : 1;
 }
 
-/* Tells the plugin that this very call was begun before, and may even have been through. */
-static char **mark_as_repeated(char **environment)
+/* Becomes the operator's command. Returns only when that fails, having said so: the exit code. */
+static int run_command(char *const arguments[], char *const environment[])
 {
-	struct bytes list = { 0 };
-	char *mark = REPEATED_VARIABLE "=1";
-	size_t count = 0;
+	static char release[PATH_MAX];
+	static const char *const nothing[] = { NULL };
+	struct command command;
+	int exit_code = release_find(release);
 
-	while (environment[count] != NULL)
-		count++;
-	/* The mark first; of a name that is there twice, the first counts. */
-	if (!bytes_append(&list, &mark, sizeof(mark)) ||
-	    !bytes_append(&list, environment, (count + 1) * sizeof(char *)))
-		return environment;
-	return (char **)(void *)list.data;
+	if (exit_code != 0)
+		return exit_code;
+	char **all = node_environment(nothing, environment);
+	if (all != NULL && node_for_command(&command, release, arguments))
+		execve(command.words[0], command.words, all);
+	return fail("cannot start", release);
 }
 
 int main(int argc, char *argv[], char *environment[])
@@ -92,21 +81,19 @@ int main(int argc, char *argv[], char *environment[])
 	struct answer answer;
 	enum outcome outcome = NOT_TAKEN;
 
-	(void)argc;
-	drop_node_variables(environment);
+	if (!open_standard_streams())
+		return fail("cannot open", "/dev/null");
 	if (release_is_command())
-		return release_run_command(argv, environment);
+		return run_command(argv + (argc > 0), environment);
 	const char *verb = getenv("CNI_COMMAND");
 	if (verb != NULL && strcmp(verb, "VERSION") == 0 && release_print_version())
 		return 0;
 	const char *path = resident_socket();
-	if (path == NULL || !open_standard_streams())
-		return release_run_plugin(environment);
-	if (request_make(&request, environment))
+	if (path != NULL && request_make(&request, environment))
 		outcome = resident_call(path, &request.frame, open_pod_netns(), &answer);
 	if (outcome == ANSWERED)
 		return print(&answer);
-	if (!request_give_back_stdin(&request))
+	if (path != NULL && !request_give_back_stdin(&request))
 		return fail("cannot keep", "stdin");
-	return release_run_plugin(outcome == BROKEN_OFF ? mark_as_repeated(environment) : environment);
+	return one_shot_run(environment, outcome == BROKEN_OFF);
 }

@@ -1,6 +1,7 @@
+import { isUtf8 } from 'node:buffer'
 import type { ClockPort } from '../host/ports.js'
 import type { PassedDescriptor, PeerSocket } from '../host/unix-sockets.js'
-import { requestStart } from './protocol.js'
+import { REQUEST_HEADER_BYTES, requestStart } from './protocol.js'
 
 /** More than nearly every request has. */
 const FIRST_BYTES = 16 * 1024
@@ -64,6 +65,10 @@ export async function readFrame(socket: PeerSocket, options: ReadOptions): Promi
       }
       isCounted = true
       if (count === start.length) {
+        // Decoding would change it. The launcher carries it out by itself then, and the call is refused with a reason.
+        if (!isUtf8(buffer.subarray(REQUEST_HEADER_BYTES, count))) {
+          return refused('is not UTF-8')
+        }
         return { kind: 'frame', frame: buffer.subarray(0, count) }
       }
       buffer = withLength(buffer, count, start.length)

@@ -1,6 +1,7 @@
+import { isUtf8 } from 'node:buffer'
 import { readSync, writeSync } from 'node:fs'
 import type { Streams } from '../cni/dispatch.js'
-import { errnoOf } from '../errors.js'
+import { errnoOf, PluginError } from '../errors.js'
 
 const STDIN = 0
 const STDOUT = 1
@@ -12,6 +13,7 @@ const CHUNK_BYTES = 65_536
 /** Waits a little without an event loop: whoever is at the other end of a non-blocking pipe needs time. */
 const pause = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
 
+/** @throws PluginError kind `decode` for what is no text, and the errors of Node.js */
 function readAll(fd: number): string {
   const chunks: Buffer[] = []
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
@@ -27,7 +29,12 @@ function readAll(fd: number): string {
       pause()
     }
   }
-  return Buffer.concat(chunks).toString('utf8')
+  const bytes = Buffer.concat(chunks)
+  // Decoding would replace the bytes that are no text, and the IPAM plugin would get another configuration.
+  if (!isUtf8(bytes)) {
+    throw new PluginError({ kind: 'decode', message: 'stdin is not UTF-8' })
+  }
+  return bytes.toString('utf8')
 }
 
 function writeAll(fd: number, text: string): void {

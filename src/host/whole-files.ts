@@ -1,6 +1,7 @@
 /** Files that are written beside their place and put there whole: nobody ever reads half of one. */
 import {
   closeSync,
+  copyFileSync,
   existsSync,
   fsyncSync,
   linkSync,
@@ -107,9 +108,51 @@ function writeBeside<T>(
   }
 }
 
-function linkUnlessPresent(from: string, to: string): boolean {
+/** What link(2) says on a file system that has no hard links, as some of FUSE and of the network: EPERM, by its man page. */
+const NO_LINKS = new Set(['EPERM', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS'])
+
+/** Gives a file a second name; false on a file system that has no hard links. */
+function tryLink(from: string, to: string): boolean {
   try {
     linkSync(from, to)
+    return true
+  } catch (error) {
+    if (NO_LINKS.has(errnoOf(error) ?? '')) {
+      return false
+    }
+    throw error
+  }
+}
+
+/** Makes the second name of a temporary file, without hard links a copy on the disk; returns its path. */
+function makeSecond(temporary: string): string {
+  const path = second(temporary)
+  if (!tryLink(temporary, path)) {
+    copyFileSync(temporary, path)
+    syncPath(path)
+  }
+  return path
+}
+
+/**
+ * Does without hard links what a link does: takes a path that must be free. A kill in between leaves an empty file, which
+ * counts as a damaged record of an attachment that has nothing yet.
+ */
+function copyUnlessPresent(from: string, to: string): void {
+  closeSync(openSync(to, 'wx'))
+  try {
+    renameSync(makeSecond(from), to)
+  } catch (error) {
+    removeIfPresent(to)
+    throw error
+  }
+}
+
+function linkUnlessPresent(from: string, to: string): boolean {
+  try {
+    if (!tryLink(from, to)) {
+      copyUnlessPresent(from, to)
+    }
     return true
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') {
@@ -122,8 +165,7 @@ function linkUnlessPresent(from: string, to: string): boolean {
 /** A second name for a file, which it takes from another file at once where that has it. */
 function linkOver(from: string, to: string): void {
   if (!linkUnlessPresent(from, to)) {
-    linkSync(from, second(from))
-    renameSync(second(from), to)
+    renameSync(makeSecond(from), to)
   }
 }
 
@@ -146,9 +188,9 @@ export const writeWhole = (addon: Addon, path: string, text: string, twin: strin
   writeBeside(addon, path, text, {
     durability: 'file',
     place(temporary) {
-      linkSync(temporary, second(temporary))
+      const copy = makeSecond(temporary)
       renameSync(temporary, path)
-      renameSync(second(temporary), twin)
+      renameSync(copy, twin)
     },
   })
 

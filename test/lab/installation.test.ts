@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, symlinkSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { link, linksIn } from './kernel-view.js'
 import {
@@ -63,6 +63,31 @@ describe('the installed plugin', () => {
     expect(await callFrom('ADD')).toMatchObject({ exitCode: 0 })
     expect((await link(DEFAULT_IFNAME, pod)).parentdev).toBe(vf(6).pci)
     expect(await callFrom('DEL')).toMatchObject({ exitCode: 0, stdout: '' })
+  })
+
+  test('hands the whole environment of its caller on to the IPAM plugin', async () => {
+    await shell(`mkdir -p ${TRIAL}/bin
+      printf '#!/bin/sh\\nenv -0 >${TRIAL}/environment\\nls /proc/self/fd >${TRIAL}/descriptors\\nexec ${BIN_DIR}/static\\n' >${TRIAL}/bin/noting
+      chmod 755 ${TRIAL}/bin/noting`)
+    const env = {
+      CNI_PATH: `${TRIAL}/bin:${BIN_DIR}`,
+      NODE_NAME: 'worker-1',
+      NODE_OPTIONS: '--no-such-option',
+      OPENSSL_CONF: '/nowhere',
+      LD_LIBRARY_PATH: '/nowhere',
+      GLIBC_TUNABLES: 'glibc.malloc.perturb=7',
+      MALLOC_PERTURB_: '7',
+    }
+    const pod = await newPod()
+    const noted = { ...conf, ipam: { type: 'noting', addresses: [{ address: '10.9.0.3/24' }] } }
+    await add(pod, noted, { env })
+    const lines = readFileSync(`${TRIAL}/environment`, 'utf8').split('\0')
+    expect(lines).toEqual(expect.arrayContaining(Object.entries(env).map(([name, value]) => `${name}=${value}`)))
+    // 3 is that of ls(1) for the folder.
+    expect(readFileSync(`${TRIAL}/descriptors`, 'utf8')).toBe('0\n1\n2\n3\n')
+    expect(lines.filter((line) => /^(CALLER_|SRIOV_CNI_)/.test(line))).toEqual([])
+    await del(pod, noted, { env })
+    expect(await host.differences()).toEqual([])
   })
 
   test('does ADD and DEL where nothing is but itself, its state, the namespaces, /sys and /proc', async () => {

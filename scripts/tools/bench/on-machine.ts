@@ -9,7 +9,7 @@ import type { Command } from '../../../src/host/ports.js'
 import { type Case, ONE_SHOT } from './cases.js'
 import { type Figures, measure, time } from './measure.js'
 
-const { BENCH_BIN = '', BENCH_STATE = '', BENCH_DAEMON = '' } = process.env
+const { BENCH_NODE = '', BENCH_BIN = '', BENCH_STATE = '', BENCH_DAEMON = '' } = process.env
 
 const SAMPLES = 20
 const KILOBYTES = 1024
@@ -53,7 +53,7 @@ const version = (environment: Readonly<Record<string, string>>): Command => ({
 })
 
 const STARTS: readonly Case[] = [
-  { name: 'node -e 0', add: () => ({ path: process.execPath, args: ['-e', '0'], environment: {} }) },
+  { name: 'node -e 0', add: () => ({ path: BENCH_NODE, args: ['-e', '0'], environment: {} }) },
   { name: 'one-shot VERSION', add: () => version(ONE_SHOT) },
   { name: 'one-shot ADD of an unknown device', status: 1, add: () => call('ADD', NOWHERE, ONE_SHOT) },
   { name: 'resident ADD of an unknown device', status: 1, add: () => call('ADD', NOWHERE) },

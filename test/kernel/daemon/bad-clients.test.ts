@@ -27,6 +27,7 @@ describe.skipIf(missing)(`startServer() with clients that misbehave (${missing ?
   test.each([
     ['garbage', Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n')],
     ['a frame of 100 MB', Buffer.concat([huge, Buffer.alloc(1_000_000)])],
+    ['a configuration that is not UTF-8', Buffer.concat([request('x').subarray(0, -1), Buffer.from([0xff])])],
     ['more than its frame', Buffer.concat([request('x'), Buffer.from('y')])],
   ])('closes at once after %s', LIMIT, async (_name, bytes) => {
     expect(await untilClosed(await under.client(bytes))).toBeLessThan(PEER_TIMEOUT_MS)

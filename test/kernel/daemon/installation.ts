@@ -1,11 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build, type Options } from 'tsup'
 import config from '../../../tsup.config.js'
 import { ROOT } from '../netns.js'
 
+const TOLD_DEVICES = join(ROOT, 'test/kernel/daemon/told-devices.ts')
 const FLAGS = ['-std=c11', '-D_GNU_SOURCE', '-g', '-Wall', '-Wextra', '-Werror']
 
 /** What a program left. */
@@ -85,12 +86,12 @@ export async function install({ isSanitized = false, hasOneShot = true } = {}): 
   execFileSync('cc', [...FLAGS, ...more, '-o', plugin, ...sources.map((name) => join(shim, name))])
   copyFileSync(plugin, join(base, 'sriovctl'))
   const [bundle] = [config].flat()
-  await build({ ...(bundle as Options), config: false, silent: true, outDir: release })
+  await build({ ...(bundle as Options), config: false, silent: true, outDir: release, inject: [TOLD_DEVICES] })
   copyFileSync(join(ROOT, 'build/Release/sriov_native.node'), join(release, 'sriov_native.node'))
   symlinkSync(process.execPath, join(release, 'node'))
   symlinkSync('release-1', join(base, 'current'))
   if (!hasOneShot) {
-    rmSync(join(release, 'main.cjs'))
+    rmSync(join(release, 'start.cjs'))
   }
   return {
     folder,
@@ -102,6 +103,20 @@ export async function install({ isSanitized = false, hasOneShot = true } = {}): 
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
+}
+
+/** What a stand-in for the plugin has at hand: src/host/launched.ts in plain JavaScript, and a count of its starts. */
+const STAND_IN = `
+  const { appendFileSync, readFileSync, writeSync } = require('node:fs')
+  const report = (bytes) => writeSync(Number(process.env.SRIOV_CNI_REPORT), Buffer.from(bytes))
+  const begun = () => report('B')
+  const answered = (code) => report([65, code])
+  appendFileSync(__dirname + '/starts', process.pid + '\\n')
+`
+
+/** Puts a program in the place of the plugin for one call. */
+export function replacePlugin(folder: string, program: string): void {
+  writeFileSync(join(folder, '.sriov/current/start.cjs'), STAND_IN + program)
 }
 
 /** A resident process under test. */

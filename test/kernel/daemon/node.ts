@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ip } from '../netns.js'
+import { DEVICES, macOf } from './devices.js'
 import { cniEnvironment, type Installation, type Running, start } from './installation.js'
 
 /**
@@ -46,7 +47,7 @@ echo '{"cniVersion":"1.0.0","ips":[{"address":"10.77.0.5/24"}]}'
 
 /** Makes a host for an installation. */
 export async function makeNode({ folder, plugin, socket }: Installation): Promise<TestNode> {
-  const devices = [0, 1, 2, 3].map((index) => `0000:ff:00.${index}`)
+  const devices = DEVICES
   const sys = join(folder, 'pci')
   const bin = join(folder, 'ipam')
   const hold = join(folder, 'hold-ipam')
@@ -58,7 +59,7 @@ export async function makeNode({ folder, plugin, socket }: Installation): Promis
     symlinkSync('../../../bus/pci/drivers/fakevf', join(sys, device, 'driver'))
   })
   const setUp = `mount -t sysfs sysfs /sys; mount --bind ${sys} /sys/bus/pci/devices; ip link set lo up
-    for i in 0 1 2 3; do ip link add vf$i type veth peer name peer$i; done; echo ready; exec sleep 3600`
+    ${DEVICES.map((_device, i) => `ip link add vf${i} address ${macOf(i)} type veth peer name peer${i}`).join('; ')}; echo ready; exec sleep 3600`
   const holder = spawn('unshare', ['--mount', '--propagation', 'slave', '--net', 'sh', '-ec', setUp], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { ACKNOWLEDGEMENT, decodeRequest, encodeResult, PROTOCOL_VERSION } from '../../../src/daemon/protocol.js'
 import { missingCapability } from '../netns.js'
 import { FakeResident } from './fake-resident.js'
-import { type Installation, install, type Output, type Running, start } from './installation.js'
+import { type Installation, install, type Output, type Running, replacePlugin, start } from './installation.js'
 
 const LIMIT = { timeout: 60_000 }
 const missing = missingCapability()
@@ -19,12 +19,13 @@ let resident: FakeResident
 beforeAll(async () => {
   if (!missing) {
     installation = await install({ isSanitized: true })
-    // In place of the plugin: says what it was called with.
-    const oneShot = `const stdin = require('node:fs').readFileSync(0)
-      process.stdout.write(JSON.stringify({ oneShot: process.env.CNI_COMMAND, bytes: stdin.length, again: process.env.SRIOV_CNI_AGAIN }))
+    // Says what it was called with.
+    const program = `begun()
+      const stdin = readFileSync(0)
+      process.stdout.write(JSON.stringify({ oneShot: process.env.CALLER_CNI_COMMAND, bytes: stdin.length, again: process.env.SRIOV_CNI_AGAIN }))
       process.stderr.write(require('node:crypto').createHash('sha256').update(stdin).digest('hex'))
-      process.exit(3)`
-    writeFileSync(join(installation.folder, '.sriov/release-1/main.cjs'), oneShot)
+      answered(3)`
+    replacePlugin(installation.folder, program)
     folder = mkdtempSync(join(installation.folder, 'sockets-'))
     resident = new FakeResident(folder)
   }

@@ -1,4 +1,7 @@
-/* Exercises every mechanism of native/mechanisms.h in a network namespace of its own; for sanitizers. */
+/*
+ * Exercises the mechanisms of native/mechanisms.h in a network namespace of its own; for sanitizers.
+ * Usage: harness [PART...]: all parts, or those named.
+ */
 #include "harness.h"
 #include "mechanisms.h"
 
@@ -77,19 +80,26 @@ static void route_sockets(int other, int file)
 	REQUIRE(answer != NULL && route_socket_receive(fd, answer, (size_t)size) == size);
 	REQUIRE(((struct nlmsghdr *)answer)->nlmsg_type == RTM_NEWLINK);
 	free(answer);
+	char bus_info[DRIVER_BUS_INFO_BYTES];
+	REQUIRE(driver_bus_info(fd, "none", bus_info) == -ENODEV);
+	REQUIRE(driver_bus_info(fd, "a-name-of-more-than-fifteen-bytes", bus_info) == -ENODEV);
+	/* The loopback interface has no driver. */
+	REQUIRE(driver_bus_info(fd, "lo", bus_info) == -EOPNOTSUPP);
 	close(fd);
+	REQUIRE(driver_bus_info(9999, "lo", bus_info) == -EBADF);
 	REQUIRE(route_socket_open(file) == -EINVAL);
 	REQUIRE(route_socket_send(fd, &request, sizeof(request)) == -EBADF);
 	REQUIRE(route_socket_next_size(9999, 10) < 0);
 	REQUIRE(route_socket_receive(9999, &request, sizeof(request)) == -EBADF);
 }
 
-static void frames(int other)
+static void frames(int other, int file)
 {
 	unsigned char frame[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
 	frame[12] = 0x08;
 	frame[13] = 0x06;
+	(void)file;
 	int sent = frame_send(other, 1, frame, sizeof(frame));
 	REQUIRE(sent > 0 || sent == -ENETDOWN);
 	if (sent > 0)
@@ -99,8 +109,10 @@ static void frames(int other)
 	REQUIRE(frame_send(9999, 1, frame, sizeof(frame)) == -EBADF);
 }
 
-static void locks(void)
+static void locks(int other, int file)
 {
+	(void)other;
+	(void)file;
 	char path[] = "/tmp/sriov-harness-XXXXXX";
 	int first = mkstemp(path);
 	int second = open(path, O_RDWR | O_CLOEXEC);
@@ -114,8 +126,10 @@ static void locks(void)
 	REQUIRE(lock_try(9999) == -EBADF);
 }
 
-static void children(void)
+static void children(int other, int file)
 {
+	(void)other;
+	(void)file;
 	enum { BIG = 200 * 1000 };
 	char *cat[] = { "/bin/cat", NULL };
 	char *sleeper[] = { "/bin/sleep", "20", NULL };
@@ -151,8 +165,10 @@ static void children(void)
 	free(output);
 }
 
-static void child_descriptors(void)
+static void child_descriptors(int other, int file)
 {
+	(void)other;
+	(void)file;
 	char *cat[] = { "/bin/cat", NULL };
 	char *environment[] = { NULL };
 	struct child child;
@@ -176,7 +192,25 @@ static int open_descriptors(void)
 	return count;
 }
 
-int main(void)
+/* Each with another network namespace, and any descriptor that is none. */
+static const struct part {
+	const char *name;
+	void (*run)(int other, int file);
+} PARTS[] = {
+	{ "namespaces", namespaces },	{ "sysctls", sysctls },
+	{ "route sockets", route_sockets }, { "frames", frames },
+	{ "locks", locks },		{ "children", children },
+	{ "child descriptors", child_descriptors }, { "unix sockets", unix_sockets },
+};
+
+static int is_named(const char *name, char *names[])
+{
+	while (*names != NULL && strcmp(*names, name) != 0)
+		names++;
+	return *names != NULL;
+}
+
+int main(int argc, char *argv[])
 {
 	int other = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -184,14 +218,10 @@ int main(void)
 	REQUIRE(other >= 0 && file >= 0);
 	REQUIRE(unshare(CLONE_NEWNET) == 0);
 	int before = open_descriptors();
-	namespaces(other, file);
-	sysctls(other, file);
-	route_sockets(other, file);
-	frames(other);
-	locks();
-	children();
-	child_descriptors();
-	unix_sockets(file);
+	for (size_t i = 0; i < sizeof(PARTS) / sizeof(*PARTS); i++) {
+		if (argc == 1 || is_named(PARTS[i].name, argv + 1))
+			PARTS[i].run(other, file);
+	}
 	REQUIRE(open_descriptors() == before);
 	puts("all mechanisms work");
 	return 0;

@@ -15,6 +15,6 @@
 	} while (0)
 
 /* The sockets of the resident process; `file` is any descriptor to pass. */
-void unix_sockets(int file);
+void unix_sockets(int other, int file);
 
 #endif

@@ -38,8 +38,9 @@ static void pass(int fd, int passed, size_t count)
 	REQUIRE(sendmsg(fd, &message, 0) == 1);
 }
 
-void unix_sockets(int file)
+void unix_sockets(int other, int file)
 {
+	(void)other;
 	enum { BIG = 1000 * 1000 };
 	char path[] = "/tmp/sriov-harness-XXXXXX";
 	char *big = calloc(1, BIG);

@@ -1,0 +1,102 @@
+#include "node.h"
+
+#include "bytecode.h"
+#include "bytes.h"
+#include "release.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool add(struct command *command, char *word)
+{
+	if (command->count == MAX_WORDS) {
+		errno = E2BIG;
+		return false;
+	}
+	command->words[command->count++] = word;
+	command->words[command->count] = NULL;
+	return true;
+}
+
+static bool add_all(struct command *command, char *const words[])
+{
+	for (; *words != NULL; words++) {
+		if (!add(command, *words))
+			return false;
+	}
+	return true;
+}
+
+/* The Node.js of a release. One that is linked statically comes without a loader. */
+static bool begin(struct command *command, const char *release)
+{
+	static char loader[PATH_MAX], libraries[PATH_MAX], node[PATH_MAX];
+
+	command->count = 0;
+	if (path_join(loader, release, "loader") < 0 || path_join(libraries, release, "lib") < 0 ||
+	    path_join(node, release, "node") < 0)
+		return false;
+	/* Nothing of the host's cache of libraries, which names others. */
+	char *const by_loader[] = { loader, "--inhibit-cache", "--library-path", libraries, NULL };
+	return (access(loader, F_OK) != 0 || add_all(command, by_loader)) && add(command, node);
+}
+
+bool node_for_plugin(struct command *command, const char *release, bool with_bytecode)
+{
+	static char script[PATH_MAX], bytecode[PATH_MAX];
+	/*
+	 * Rehashing the built-in snapshot protects servers, not a process of one
+	 * call; its checksum is as good as that of the binary, which nobody
+	 * computes. Nothing runs often enough to be worth compiling, and no thread
+	 * has to wait for such work. The bytecode was made with the same flags.
+	 */
+	char *const flags[] = { "--no-rehash-snapshot", "--no-verify-snapshot-checksum", "--jitless",
+				"--v8-pool-size=0", NULL };
+
+	return begin(command, release) && add_all(command, flags) &&
+	       path_join(script, release, "start.cjs") == 0 && add(command, script) &&
+	       (!with_bytecode ||
+		(path_join(bytecode, release, BYTECODE_NAME) == 0 && add(command, bytecode)));
+}
+
+bool node_for_command(struct command *command, const char *release, char *const arguments[])
+{
+	static char script[PATH_MAX];
+	/*
+	 * The resident process lives in little memory: small generations, and
+	 * one thread that tidies up. Some hundred calls a day are nothing to
+	 * compile for, and nobody is to write code into a process of root's.
+	 */
+	char *const flags[] = { "--jitless", "--max-semi-space-size=1", "--max-old-space-size=96",
+				"--v8-pool-size=1", NULL };
+
+	return begin(command, release) && add_all(command, flags) &&
+	       path_join(script, release, "ctl.cjs") == 0 && add(command, script) &&
+	       add_all(command, arguments);
+}
+
+char **node_environment(const char *const own[], char *const caller[])
+{
+	struct bytes texts = { 0 }, list = { 0 };
+	size_t count = 0;
+
+	for (; own[count] != NULL; count++) {
+		if (!bytes_append(&texts, own[count], strlen(own[count]) + 1))
+			return NULL;
+	}
+	for (; *caller != NULL; caller++, count++) {
+		if (!bytes_append(&texts, CALLER_PREFIX, strlen(CALLER_PREFIX)) ||
+		    !bytes_append(&texts, *caller, strlen(*caller) + 1))
+			return NULL;
+	}
+	/* They have moved while they grew: where they are is known only now. */
+	char *text = (char *)texts.data;
+	for (; count > 0; count--) {
+		if (!bytes_append(&list, &text, sizeof(text)))
+			return NULL;
+		text += strlen(text) + 1;
+	}
+	text = NULL;
+	return bytes_append(&list, &text, sizeof(text)) ? (char **)(void *)list.data : NULL;
+}
