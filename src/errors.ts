@@ -30,6 +30,7 @@ export type Fault =
     }
   /** The PCI device is not there or not a VF that can be used. */
   | { readonly kind: 'device'; readonly message: string }
+  | { readonly kind: 'kernelTooOld'; readonly release: string; readonly oldest: string }
   | { readonly kind: 'vfInUse'; readonly target: string; readonly holder: string }
   | { readonly kind: 'interfaceExists'; readonly name: string; readonly netns: string }
   | { readonly kind: 'alreadyAttached'; readonly key: string; readonly target: string }
@@ -75,6 +76,8 @@ export function describeFault(fault: Fault): string {
       const text = fault.text === undefined ? '' : `: ${fault.text}`
       return `Cannot ${fault.operation} on ${fault.target}${driver}: ${fault.code}${text}`
     }
+    case 'kernelTooOld':
+      return `Linux ${fault.release} on this node is too old: VFs are given to pods on Linux ${fault.oldest} and newer`
     case 'vfInUse':
       return `${fault.target} is in use by ${fault.holder}`
     case 'interfaceExists':

@@ -1,6 +1,6 @@
 import { PluginError } from '../errors.js'
 import { type CallArgs, type Environment, isIdentifier, parseArgs, UNKNOWN_VERB, VERBS, type Verb } from './args.js'
-import { foldKeys, keyTable, parseJsonObject } from './json.js'
+import { foldKeys, keyTable, parseJsonObject, shownJson } from './json.js'
 import { type ParsedNetConf, parseNetConf } from './netconf.js'
 import { CURRENT_VERSION, IMPLIED_VERSION, isAtLeast, requireSupported } from './version.js'
 
@@ -19,7 +19,7 @@ function textKey(key: string, value: unknown): string {
   if (value !== undefined && typeof value !== 'string') {
     throw new PluginError({
       kind: 'decode',
-      message: `error unmarshall network config: ${key} must be a string, it is ${JSON.stringify(value)}`,
+      message: `error unmarshall network config: ${key} must be a string, it is ${shownJson(value)}`,
     })
   }
   return value ?? ''

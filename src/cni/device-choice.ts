@@ -2,6 +2,7 @@
 import type { ConfigIssue } from '../errors.js'
 import type { PciAddress } from '../pci/address.js'
 import type { CallArgs } from './args.js'
+import { shownJson } from './json.js'
 import type { NetConfValues, RuntimeValues } from './netconf-schema.js'
 import { readSelectors, type Selectors } from './selectors.js'
 
@@ -37,7 +38,7 @@ function readVfIndex(values: NetConfValues, { extra }: CallArgs, issues: ConfigI
     return values.vf
   }
   if (!DIGITS.test(VF)) {
-    issues.push({ key: 'CNI_ARGS VF', problem: `must be the index of a VF (it is ${JSON.stringify(VF)})` })
+    issues.push({ key: 'CNI_ARGS VF', problem: `must be the index of a VF (it is ${shownJson(VF)})` })
     return undefined
   }
   return Number(VF)

@@ -6,7 +6,7 @@ import { CURRENT_VERSION, isSupported, SUPPORTED_VERSIONS } from './version.js'
 
 /** Where a call comes from and where its answer goes. */
 export interface Streams {
-  /** All of stdin; may throw the error of Node.js. */
+  /** All of stdin; may throw a PluginError, or the error of Node.js. */
   readStdin(): string
   /** Writes everything before it returns. */
   writeStdout(text: string): void
@@ -25,6 +25,9 @@ function stdinOf({ readStdin }: Streams): () => string {
     try {
       return readStdin()
     } catch (error) {
+      if (error instanceof PluginError) {
+        throw error
+      }
       throw new PluginError({ kind: 'io', message: `error reading from stdin: ${errnoOf(error) ?? String(error)}` })
     }
   }

@@ -1,5 +1,5 @@
 import type { ConfigIssue } from '../errors.js'
-import { foldKeys, keyTable } from './json.js'
+import { foldKeys, keyTable, shownJson } from './json.js'
 import type { NetConfValues } from './netconf-schema.js'
 import type { WantedDpdk } from './wanted.js'
 
@@ -32,7 +32,7 @@ export function readDpdk({ dpdk, pfOnly }: NetConfValues, issues: ConfigIssue[])
     if (typeof value === 'string' && isRight(value)) {
       return value
     }
-    issues.push({ key: `dpdk.${key}`, problem: `must be ${rule} (it is ${JSON.stringify(value)})` })
+    issues.push({ key: `dpdk.${key}`, problem: `must be ${rule} (it is ${shownJson(value)})` })
     return undefined
   }
   const isDriver = (text: string) => DRIVER.test(text)

@@ -51,6 +51,8 @@ export function codeOf(fault: Fault): number {
       return 108
     case 'release':
       return 109
+    case 'kernelTooOld':
+      return 110
   }
 }
 

@@ -5,6 +5,46 @@ export type JsonObject = { readonly [key: string]: unknown }
 export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
+/** Real configurations nest five deep; whatever goes through an object calls itself for each level. */
+const MAX_DEPTH = 1000
+
+/** Where a string of a JSON text ends; `start` is behind its opening quote. The end of the text where it does not end. */
+function endOfString(text: string, start: number): number {
+  let at = start
+  for (;;) {
+    const quote = text.indexOf('"', at)
+    if (quote < 0) {
+      return text.length
+    }
+    let backslashes = 0
+    while (text[quote - 1 - backslashes] === '\\') {
+      backslashes += 1
+    }
+    if (backslashes % 2 === 0) {
+      return quote + 1
+    }
+    at = quote + 1
+  }
+}
+
+/** Whether a JSON text has objects and lists deeper in each other than any code follows them. */
+function isTooDeep(text: string): boolean {
+  if (text.length <= MAX_DEPTH) {
+    return false
+  }
+  // Strings are skipped by hand: a pattern for them fills the stack of the regular expression where one is long.
+  const quoteOrBracket = /["[\]{}]/g
+  let depth = 0
+  for (let found = quoteOrBracket.exec(text); found && depth <= MAX_DEPTH; found = quoteOrBracket.exec(text)) {
+    if (found[0] === '"') {
+      quoteOrBracket.lastIndex = endOfString(text, found.index + 1)
+    } else {
+      depth += found[0] === '[' || found[0] === '{' ? 1 : -1
+    }
+  }
+  return depth > MAX_DEPTH
+}
+
 /**
  * Parses one JSON object; `null` counts as the empty one, as in every Go caller.
  * @throws PluginError kind `decode` when the text is anything else
@@ -12,6 +52,9 @@ export const isJsonObject = (value: unknown): value is JsonObject =>
 export function parseJsonObject(text: string, what: string): JsonObject {
   const refuse = (problem: string): never => {
     throw new PluginError({ kind: 'decode', message: `${what}: ${problem}` })
+  }
+  if (isTooDeep(text)) {
+    return refuse(`it is nested deeper than ${MAX_DEPTH} levels`)
   }
   let value: unknown
   try {
@@ -25,6 +68,14 @@ export function parseJsonObject(text: string, what: string): JsonObject {
   return isJsonObject(value)
     ? value
     : refuse(`it is ${Array.isArray(value) ? 'an array' : `a ${typeof value}`}, not an object`)
+}
+
+const MAX_SHOWN = 120
+
+/** A value as an error shows it: JSON, cut where it is long. */
+export function shownJson(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text
 }
 
 /** Canonical spellings by their lower case. */

@@ -5,7 +5,7 @@
 import type * as z from 'zod/mini'
 import type { ConfigIssue } from '../errors.js'
 import type { CallArgs } from './args.js'
-import { foldKeys, type JsonObject, keyTable, valueAt } from './json.js'
+import { foldKeys, type JsonObject, keyTable, shownJson, valueAt } from './json.js'
 import { Mac, type NetConfValues, RUNTIME_KEYS, type RuntimeValues, Vlan } from './netconf-schema.js'
 import type { KnownAttachment, WantedVf } from './wanted.js'
 
@@ -19,7 +19,7 @@ function check(schema: z.ZodMiniType, key: string, value: unknown, issues: Confi
   if (result.success) {
     return result.data
   }
-  const given = typeof value === 'object' ? '' : ` (it is ${JSON.stringify(value)})`
+  const given = typeof value === 'object' ? '' : ` (it is ${shownJson(value)})`
   issues.push({ key, problem: `${result.error.issues[0]?.message ?? 'is wrong'}${given}` })
   return undefined
 }
@@ -99,7 +99,14 @@ export function readIpamType(values: NetConfValues, issues: ConfigIssue[]): stri
     return undefined
   }
   if (typeof type !== 'string' || type.includes('/') || type === '.' || type === '..') {
-    issues.push({ key: 'ipam.type', problem: `must be the name of an IPAM plugin (it is ${JSON.stringify(type)})` })
+    issues.push({ key: 'ipam.type', problem: `must be the name of an IPAM plugin (it is ${shownJson(type)})` })
+    return undefined
+  }
+  if (type === values.type) {
+    issues.push({
+      key: 'ipam.type',
+      problem: `must be an IPAM plugin: "${type}" is this plugin, which gives no addresses`,
+    })
     return undefined
   }
   return type

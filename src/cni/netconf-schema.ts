@@ -2,6 +2,7 @@ import * as z from 'zod/mini'
 import { isUnicastMac, parseMac } from '../netlink/mac.js'
 import { parsePciAddress } from '../pci/address.js'
 import { ifNameProblem } from './args.js'
+import { isJsonObject } from './json.js'
 
 // One process reads one configuration: compiling the checks would cost more than it saves.
 z.config({ jitless: true })
@@ -20,6 +21,10 @@ const oneOf = <const Values extends readonly [string, ...string[]]>(values: Valu
 const text = z.string('must be a string')
 const flag = z.boolean('must be true or false')
 const object = z.record(z.string(), z.unknown(), 'must be an object')
+
+/** A list as one check, whatever its length: of a list with many wrong entries one is as good as all. */
+const listOf = <Entry>(isEntry: (value: unknown) => value is Entry, error: string) =>
+  z.custom<readonly Entry[]>((value) => Array.isArray(value) && value.every(isEntry), error)
 
 const PciAddress = z.pipe(
   text.check(z.refine((value) => parsePciAddress(value) !== undefined, 'must be a PCI address like 0000:01:10.0')),
@@ -60,7 +65,7 @@ const AbsolutePath = text.check(
   z.refine((value) => value.startsWith('/') && !value.includes('\0'), 'must be an absolute path'),
 )
 
-const Attachments = z.array(object, 'must be a list of attachments')
+const Attachments = listOf(isJsonObject, 'must be a list of attachments')
 
 /** VLAN IDs 0 (untagged) to 4094, IEEE 802.1Q. Shared with CNI_ARGS. */
 export const Vlan = whole(0, 4094)
@@ -115,7 +120,7 @@ export type NetConfValues = { readonly [Key in keyof Keys]?: z.output<Keys[Key]>
 export const RUNTIME_KEYS = {
   mac: Mac,
   deviceID: PciAddress,
-  ips: z.array(text, 'must be a list of addresses'),
+  ips: listOf((one) => typeof one === 'string', 'must be a list of addresses'),
   CNIDeviceInfoFile: AbsolutePath,
 } as const
 

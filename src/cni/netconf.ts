@@ -18,7 +18,7 @@ export interface NetConf {
   readonly cniVersion: CniVersion
   /** "" for Multus 1, which sends none. */
   readonly name: string
-  /** Stdin as it came: IPAM plugins read the same bytes. */
+  /** What IPAM plugins read: stdin as it came, with a name where the caller sends none. */
   readonly text: string
   readonly device?: DeviceChoice
   /** The pod's NUMA node, where the caller knows it. */
@@ -69,14 +69,30 @@ const present = <T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], 
     [K in keyof T]?: Exclude<T[K], undefined>
   }
 
+/** So many keys, and keys so long, may be slips of a hand. */
+const MAX_SLIPS = 20
+const MAX_SLIP_LENGTH = 64
+
 /** What is to be said of keys that are almost known ones. */
 const nearMisses = (unknown: readonly string[], known: readonly string[], prefix = ''): string[] =>
-  unknown.flatMap((key) => {
+  unknown.slice(0, MAX_SLIPS).flatMap((key) => {
+    if (key.length > MAX_SLIP_LENGTH) {
+      return []
+    }
     const suggestion = suggestKey(key, known)
     return suggestion === undefined
       ? []
       : [`unknown key "${prefix}${key}" is ignored; did you mean "${prefix}${suggestion}"?`]
   })
+
+/** The network of callers that name none, for IPAM plugins, which keep their leases by it. */
+const NAME_FOR_IPAM = 'sriov'
+
+/** A configuration with a name behind all its keys: the last of a kind counts. One without `ipam` is read by nobody else. */
+function withName(text: string): string {
+  const end = text.lastIndexOf('}')
+  return /"ipam"/i.test(text) ? `${text.slice(0, end)},"name":"${NAME_FOR_IPAM}"${text.slice(end)}` : text
+}
 
 /** Reads the whole network configuration (docs/configuration.md): every issue, every warning, nothing thrown. */
 export function parseNetConf({ cniVersion, name, text, object }: NetConfHeader, args: CallArgs): ParsedNetConf {
@@ -100,7 +116,7 @@ export function parseNetConf({ cniVersion, name, text, object }: NetConfHeader, 
   const conf: NetConf = {
     cniVersion,
     name,
-    text,
+    text: name === '' ? withName(text) : text,
     vf: present({
       vlan: readVlan(values, args, issues),
       mac: readMac(values, runtime, args, issues),

@@ -1,6 +1,6 @@
 import type { ConfigIssue } from '../errors.js'
 import { type PciAddress, parsePciAddress } from '../pci/address.js'
-import type { JsonObject } from './json.js'
+import { type JsonObject, keyTable, shownJson } from './json.js'
 
 /** A PF by interface name or PCI address, and which of its VFs: all where `indexes` is absent. */
 export interface PfSelector {
@@ -22,6 +22,9 @@ export interface Selectors {
 
 const HEX_ID = /^(?:0x)?([0-9a-f]{4})$/
 const RANGE = /^(\d{1,6})(?:-(\d{1,6}))?$/
+/** Nobody mends a hundred thousand names. */
+const MAX_NAMES_SHOWN = 5
+const MAX_NAME_SHOWN = 64
 const LINK_TYPES = ['ether', 'infiniband']
 
 /** `0-3,5` as ranges, both ends included; undefined when it is none. */
@@ -58,13 +61,15 @@ const LISTS: Readonly<Record<keyof Selectors, readonly [(text: string) => unknow
   linkTypes: [(text) => (LINK_TYPES.includes(text) ? text : undefined), LINK_TYPES.join(' or ')],
 }
 
+const KEYS = keyTable(Object.keys(LISTS))
+
 function readList(key: keyof Selectors, value: unknown, issues: ConfigIssue[]): unknown[] | undefined {
   const [parse, expected] = LISTS[key]
   const parsed = Array.isArray(value) ? value.map((one) => (typeof one === 'string' ? parse(one) : undefined)) : []
   if (!Array.isArray(value) || parsed.includes(undefined)) {
     issues.push({
       key: `selectors.${key}`,
-      problem: `must be a list, each ${expected} (it is ${JSON.stringify(value)})`,
+      problem: `must be a list, each ${expected} (it is ${shownJson(value)})`,
     })
     return undefined
   }
@@ -75,16 +80,20 @@ function readList(key: keyof Selectors, value: unknown, issues: ConfigIssue[]): 
 /** Reads `selectors`. A key that is not known is an error: ignored, it would select a wrong VF. */
 export function readSelectors(given: JsonObject, issues: ConfigIssue[]): Selectors {
   const selectors: Record<string, unknown> = {}
+  const unknown: string[] = []
   for (const [name, value] of Object.entries(given)) {
-    const key = (Object.keys(LISTS) as (keyof Selectors)[]).find((one) => one.toLowerCase() === name.toLowerCase())
+    const key = KEYS.get(name.toLowerCase()) as keyof Selectors | undefined
     if (key === undefined) {
-      issues.push({ key: `selectors.${name}`, problem: `is not known; known are ${Object.keys(LISTS).join(', ')}` })
+      unknown.push(name.slice(0, MAX_NAME_SHOWN))
     } else if (value !== null && value !== undefined) {
       const list = readList(key, value, issues)
       if (list) {
         selectors[key] = list
       }
     }
+  }
+  for (const name of unknown.slice(0, MAX_NAMES_SHOWN)) {
+    issues.push({ key: `selectors.${name}`, problem: `is not known; known are ${Object.keys(LISTS).join(', ')}` })
   }
   return selectors
 }

@@ -3,6 +3,7 @@ import { type ParsedNetConf, requireValid } from '../cni/netconf.js'
 import type { CniResult } from '../cni/result.js'
 import { PluginError } from '../errors.js'
 import type { Host, Netns } from '../host/ports.js'
+import { requireSupportedKernel } from '../node/kernel-release.js'
 import { attachVf } from '../sriov/attach.js'
 import { withDevice } from '../sriov/choose.js'
 import { describeRecorded } from '../sriov/locate.js'
@@ -50,6 +51,7 @@ async function requireNewAttachment(host: Host, cniDir: string, args: CallArgs):
 export async function add(host: Host, args: CallArgs, parsed: ParsedNetConf, pod: Netns): Promise<CniResult> {
   const conf = requireValid(parsed)
   const { cniDir, device } = conf
+  requireSupportedKernel(host.files)
   if (!device) {
     throw new PluginError({ kind: 'config', issues: [{ key: 'deviceID', problem: 'is missing' }] })
   }

@@ -12,6 +12,7 @@ import type { PciAddress } from '../pci/address.js'
 import { driverOf, pfOf, uplinkOf } from '../pci/functions.js'
 import { addressesOf } from '../rtnl/address.js'
 import { openRtnl } from '../rtnl/connection.js'
+import { pciDeviceOf } from '../rtnl/device.js'
 import { linkByName } from '../rtnl/link.js'
 import { readVf } from '../sriov/apply.js'
 import { planVf } from '../sriov/plan.js'
@@ -93,7 +94,7 @@ async function podDifferences(
     if (!link) {
       return [`there is no interface ${ifName} in ${pod.path}`]
     }
-    if (link.parentDevice !== undefined && link.parentDevice !== deviceId) {
+    if ((await pciDeviceOf(rtnl, link)) !== deviceId) {
       return [`${ifName} in ${pod.path} is not the VF ${deviceId} any more`]
     }
     const expected = result.interfaces.find(({ name }) => name === ifName)

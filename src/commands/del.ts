@@ -73,9 +73,6 @@ export async function del(host: Host, args: CallArgs, { conf, issues }: ParsedNe
   }
   void beside(host, () => tidyStateFolder(host.files, cniDir))
   const read = loadAttachment(host.files, cniDir, args)
-  if (read?.kind === 'foreign' && !read.isOtherAttachment) {
-    throw new PluginError({ kind: 'state', path: recordPath(cniDir, args), problem: `${read.problem}; it is kept` })
-  }
   const optionsFor = (record: AttachmentRecord, lock: Lock): ReleaseOptions => ({
     lock,
     ipam: ipamToCall(conf, args, record),
@@ -87,8 +84,12 @@ export async function del(host: Host, args: CallArgs, { conf, issues }: ParsedNe
     )
     return true
   }
-  if ((await releaseClaims(host, cniDir, args, optionsFor)) > 0) {
+  const isNewer = read?.kind === 'foreign' && read.of === 'version'
+  if (!isNewer && (await releaseClaims(host, cniDir, args, optionsFor)) > 0) {
     return true
+  }
+  if (read?.kind === 'foreign' && read.of !== 'attachment') {
+    throw new PluginError({ kind: 'state', path: recordPath(cniDir, args), problem: `${read.problem}; it is kept` })
   }
   if (read?.kind === 'unreadable') {
     putAside(host, cniDir, args, read.problem)

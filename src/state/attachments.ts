@@ -37,7 +37,7 @@ export function loadAttachment(files: FilePort, cniDir: string, key: AttachmentK
   return read.kind === 'record' && !isSameKey(read.record, key)
     ? {
         kind: 'foreign',
-        isOtherAttachment: true,
+        of: 'attachment',
         problem: `belongs to container ${read.record.containerId} interface ${read.record.ifName}`,
       }
     : read
@@ -152,10 +152,14 @@ export function commitAttachment(files: FilePort, cniDir: string, record: Attach
   files.writeDurably(recordPath(cniDir, record), formatRecord(record))
 }
 
+/** Whether a state file says nothing of its attachment: where there is a claim, the claim says it. */
+const isSpoilt = (read: OwnRecord | undefined): boolean =>
+  read?.kind === 'unreadable' || (read?.kind === 'foreign' && read.of === 'plugin')
+
 /** Whether a write or a removal would hit the record of another attachment, or of another VF of this one. */
 function isAnothers(files: FilePort, cniDir: string, { deviceId, ...key }: AttachmentRecord): boolean {
   const read = loadAttachment(files, cniDir, key)
-  return read?.kind === 'foreign' || (read?.kind === 'record' && read.record.deviceId !== deviceId)
+  return read?.kind === 'record' ? read.record.deviceId !== deviceId : read !== undefined && !isSpoilt(read)
 }
 
 /** Replaces a record and its claim; after a power cut each is the old one or this one. */
@@ -169,7 +173,7 @@ export function noteAttachment(files: FilePort, cniDir: string, record: Attachme
 export function restoreRecord(files: FilePort, cniDir: string, record: AttachmentRecord): void {
   const [path, claim] = [recordPath(cniDir, record), claimPath(cniDir, record.deviceId)]
   const isNew = files.createDurably(path, formatRecord(record), claim)
-  if (!isNew && loadAttachment(files, cniDir, record)?.kind === 'unreadable') {
+  if (!isNew && isSpoilt(loadAttachment(files, cniDir, record))) {
     files.writeWhole(path, formatRecord(record), claim)
   }
 }

@@ -91,7 +91,6 @@ export function adoptGoRecord(
         isUp: false,
         isPromisc: false,
         isAllmulti: false,
-        isDeviceShown: true,
       },
     },
     pf: {

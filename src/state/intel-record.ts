@@ -31,7 +31,7 @@ export function adoptIntelRecord(
     driver: kernelDriver,
     driverOverride: '',
     dpdk: { driver: textOf(dpdk_driver), kernelDriver, ...(tool !== '' && { tool }) },
-    original: { netdev: { name: '', isUp: false, isPromisc: false, isAllmulti: false, isDeviceShown: true } },
+    original: { netdev: { name: '', isUp: false, isPromisc: false, isAllmulti: false } },
     pf: {
       address: '',
       name: '',

@@ -22,7 +22,6 @@ const SHAPE = {
       isPromisc: 'boolean',
       isAllmulti: 'boolean',
       altNames: 'strings?',
-      isDeviceShown: 'boolean',
     },
   },
   wanted: { vf: {}, netdev: {} },
@@ -125,8 +124,11 @@ export type ReadRecord =
   | { readonly kind: 'go'; readonly conf: JsonObject; readonly deviceId: PciAddress }
   /** Of intel's plugin 0.x: see intel-record.ts. */
   | { readonly kind: 'intel'; readonly conf: JsonObject; readonly deviceId: PciAddress }
-  /** Not ours to touch. `isOtherAttachment`: ours, but of another container and interface with the same file name. */
-  | { readonly kind: 'foreign'; readonly problem: string; readonly isOtherAttachment?: boolean }
+  /**
+   * Not ours to touch: of a plugin we do not know, of a newer version of this one, or of another container and interface
+   * with the same file name.
+   */
+  | { readonly kind: 'foreign'; readonly of: 'plugin' | 'version' | 'attachment'; readonly problem: string }
   /** `isUnsure`: the disk does not give it; another time it may. */
   | { readonly kind: 'unreadable'; readonly problem: string; readonly isUnsure?: true }
 
@@ -182,10 +184,14 @@ function readRecord(fileText: string): ReadRecord {
     if (intelDevice !== undefined) {
       return { kind: 'intel', conf: value, deviceId: intelDevice }
     }
-    return { kind: 'foreign', problem: 'was written by another plugin' }
+    return { kind: 'foreign', of: 'plugin', problem: 'was written by another plugin' }
   }
   if (typeof schema === 'number' && schema > RECORD_SCHEMA) {
-    return { kind: 'foreign', problem: `has schema ${schema}, written by a newer version of this plugin` }
+    return {
+      kind: 'foreign',
+      of: 'version',
+      problem: `has schema ${schema}, written by a newer version of this plugin`,
+    }
   }
   const misfit = schema === RECORD_SCHEMA ? misfitOf(value) : 'schema'
   if (misfit !== undefined) {

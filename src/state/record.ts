@@ -19,8 +19,6 @@ export interface OriginalNetdev {
   readonly isPromisc: boolean
   readonly isAllmulti: boolean
   readonly altNames?: readonly string[]
-  /** Whether the kernel tells the PCI device of an interface (since 5.14): a name alone does not prove it then. */
-  readonly isDeviceShown: boolean
 }
 
 /** The PF of a VF, the VF's number there, and the settings that the PF held for it: those that are to be given back. */

@@ -25,7 +25,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-function run(environment: Record<string, string>, input: string | undefined, cwd = '/') {
+function run(environment: Record<string, string>, input: string | Buffer | undefined, cwd = '/') {
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(folder, 'main.cjs')], {
     cwd,
     env: environment,
@@ -113,6 +113,14 @@ describe('with a state folder of its own', () => {
     expect(oneDocument(stderr)).toMatchObject({ level: 'warning', msg: expect.stringContaining('max_tx_rate') })
     const logFile = join(folder, 'log/sriov.log')
     expect(run(environment('STATUS'), conf({ ...near, logFile }))).toEqual({ status: 0, stdout: '', stderr: '' })
+  })
+
+  test('one that is not UTF-8 is refused with code 6: an IPAM plugin would get another', () => {
+    const bytes = Buffer.from(conf({ deviceID: '0000:01:10.0', comment: '?' }))
+    bytes[bytes.lastIndexOf('?')] = 0xff
+    const { status, stdout } = run(environment('ADD'), bytes)
+    expect({ status, code: oneDocument(stdout)?.code }).toEqual({ status: 1, code: 6 })
+    expect(stdout).toContain('stdin is not UTF-8')
   })
 
   test('a configuration of 1 MB is read', () => {

@@ -24,6 +24,7 @@ const FAULTS: Readonly<{ [Kind in Fault['kind']]: readonly [Extract<Fault, { kin
   duplicateAddress: [{ kind: 'duplicateAddress', address: 'm', interfaceName: 'i' }, 107],
   mismatch: [{ kind: 'mismatch', differences: ['m'] }, 108],
   release: [{ kind: 'release', target: 'm', problems: ['p'] }, 109],
+  kernelTooOld: [{ kind: 'kernelTooOld', release: 'm', oldest: 'm' }, 110],
 }
 
 describe.each(Object.entries(FAULTS))('a fault of kind %s', (_kind, [fault, code]) => {

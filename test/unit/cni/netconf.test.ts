@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { requireValid } from '../../../src/cni/netconf.js'
+import { parseArgs, VERBS } from '../../../src/cni/args.js'
+import { parseNetConf, requireValid } from '../../../src/cni/netconf.js'
 import { VF_ADDRESS } from '../../fakes/machine.js'
 import { issueKeys, parseConf } from '../../fakes/parse.js'
 import { ACCEPTED, REFUSED } from '../../fixtures/netconf.js'
@@ -243,4 +244,28 @@ test.each([
 test('l2enable drops the IPAM plugin', () => {
   expect(parseConf({ ipam: { type: 'host-local' } }).conf.ipamType).toBe('host-local')
   expect(parseConf({ ipam: { type: 'host-local' }, l2enable: true }).conf.ipamType).toBeUndefined()
+})
+
+describe('the configuration that IPAM plugins read', () => {
+  const textOf = (text: string, name: string) =>
+    parseNetConf(
+      { cniVersion: '0.1.0', name, text, object: JSON.parse(text) },
+      parseArgs(VERBS.ADD, { CNI_CONTAINERID: 'c', CNI_NETNS: '/n', CNI_IFNAME: 'net1', CNI_PATH: '/p' }),
+    ).conf.text
+
+  test('is that of the call, byte for byte', () => {
+    const text = ' {"name": "n",  "ipam": {"type": "host-local", "big": 12345678901234567890}}\n'
+    expect(textOf(text, 'n')).toBe(text)
+  })
+
+  test.each(['{"ipam": {"type": "host-local"}, "name": null, "type": "sriov" }\n', '{"name": "", "IPAM": {}}'])(
+    'has a name where the caller gives none: %s',
+    (text) => {
+      expect(JSON.parse(textOf(text, ''))).toEqual({ ...JSON.parse(text), name: 'sriov' })
+    },
+  )
+
+  test('stays as it is without ipam', () => {
+    expect(textOf('{"type": "sriov"}', '')).toBe('{"type": "sriov"}')
+  })
 })

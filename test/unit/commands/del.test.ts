@@ -41,6 +41,15 @@ describe('DEL', () => {
     expect(world.files.get(RECORD)).toBe('{"schema":99}')
   })
 
+  test('keeps the record of a newer version that has this version’s claim beside it: it may know more', async () => {
+    const { world } = await attached()
+    world.files.set(RECORD, '{"schema":99}')
+    const { vfs } = snapshot(world)
+    expect(codeOf(await call(world, 'DEL', FULL))).toBe(106)
+    expect(world.files.get(RECORD)).toBe('{"schema":99}')
+    expect(snapshot(world).vfs).toEqual(vfs)
+  })
+
   test.each(['a plain file', 'another namespace'])('works when the namespace path is %s by now', async (what) => {
     const { world } = await attached()
     world.removeNetns(POD_A)

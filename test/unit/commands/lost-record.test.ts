@@ -15,6 +15,7 @@ const DAMAGES: readonly (readonly [string, (text: string) => string | undefined]
   ['emptied', () => ''],
   ['cut off', (text) => text.slice(0, text.length / 2)],
   ['overwritten', () => 'garbage'],
+  ['replaced by JSON that no plugin writes', () => '{"version":99}'],
 ]
 
 function damage({ files }: FakeWorld, path: string, spoil: (text: string) => string | undefined): void {
