@@ -1,6 +1,6 @@
 /**
- * Which room may import which: entries → commands → sriov → ipam → state, pci, rtnl → host/ports (types).
- * errors, the codecs of netlink, the types of cni and pci/address are for all.
+ * Which room may import which: entries → commands, daemon → sriov, ipam → state → node, pci, rtnl → host/ports (types).
+ * errors, the codecs of netlink, the types of cni and pci/address are for all. The rooms of sriov import downwards, too.
  */
 const layers = [
   { name: 'errors', path: '^src/errors', may: [] },
@@ -14,27 +14,24 @@ const layers = [
     may: ['^src/errors', '^src/host/(ports|errno)', '^src/netlink/', '^src/rtnl/', '^src/cni/', '^src/pci/address'],
   },
   {
+    name: 'node',
+    path: '^src/node/',
+    may: ['^src/errors', '^src/host/ports', '^src/cni/json', '^src/node/', '^src/pci/'],
+  },
+  {
     name: 'state',
     path: '^src/state/',
-    may: ['^src/errors', '^src/host/ports', '^src/netlink/', '^src/pci/address', '^src/state/', '^src/cni/'],
-  },
-  { name: 'node', path: '^src/node/', may: ['^src/errors', '^src/host/ports', '^src/node/'] },
-  { name: 'ipam', path: '^src/ipam', may: ['^src/errors', '^src/host/ports', '^src/cni/', '^src/state/'] },
-  {
-    name: 'sriov',
-    path: '^src/sriov/',
     may: [
       '^src/errors',
       '^src/host/ports',
-      '^src/cni/',
       '^src/netlink/',
-      '^src/pci/',
-      '^src/rtnl/',
+      '^src/pci/address',
+      '^src/node/',
       '^src/state/',
-      '^src/ipam',
-      '^src/sriov/',
+      '^src/cni/',
     ],
   },
+  { name: 'ipam', path: '^src/ipam', may: ['^src/errors', '^src/host/ports', '^src/cni/', '^src/state/'] },
   {
     name: 'commands',
     path: '^src/commands/',
@@ -43,9 +40,29 @@ const layers = [
   {
     name: 'daemon',
     path: '^src/daemon/',
-    may: ['^src/errors', '^src/host/', '^src/(cni|daemon)/', '^src/commands/handlers', '^src/state/lock-holders'],
+    may: ['^src/errors', '^src/host/', '^src/(cni|daemon)/', '^src/commands/handlers', '^src/node/lock-holders'],
   },
 ]
+
+/** The rooms of sriov, and which of them each may import beside itself. */
+const rooms = {
+  device: [],
+  netdev: [],
+  pf: ['device'],
+  users: ['device', 'netdev'],
+  driver: ['users'],
+  'give-back': ['device', 'pf', 'netdev', 'driver', 'users'],
+  allocation: ['device', 'users', 'give-back'],
+  attach: ['device', 'pf', 'netdev', 'driver', 'users', 'give-back', 'allocation'],
+}
+const belowSriov = ['^src/errors', '^src/host/ports', '^src/(cni|netlink|pci|rtnl|node|state)/', '^src/ipam']
+for (const [room, others] of Object.entries(rooms)) {
+  layers.push({
+    name: `sriov-${room}`,
+    path: `^src/sriov/${room}/`,
+    may: [...belowSriov, ...[room, ...others].map((one) => `^src/sriov/${one}/`)],
+  })
+}
 
 const edges = ['^(node:)?(fs|child_process|net|os|dgram|worker_threads)(/|$)']
 
@@ -58,6 +75,12 @@ module.exports = {
       from: { path },
       to: { path: '^src', pathNot: may },
     })),
+    {
+      name: 'every-file-of-sriov-has-a-room',
+      severity: 'error',
+      from: {},
+      to: { path: `^src/sriov/(?!(${Object.keys(rooms).join('|')})/)` },
+    },
     {
       name: 'only-host-touches-the-machine',
       severity: 'error',

@@ -17,7 +17,7 @@ export default defineConfig([
     entry: {
       main: 'src/main.ts',
       start: 'src/start.ts',
-      'log-writer': 'src/log-writer.ts',
+      'log-writer': 'src/host/log-writer.ts',
       ctl: 'src/ctl.ts',
     },
     outDir: 'dist',

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
+import { LOG_LEVELS, type LogLevelName } from './cni/log-levels.js'
 import { RESIDENT_SOCKET } from './daemon/protocol.js'
-import { type DaemonArguments, daemon } from './daemon.js'
+import { type DaemonOptions, runDaemon } from './daemon/run.js'
 import { messageOf } from './errors.js'
-import type { LogLevelName } from './host/ports.js'
 
 const HELP = `Usage: sriovctl daemon [--socket PATH] [--log-level LEVEL] [--log-file FILE]
 
@@ -21,11 +21,10 @@ Example:
 
 const USAGE_EXIT_CODE = 2
 
-const LEVELS: readonly string[] = ['error', 'warning', 'info', 'debug'] satisfies LogLevelName[]
-const isLevel = (text: string): text is LogLevelName => LEVELS.includes(text)
+const isLevel = (text: string): text is LogLevelName => (LOG_LEVELS as readonly string[]).includes(text)
 
 /** What is to be done: one verb, so far. */
-type Order = { readonly verb: 'help' } | ({ readonly verb: 'daemon' } & DaemonArguments)
+type Order = { readonly verb: 'help' } | ({ readonly verb: 'daemon' } & DaemonOptions)
 
 /** Reads the command line. @throws TypeError for what is not understood */
 export function parseOrder(words: readonly string[]): Order {
@@ -48,7 +47,7 @@ export function parseOrder(words: readonly string[]): Order {
   }
   const { socket, 'log-level': logLevel, 'log-file': logFile } = values
   if (logLevel !== undefined && !isLevel(logLevel)) {
-    throw new TypeError(`--log-level is one of ${LEVELS.join(', ')}`)
+    throw new TypeError(`--log-level is one of ${LOG_LEVELS.join(', ')}`)
   }
   if (socket !== undefined && !socket.startsWith('/')) {
     throw new TypeError('--socket needs an absolute path')
@@ -75,7 +74,7 @@ export async function ctl(folder: string, words: readonly string[]): Promise<num
     return 0
   }
   try {
-    return await daemon(folder, order)
+    return await runDaemon(folder, order)
   } catch (error) {
     process.stderr.write(`sriovctl: ${messageOf(error)}\n`)
     return 1

@@ -3,6 +3,7 @@ import { isUnicastMac, parseMac } from '../netlink/mac.js'
 import { parsePciAddress } from '../pci/address.js'
 import { ifNameProblem } from './args.js'
 import { isJsonObject } from './json.js'
+import { LOG_LEVELS } from './log-levels.js'
 
 // One process reads one configuration: compiling the checks would cost more than it saves.
 z.config({ jitless: true })
@@ -57,7 +58,7 @@ const VlanProto = z.pipe(
 
 /** The Go sriov-cni knows a level above error. */
 const LogLevel = z.pipe(
-  oneOf(['error', 'warning', 'info', 'debug', 'panic']),
+  oneOf([...LOG_LEVELS, 'panic']),
   z.transform((level) => (level === 'panic' ? 'error' : level)),
 )
 

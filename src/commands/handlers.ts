@@ -4,7 +4,7 @@ import type { Handler } from '../cni/dispatch.js'
 import type { NetConf } from '../cni/netconf.js'
 import { resultDocument } from '../cni/result.js'
 import { messageOf, PluginError } from '../errors.js'
-import type { Host, Netns } from '../host/ports.js'
+import { type Host, isSameNetns, type Netns } from '../host/ports.js'
 import { add } from './add.js'
 import { check } from './check.js'
 import { del } from './del.js'
@@ -22,7 +22,7 @@ const isTrue = (text: string | undefined): boolean => ['1', 't', 'true'].include
 /** What is wrong with a namespace that is our own, unless CNI_NETNS_OVERRIDE allows it. */
 function ownNetnsProblem({ kernel }: Host, { environment }: CallArgs, netns: Netns): PluginError | undefined {
   const own = kernel.ownNetns()
-  const isOwn = own.id.device === netns.id.device && own.id.inode === netns.id.inode
+  const isOwn = isSameNetns(own.id, netns.id)
   own.close()
   return isOwn && !isTrue(environment.CNI_NETNS_OVERRIDE)
     ? new PluginError({

@@ -1,12 +1,19 @@
+import type { LogLevelName } from '../cni/log-levels.js'
 import { type Addon, loadAddon } from '../host/addon.js'
 import { realClock } from '../host/clock.js'
 import { realFiles } from '../host/files.js'
 import { realKernel } from '../host/kernel.js'
+import { lazyLog } from '../host/log.js'
+import { openClosableLogWriter, openLogWriter } from '../host/log-writer.js'
 import type { FilePort, Log } from '../host/ports.js'
 import { listenAt } from '../host/unix-sockets.js'
-import { lockHolders } from '../state/lock-holders.js'
-import { type OpenCallLog, serveCall } from './serve-call.js'
+import { lockHolders } from '../node/lock-holders.js'
+import { RESIDENT_SOCKET } from './protocol.js'
+import { serveCall } from './serve-call.js'
 import { startServer } from './server.js'
+
+/** Threads that wait for the kernel: netlink takes one change at a time, but a driver may keep a thread for a minute. */
+const THREADS = 32
 
 /** Calls under way may end in this time after a signal. Those that do not are undone by whoever meets them next. */
 const DRAIN_TIMEOUT_MS = 60_000
@@ -20,12 +27,11 @@ const UMASK = 0o022
 /** What ps and messages about locks call this process: at most 15 bytes. */
 const TITLE = 'sriov-daemon'
 
+/** How the operator started the resident process. */
 export interface DaemonOptions {
-  /** The folder of the release, with the addon. */
-  readonly folder: string
-  readonly socketPath: string
-  readonly log: Log
-  readonly openCallLog: OpenCallLog
+  readonly socketPath?: string
+  readonly logLevel?: LogLevelName
+  readonly logFile?: string
 }
 
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/'
@@ -53,13 +59,13 @@ const untilStopped = (findReason: () => string | undefined): Promise<string> =>
     timer.unref()
   })
 
-function serveAt(addon: Addon, { socketPath, log, openCallLog }: DaemonOptions) {
+function serveAt(addon: Addon, socketPath: string, log: Log) {
   const listener = listenAt(addon, socketPath)
   const ownNetns = realKernel(addon).ownNetns()
   ownNetns.close()
   const server = startServer({
     listener,
-    serve: (accepted) => serveCall(accepted, { addon, openCallLog }),
+    serve: (accepted) => serveCall(accepted, { addon, openCallLog: openClosableLogWriter }),
     ownUid: process.geteuid?.() ?? 0,
     ownNetns: ownNetns.id,
     clock: realClock,
@@ -69,14 +75,23 @@ function serveAt(addon: Addon, { socketPath, log, openCallLog }: DaemonOptions) 
 }
 
 /**
- * The resident process: carries out the calls that launchers hand to it, until a signal or an upgrade ends it. Returns
- * the exit code.
+ * The resident process: carries out the calls that launchers hand to it, until a signal or an upgrade ends it. `folder`
+ * is that of the release, with the addon. Returns the exit code.
  */
-export async function runDaemon(options: DaemonOptions): Promise<number> {
-  const { folder, socketPath, log } = options
+export async function runDaemon(
+  folder: string,
+  { socketPath = RESIDENT_SOCKET, logLevel = 'info', logFile }: DaemonOptions,
+): Promise<number> {
+  // Absent files are normal; a stack trace for each is expensive.
+  Error.stackTraceLimit = 0
+  // libuv reads it when it first needs a thread, which is later.
+  process.env.UV_THREADPOOL_SIZE = String(THREADS)
   process.umask(UMASK)
   process.chdir('/')
   process.title = TITLE
+  const log = lazyLog({ level: logLevel, facts: {}, ...(logFile !== undefined && { file: logFile }) }, () => ({
+    openLogWriter,
+  }))
   const addon = loadAddon(folder)
   const files = realFiles(addon)
   const lockPath = `${socketPath}.lock`
@@ -90,7 +105,7 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     return 1
   }
   const isReplaced = releaseWatch(files, folder)
-  const { server, isFound } = serveAt(addon, options)
+  const { server, isFound } = serveAt(addon, socketPath, log)
   log.info('ready', { socket: socketPath, release: folder })
   const reason = await untilStopped(() => {
     if (isReplaced()) {

@@ -1,6 +1,5 @@
-import type { Log, LogLevelName } from './ports.js'
-
-const ORDER: readonly LogLevelName[] = ['error', 'warning', 'info', 'debug']
+import { LOG_LEVELS, type LogLevelName } from '../cni/log-levels.js'
+import type { Log } from './ports.js'
 
 export type WriteLine = (level: LogLevelName, message: string, facts: Readonly<Record<string, unknown>>) => void
 
@@ -22,11 +21,11 @@ export interface LogOptions {
  */
 export function lazyLog({ level, file, facts }: LogOptions, loadWriter: () => LogWriterModule): Log {
   let write: WriteLine | undefined
-  const limit = ORDER.indexOf(level)
+  const limit = LOG_LEVELS.indexOf(level)
   const at =
     (name: LogLevelName): Log[LogLevelName] =>
     (message, more) => {
-      if (ORDER.indexOf(name) <= limit) {
+      if (LOG_LEVELS.indexOf(name) <= limit) {
         try {
           write ??= loadWriter().openLogWriter(file)
           write(name, message, { ...facts, ...more })

@@ -3,6 +3,8 @@
  * The real ones stand beside this file; the tests bring their own. Everything that could block returns a promise.
  */
 
+import type { LogLevelName } from '../cni/log-levels.js'
+
 /** An rtnetlink socket. It stays in the network namespace where it was opened. */
 export interface RouteSocket {
   /** Sends one datagram, which the kernel may take its time to carry out. @throws PluginError kind `kernel` */
@@ -22,6 +24,10 @@ export interface NetnsId {
   readonly device: string
   readonly inode: string
 }
+
+/** Whether two descriptors lead to one namespace. The kernel reuses inode numbers, so both must be open. */
+export const isSameNetns = (left: NetnsId, right: NetnsId): boolean =>
+  left.device === right.device && left.inode === right.inode
 
 /** An open network namespace. */
 export interface Netns {
@@ -147,8 +153,6 @@ export interface CallerPort {
   /** Whether nobody is there any more to be told how the call ended. */
   isGone(): boolean
 }
-
-export type LogLevelName = 'error' | 'warning' | 'info' | 'debug'
 
 /** Structured log lines: one sentence, and facts. */
 export type Log = Readonly<Record<LogLevelName, (message: string, facts?: Readonly<Record<string, unknown>>) => void>>

@@ -5,8 +5,8 @@
  */
 import type { JsonObject } from '../cni/json.js'
 import type { FilePort } from '../host/ports.js'
+import { bootIdOf } from '../node/boot.js'
 import type { PciAddress } from '../pci/address.js'
-import { bootIdOf } from './boot.js'
 import { type AttachmentKey, type AttachmentRecord, RECORD_SCHEMA } from './record.js'
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')

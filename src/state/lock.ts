@@ -1,7 +1,7 @@
 import { PluginError } from '../errors.js'
 import type { Host, Lock } from '../host/ports.js'
+import { lockHolders } from '../node/lock-holders.js'
 import type { PciAddress } from '../pci/address.js'
-import { lockHolders } from './lock-holders.js'
 
 const LOCK_TIMEOUT_MS = 60_000
 const FIRST_PAUSE_MS = 1

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { realFiles } from '../../src/host/files.js'
 import { realProcesses } from '../../src/host/processes.js'
-import { lockHolders } from '../../src/state/lock-holders.js'
+import { lockHolders } from '../../src/node/lock-holders.js'
 import { addon } from './netns.js'
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'sriov-holders-')))

@@ -1,0 +1,49 @@
+import pino from 'pino'
+import type { LogLevelName } from '../cni/log-levels.js'
+import type { LogWriterModule, WriteLine } from './log.js'
+
+const STDERR = 2
+const PINO_LEVELS = { error: 50, warning: 40, info: 30, debug: 20 } as const satisfies Record<LogLevelName, number>
+
+/** Where lines go when there is no file: a descriptor, or something that collects them. */
+type Sink = number | { write(text: string): void }
+
+/** A log until it is closed. */
+export interface LogWriter {
+  readonly write: WriteLine
+  close(): void
+}
+
+/** JSON lines to a file (appended) or to a sink, each on its way before the call returns. A bad file falls back to the sink. */
+export function openClosableLogWriter(file: string | undefined, sink: Sink): LogWriter {
+  const open = (dest: string | number) => pino.destination({ dest, sync: true, append: true, mkdir: true, mode: 0o600 })
+  const openSink = () => (typeof sink === 'number' ? open(sink) : sink)
+  let opened: ReturnType<typeof open> | undefined
+  let complaint: unknown
+  try {
+    opened = file === undefined ? undefined : open(file)
+  } catch (error) {
+    complaint = error
+  }
+  const logger = pino(
+    {
+      level: 'debug',
+      customLevels: PINO_LEVELS,
+      useOnlyCustomLevels: true,
+      base: { pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    opened ?? openSink(),
+  )
+  if (complaint !== undefined) {
+    logger.warning({ logFile: file, error: String(complaint) }, 'cannot open the log file; logging to stderr')
+  }
+  return {
+    write: (level, message, facts) => logger[level](facts, message),
+    close: () => opened?.end(),
+  }
+}
+
+/** The same for a process of one call: without a file to stderr, and open to the end. */
+export const openLogWriter: LogWriterModule['openLogWriter'] = (file) => openClosableLogWriter(file, STDERR).write

@@ -1,0 +1,114 @@
+import { messageOf, PluginError } from '../../errors.js'
+import type { Host, Lock } from '../../host/ports.js'
+import { vfsOf } from '../../pci/functions.js'
+import { loadAttachment, tidyStateFolder } from '../../state/attachments.js'
+import { hasClaim } from '../../state/claims.js'
+import { tryVfLock } from '../../state/lock.js'
+import { readMark } from '../../state/marks.js'
+import type { AttachmentRecord } from '../../state/record.js'
+import { type DeviceLocation, describeDevice } from '../device/locate.js'
+import { releaseAttachment } from '../give-back/release.js'
+import { holderOf, holdersOfVf, isInUse } from '../users/ownership.js'
+import { isPodNetns } from '../users/pod-netns.js'
+
+/** Undoes what a killed call, or a pod that died without a DEL, left of a VF. The caller holds its lock. */
+export async function releaseLeftover(host: Host, cniDir: string, record: AttachmentRecord, lock: Lock): Promise<void> {
+  host.log.info('undoing an unfinished attachment', {
+    phase: record.phase,
+    holder: holderOf(record),
+    device: record.deviceId,
+  })
+  await releaseAttachment(host, cniDir, record, { lock })
+  tidyStateFolder(host.files, cniDir)
+}
+
+/**
+ * The same on behalf of another attachment, which needs the VF and not the lease.
+ * @throws PluginError kind `release` when the VF itself could not be given back
+ */
+async function releaseForNext(host: Host, cniDir: string, record: AttachmentRecord, lock: Lock): Promise<void> {
+  try {
+    await releaseLeftover(host, cniDir, record, lock)
+  } catch (error) {
+    const left = loadAttachment(host.files, cniDir, record)
+    if (left?.kind !== 'record' || left.record.phase !== 'released') {
+      throw error
+    }
+    host.log.warning('the VF is back, a lease is not', { holder: holderOf(record), error: messageOf(error) })
+  }
+}
+
+function markedUser(host: Host, cniDir: string, address: string, mark: string | undefined): string | undefined {
+  return mark !== undefined && isPodNetns(host, mark)
+    ? `the pod of ${mark}, as ${cniDir}/pci/${address} says`
+    : undefined
+}
+
+/**
+ * Who uses a device; undefined when nobody does. Looks only, so without the lock the answer may be old.
+ * @throws PluginError kind `netns` when nobody can tell whether a pod is alive
+ */
+export async function userOf(host: Host, cniDir: string, address: string): Promise<string | undefined> {
+  const mark = readMark(host.files, cniDir, address)
+  for (const record of holdersOfVf(host, cniDir, address, mark)) {
+    if (await isInUse(host, cniDir, record)) {
+      return holderOf(record)
+    }
+  }
+  return markedUser(host, cniDir, address, mark)
+}
+
+/**
+ * Who uses a device, after undoing what the dead left of it; undefined when nobody does. The caller holds its lock: an
+ * intent is of a dead ADD.
+ * @throws PluginError kind `release` when it could not be given back
+ */
+export async function occupantOf(
+  host: Host,
+  cniDir: string,
+  { address }: Pick<DeviceLocation, 'address'>,
+  lock: Lock,
+): Promise<string | undefined> {
+  let mark = readMark(host.files, cniDir, address)
+  for (const record of holdersOfVf(host, cniDir, address, mark)) {
+    if (await isInUse(host, cniDir, record)) {
+      return holderOf(record)
+    }
+    if (record.phase !== 'released') {
+      await releaseForNext(host, cniDir, record, lock)
+      mark = readMark(host.files, cniDir, address)
+    }
+  }
+  return markedUser(host, cniDir, address, mark)
+}
+
+/** Whether a device looks free at a glance: nobody claims or marks it. What the dead left is seen under the lock only. */
+export const looksFree = ({ files }: Host, cniDir: string, address: string): boolean =>
+  !hasClaim(files, cniDir, address) && readMark(files, cniDir, address) === undefined
+
+/** What cannot serve a pod beside a device: the PF of a VF, the VFs of a PF. */
+const rivalsOf = ({ files }: Host, { address, vf }: DeviceLocation): readonly string[] =>
+  vf ? [vf.pf.address] : vfsOf(files, address).map((one) => one.address)
+
+/**
+ * Makes sure that no pod gets the PF of a VF at the same time, or a VF of a PF. To be asked once the device is claimed:
+ * of two that come at once, the later one sees the other.
+ * @throws PluginError kind `vfInUse`
+ */
+export async function requireNoRival(host: Host, cniDir: string, location: DeviceLocation): Promise<void> {
+  for (const address of rivalsOf(host, location).filter((one) => hasClaim(host.files, cniDir, one))) {
+    const lock = tryVfLock(host, cniDir, address)
+    try {
+      const holder = lock ? await occupantOf(host, cniDir, { address }, lock) : 'a call that is at work on it'
+      if (holder !== undefined) {
+        throw new PluginError({
+          kind: 'vfInUse',
+          target: describeDevice(location),
+          holder: `its ${location.vf ? 'PF' : 'VF'} ${address}: ${holder}`,
+        })
+      }
+    } finally {
+      lock?.release()
+    }
+  }
+}

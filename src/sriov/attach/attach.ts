@@ -1,0 +1,160 @@
+import type { CniResult } from '../../cni/result.js'
+import { messageOf, PluginError } from '../../errors.js'
+import type { Host } from '../../host/ports.js'
+import { ipamCall, type PendingIpam, startIpamAdd } from '../../ipam.js'
+import { openRtnl } from '../../rtnl/connection.js'
+import { beside, together } from '../../rtnl/together.js'
+import { commitAttachment, commitIntent } from '../../state/attachments.js'
+import { writeMark } from '../../state/marks.js'
+import { requireNoRival } from '../allocation/occupancy.js'
+import { writeDeviceInfo } from '../device/device-info.js'
+import { describeDevice } from '../device/locate.js'
+import { setUpRepresentor } from '../device/representor.js'
+import { releaseAttachment } from '../give-back/release.js'
+import { configureAddresses } from '../netdev/addresses.js'
+import type { Attachment, AttachRequest, Findings, Progress } from './attachment.js'
+import { setUpDpdk } from './dpdk.js'
+import { inspect } from './inspect.js'
+import { intentOf } from './intent.js'
+import { type PodNetdevs, setUpNetdev } from './pod-netdev.js'
+
+/** IPAM plugins that work on the interface in the pod; all others run while it is being moved. */
+const NEED_INTERFACE = new Set(['dhcp'])
+
+/** Starts the IPAM plugin, where there is one and its time has come. @throws PluginError kind `ipam` */
+function startLease({ host, ipam, lock }: Attachment, progress: Progress, hasInterface: boolean): void {
+  if (ipam && !progress.lease && NEED_INTERFACE.has(ipam.type) === hasInterface) {
+    progress.lease = startIpamAdd(host, ipam, lock)
+  }
+}
+
+/** The interfaces for the result; the pod's own, where it gets one. */
+type SetUp = Omit<PodNetdevs, 'link'> & Partial<PodNetdevs>
+
+/** What of a VF there is for the pod: its interface there, or the VF on the driver that a program in user space needs. */
+async function setUp(attachment: Attachment, findings: Findings, progress: Progress): Promise<SetUp> {
+  const { netdev, dpdk } = findings
+  if (dpdk) {
+    return { interfaces: [await setUpDpdk(attachment, findings, dpdk, progress)] }
+  }
+  if (!netdev) {
+    throw new PluginError({
+      kind: 'device',
+      message: `${describeDevice(attachment.location)} has no network interface`,
+    })
+  }
+  return setUpNetdev(attachment, findings, netdev, progress)
+}
+
+async function change(
+  attachment: Attachment,
+  findings: Findings,
+  progress: Progress,
+  early: Promise<void>,
+): Promise<CniResult> {
+  const { host, conf, pod, podRtnl, hostRtnl } = attachment
+  const { link, interfaces } = await setUp(attachment, findings, progress)
+  const { representor } = findings
+  const port = representor && (await setUpRepresentor(hostRtnl, representor, link?.mtu ?? representor.mtu))
+  // Beside an interface in the pod only: Multus takes no result for a pod's that has several, and none in it.
+  const ports = port && link ? [port] : []
+  await early
+  startLease(attachment, progress, true)
+  const leased = await progress.lease?.result()
+  if (leased && link) {
+    await configureAddresses(host, { netns: pod, rtnl: podRtnl, link }, leased)
+  }
+  return {
+    interfaces: [...interfaces, ...ports],
+    ips: (leased?.ips ?? []).map((ip) => ({ ...ip, interface: 0 })),
+    routes: leased?.routes ?? [],
+    dns: leased && Object.keys(leased.dns).length > 0 ? leased.dns : (conf.dns ?? {}),
+  }
+}
+
+/**
+ * Whether there is surely no lease: no ADD was started, or the plugin said itself that it failed. One that was killed,
+ * or whose answer was no result, may have left a lease.
+ */
+async function isLeaseRefused(lease: PendingIpam | undefined): Promise<boolean> {
+  try {
+    await lease?.result()
+    return lease === undefined
+  } catch (error) {
+    return error instanceof PluginError && error.fault.kind === 'ipam' && error.fault.isRefusal === true
+  }
+}
+
+/** Undoes an ADD that failed. What cannot be undone is logged, and its record stays for the next DEL or GC. */
+async function undo({ host, conf, location, pod, ipam, lock }: Attachment, { record, lease }: Progress): Promise<void> {
+  try {
+    await releaseAttachment(host, conf.cniDir, record, {
+      lock,
+      ipam,
+      isLeaseRefused: await isLeaseRefused(lease),
+      // Open since the ADD began: a path may have gone meanwhile.
+      netnsPaths: [`/proc/self/fd/${pod.fd}`],
+    })
+  } catch (error) {
+    host.log.error('a failed ADD could not be undone entirely; the next DEL goes on', {
+      device: describeDevice(location),
+      error: messageOf(error),
+    })
+  }
+}
+
+/** A pod whose runtime has given up must not keep its VF. @throws PluginError kind `tryAgain` */
+function requireCaller({ caller }: Host): void {
+  if (caller.isGone()) {
+    throw new PluginError({ kind: 'tryAgain', message: 'the caller has gone; its ADD is undone' })
+  }
+}
+
+async function attachWith(attachment: Attachment): Promise<CniResult> {
+  const { host, conf, pod } = attachment
+  const findings = await inspect(attachment)
+  const intent = intentOf(attachment, findings)
+  commitIntent(host.files, conf.cniDir, intent)
+  const progress: Progress = { record: intent }
+  try {
+    // Before the first change: by it the Go sriov-cni sees that the VF is a pod's, even when we are killed.
+    writeMark(host.files, conf.cniDir, intent.deviceId, pod.path)
+    await requireNoRival(host, conf.cniDir, attachment.location)
+    writeDeviceInfo(host.files, intent)
+    const lease = beside(host, () => startLease(attachment, progress, false))
+    if (host.kernel.whileAtWork) {
+      // Read as soon as it is there, and not when it is needed.
+      lease.then(() => progress.lease?.result()).catch(() => undefined)
+    } else {
+      await lease
+    }
+    const [, result] = await together([lease, change(attachment, findings, progress, lease)])
+    requireCaller(host)
+    commitAttachment(host.files, conf.cniDir, { ...progress.record, phase: 'attached', result: { ...result } })
+    return result
+  } catch (error) {
+    await undo(attachment, progress)
+    throw error
+  }
+}
+
+/**
+ * Gives a free VF to a pod: intent on disk, changes, record on disk. The caller holds the lock of the VF and has made
+ * sure that nobody else uses it.
+ * @throws PluginError with everything undone
+ */
+export async function attachVf(host: Host, request: AttachRequest): Promise<CniResult> {
+  const { ipamType, text } = request.conf
+  const ipam = ipamType === undefined ? undefined : ipamCall(ipamType, text, request.args.environment)
+  const hostRtnl = openRtnl(host)
+  try {
+    const podRtnl = openRtnl(host, request.pod)
+    try {
+      return await attachWith({ ...request, ...(ipam && { ipam }), host, hostRtnl, podRtnl })
+    } finally {
+      podRtnl.close()
+    }
+  } finally {
+    hostRtnl.close()
+  }
+}

@@ -1,0 +1,122 @@
+/** What must hold before a VF is bound for a program in user space (DPDK). */
+import type { WantedNetdev } from '../../cni/wanted.js'
+import { type ConfigIssue, PluginError } from '../../errors.js'
+import type { FilePort, Host } from '../../host/ports.js'
+import { iommuGroupOf, isNoIommuOn, isUserspaceDriver } from '../../pci/driver.js'
+import type { RecordedDpdk } from '../../state/record.js'
+import { type DeviceLocation, describeDevice, type HostPresence } from '../device/locate.js'
+import { loadDriver } from '../driver/driver-loading.js'
+import type { AttachRequest } from './attachment.js'
+
+const VFIO = 'vfio-pci'
+
+/** How the VF is to be bound; undefined where the pod gets a network interface. */
+export function planDpdk({ conf }: AttachRequest, { driver, netdev }: HostPresence): RecordedDpdk | undefined {
+  const wanted = conf.dpdk
+  if (!wanted && netdev) {
+    return undefined
+  }
+  return {
+    driver: wanted?.driver ?? driver,
+    kernelDriver: wanted?.kernelDriver ?? driver,
+    ...(wanted?.tool !== undefined && { tool: wanted.tool }),
+  }
+}
+
+const needsInterface = (key: string): ConfigIssue => ({
+  key,
+  problem: 'needs a network interface in the pod, and a VF for DPDK has none',
+})
+
+function netdevIssues({ mtu, promisc, allmulti }: WantedNetdev): ConfigIssue[] {
+  return Object.entries({ mtu, promisc, allmulti }).flatMap(([key, value]) =>
+    value === undefined ? [] : [needsInterface(key)],
+  )
+}
+
+/** What of the configuration cannot be with a VF that has no interface in the pod. */
+export function dpdkIssues(
+  files: FilePort,
+  { conf, location }: AttachRequest,
+  { driver, netdev }: HostPresence,
+): ConfigIssue[] {
+  const { dpdk, ipamType } = conf
+  const isItself = dpdk && dpdk.driver === driver && netdev
+  const { tool, kernelDriver } = dpdk ?? {}
+  // With an interface before, there is to be one afterwards.
+  const isNoKernelDriver =
+    netdev && kernelDriver !== undefined && (isUserspaceDriver(kernelDriver) || kernelDriver === dpdk?.driver)
+  return [
+    ...netdevIssues(conf.netdev),
+    ...(conf.vf.mac !== undefined && !location.vf
+      ? [
+          {
+            key: 'mac',
+            problem: `needs the PF of the VF, and ${describeDevice(location)} has none that can be seen from here`,
+          },
+        ]
+      : []),
+    ...(ipamType === 'dhcp' ? [needsInterface('ipam.type dhcp')] : []),
+    ...(isItself
+      ? [{ key: 'dpdk.dpdk_driver', problem: `${driver} is the driver that gives ${location.address} its interface` }]
+      : []),
+    ...(isNoKernelDriver
+      ? [{ key: 'dpdk.kernel_driver', problem: `${kernelDriver} is no driver that gives a VF an interface` }]
+      : []),
+    ...(tool !== undefined && !files.isExecutable(tool)
+      ? [{ key: 'dpdk.dpdk_tool', problem: `${tool} is no program that can be run` }]
+      : []),
+  ]
+}
+
+function refuse(message: string): never {
+  throw new PluginError({ kind: 'device', message })
+}
+
+/** What vfio needs of the machine before it takes a function, or the kernel says EINVAL and nothing more. */
+function requireIommu(files: FilePort, request: AttachRequest): void {
+  const { location } = request
+  const who = describeDevice(location)
+  const group = iommuGroupOf(files, location.address)
+  if (!group && !isNoIommuOn(files)) {
+    refuse(
+      `${who} cannot be bound to ${VFIO}: it is in no IOMMU group. Switch the IOMMU on in the firmware and boot with intel_iommu=on (AMD: amd_iommu=on), or allow vfio to work without one (modprobe vfio enable_unsafe_noiommu_mode=1), which is not safe`,
+    )
+  }
+  if (group && group.strangers.length > 0) {
+    const others = group.strangers.map(({ address, driver }) => `${address} (driver ${driver})`).join(', ')
+    refuse(
+      `${who} cannot be bound to ${VFIO}: its IOMMU group ${group.number} has other devices that are in use: ${others}. Bind them to ${VFIO}, too, or use a slot whose functions have groups of their own (ACS)`,
+    )
+  }
+}
+
+/** Makes sure that a driver is there. @throws PluginError kind `device` saying what to do */
+async function requireDriver(host: Host, key: string, driver: string, location: DeviceLocation): Promise<void> {
+  const missing = await loadDriver(host, driver)
+  if (missing !== undefined) {
+    refuse(`${key}: ${missing}; modprobe ${driver} on this node (${describeDevice(location)})`)
+  }
+}
+
+/**
+ * Makes sure that the VF can be bound, and back, before anything is changed. Drivers that are not loaded are loaded.
+ * @throws PluginError kind `device` saying what to do
+ */
+export async function requireBindable(
+  host: Host,
+  request: AttachRequest,
+  { driver, kernelDriver }: RecordedDpdk,
+  presence: HostPresence,
+): Promise<void> {
+  const { location } = request
+  if (kernelDriver !== presence.driver) {
+    await requireDriver(host, 'dpdk.kernel_driver', kernelDriver, location)
+  }
+  if (driver !== presence.driver) {
+    await requireDriver(host, 'dpdk.dpdk_driver', driver, location)
+    if (driver === VFIO) {
+      requireIommu(host.files, request)
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import { ifNameProblem } from '../../cni/args.js'
+import type { WantedVf } from '../../cni/wanted.js'
+import { type ConfigIssue, PluginError } from '../../errors.js'
+import type { Link } from '../../netlink/link.js'
+import { otherVfWithMac } from '../../netlink/vf-info.js'
+import { pciDeviceOf } from '../../rtnl/device.js'
+import { linkByName, requireLink } from '../../rtnl/link.js'
+import { together } from '../../rtnl/together.js'
+import { describeDevice, type HostPresence, presenceOf } from '../device/locate.js'
+import { findRepresentor } from '../device/representor.js'
+import { podIfName, secondName } from '../netdev/pod-names.js'
+import { type PfView, readVf } from '../pf/apply.js'
+import { rateProblem } from '../pf/plan.js'
+import type { Attachment, AttachRequest, Findings } from './attachment.js'
+import { dpdkIssues, planDpdk, requireBindable } from './dpdk-checks.js'
+
+/** What the configuration calls the settings that only a PF can make. */
+const PF_KEYS: Readonly<Record<Exclude<keyof WantedVf, 'mac'>, string>> = {
+  vlan: 'vlan',
+  minTxRateMbps: 'min_tx_rate',
+  maxTxRateMbps: 'max_tx_rate',
+  spoofchk: 'spoofchk',
+  trust: 'trust',
+  linkState: 'link_state',
+}
+
+/** What of the PF's settings cannot be, as things are. */
+function pfIssues({ conf, location }: AttachRequest, pfSide: PfView | undefined): ConfigIssue[] {
+  const { vf: wanted } = conf
+  if (!pfSide || !location.vf) {
+    return (Object.keys(PF_KEYS) as (keyof typeof PF_KEYS)[])
+      .filter((name) => wanted[name] !== undefined)
+      .map((name) => ({
+        key: PF_KEYS[name],
+        problem: `needs the PF of a VF, and ${describeDevice(location)} has none that can be seen from here`,
+      }))
+  }
+  const { index, pf } = location.vf
+  const rates = rateProblem(wanted, pfSide.vf)
+  const { mac } = wanted
+  const twin = mac === undefined ? undefined : otherVfWithMac(pfSide.pf.vfList ?? Buffer.alloc(0), index, mac)
+  return [
+    ...(rates ? [rates] : []),
+    ...(twin === undefined ? [] : [{ key: 'mac', problem: `${mac} is the MAC of VF ${twin} of ${pf.name} already` }]),
+  ]
+}
+
+/** The links that go to the pod. @throws PluginError kinds `device`, `kernel` */
+async function linksOf(
+  { hostRtnl, location }: Attachment,
+  { netdev }: HostPresence,
+): Promise<Pick<Findings, 'netdev' | 'second'>> {
+  if (!netdev) {
+    return {}
+  }
+  const [second, link] = await together([
+    netdev.second === undefined ? Promise.resolve(undefined) : requireLink(hostRtnl, netdev.second),
+    requireLink(hostRtnl, netdev.name),
+  ])
+  const device = await pciDeviceOf(hostRtnl, link)
+  if (device !== location.address) {
+    throw new PluginError({
+      kind: 'device',
+      message:
+        device === undefined
+          ? `neither the kernel nor its driver tells the PCI device of ${netdev.name} (${location.address}); it could not be found in the pod again`
+          : `${netdev.name} is not the interface of ${location.address} any more`,
+    })
+  }
+  return { netdev: link, ...(second && { second }) }
+}
+
+/** The names that the interfaces are to have in the pod; one that is taken there is refused. */
+async function podNamesFor(attachment: Attachment, { netdev }: HostPresence): Promise<readonly string[]> {
+  const { pod, podRtnl } = attachment
+  const name = podIfName(attachment)
+  const names = netdev?.second === undefined ? [name] : [name, secondName(name)]
+  for (const one of names) {
+    if (await linkByName(podRtnl, one)) {
+      throw new PluginError({ kind: 'interfaceExists', name: one, netns: pod.path })
+    }
+  }
+  return names
+}
+
+/** What of the interface in the pod cannot be. */
+function netdevIssues({ conf }: Attachment, names: readonly string[], netdev: Link, driver: string): ConfigIssue[] {
+  const { mtu } = conf.netdev
+  const isTooLarge = mtu !== undefined && netdev.maxMtu !== 0 && mtu > netdev.maxMtu
+  return [
+    ...names.flatMap((one) => {
+      const problem = ifNameProblem(one)
+      return problem ? [{ key: 'CNI_IFNAME', problem: `${one}: ${problem.message}` }] : []
+    }),
+    ...(isTooLarge
+      ? [
+          {
+            key: 'mtu',
+            problem: `${mtu} is above the ${netdev.maxMtu} that ${netdev.name} (driver ${driver}) supports`,
+          },
+        ]
+      : []),
+  ]
+}
+
+/**
+ * Everything that can be refused before the first change is refused here.
+ * @throws PluginError kinds `device`, `interfaceExists`, `config`, `kernel`
+ */
+export async function inspect(attachment: Attachment): Promise<Findings> {
+  const { host, conf, location, hostRtnl } = attachment
+  const { files } = host
+  const presence = presenceOf(files, location, conf.dpdk)
+  const { driver } = presence
+  const dpdk = planDpdk(attachment, presence)
+  const { vf } = location
+  const [names, { netdev, second }, pfSide] = await together([
+    dpdk ? Promise.resolve([]) : podNamesFor(attachment, presence),
+    linksOf(attachment, presence),
+    vf ? readVf(hostRtnl, vf.pf.name, vf.index) : Promise.resolve(undefined),
+  ])
+  const issues = [
+    ...(dpdk ? dpdkIssues(files, attachment, presence) : netdev ? netdevIssues(attachment, names, netdev, driver) : []),
+    ...pfIssues(attachment, pfSide),
+  ]
+  if (issues.length > 0) {
+    throw new PluginError({ kind: 'config', issues })
+  }
+  if (dpdk) {
+    await requireBindable(host, attachment, dpdk, presence)
+  }
+  const representor = await findRepresentor(files, hostRtnl, location)
+  return {
+    driver,
+    ...(netdev && { netdev }),
+    ...(second && { second }),
+    ...(dpdk && { dpdk }),
+    ...(pfSide && { pfSide }),
+    ...(representor && { representor }),
+  }
+}

@@ -1,0 +1,90 @@
+import type { NetConf } from '../../cni/netconf.js'
+import type { WantedVf } from '../../cni/wanted.js'
+import type { FilePort } from '../../host/ports.js'
+import { findIpamPlugin, recordedCall } from '../../ipam.js'
+import type { Link } from '../../netlink/link.js'
+import { ZERO_MAC } from '../../netlink/mac.js'
+import type { VfSettings } from '../../netlink/vf-info.js'
+import { bootIdOf } from '../../node/boot.js'
+import type { PciAddress } from '../../pci/address.js'
+import { driverOverrideOf } from '../../pci/driver.js'
+import { devPortOf } from '../../pci/functions.js'
+import { type AttachmentRecord, type OriginalNetdev, RECORD_SCHEMA } from '../../state/record.js'
+import { deviceInfoToMake } from '../device/device-info.js'
+import type { DeviceLocation } from '../device/locate.js'
+import type { PfView } from '../pf/apply.js'
+import type { Attachment, Findings } from './attachment.js'
+
+/** What of an interface is given back on release. */
+const originalNetdev = ({ name, mac, mtu, isUp, isPromisc, isAllmulti, altNames }: Link): OriginalNetdev => ({
+  name,
+  mac,
+  mtu,
+  isUp,
+  isPromisc,
+  isAllmulti,
+  altNames,
+})
+
+/** That of a VF which a driver of user space has. */
+const NO_NETDEV: OriginalNetdev = {
+  name: '',
+  isUp: false,
+  isPromisc: false,
+  isAllmulti: false,
+}
+
+/**
+ * The MAC that the PF can be told on release without a trial: none when it had none; of a trusted VF, which may set its
+ * own whatever the PF administers, the one it showed.
+ */
+const knownReleaseMac = (wanted: WantedVf, original: VfSettings): { releaseAdminMac?: string } =>
+  wanted.mac !== undefined && (original.mac === ZERO_MAC || original.trust) ? { releaseAdminMac: original.mac } : {}
+
+/** With two interfaces (ConnectX-3) the record keeps the port of each, to tell them apart. */
+function originalNetdevs(files: FilePort, address: PciAddress, { netdev, second }: Findings) {
+  if (!netdev) {
+    return { netdev: NO_NETDEV }
+  }
+  const withPort = (link: Link) => ({ ...originalNetdev(link), devPort: devPortOf(files, address, link.name) })
+  return second ? { netdev: withPort(netdev), second: withPort(second) } : { netdev: originalNetdev(netdev) }
+}
+
+function recordedPf({ vf }: DeviceLocation, conf: NetConf, pfSide: PfView | undefined): Partial<AttachmentRecord> {
+  return vf && pfSide
+    ? {
+        pf: { address: vf.pf.address, name: vf.pf.name, vfIndex: vf.index, vf: pfSide.vf },
+        ...knownReleaseMac(conf.vf, pfSide.vf),
+      }
+    : {}
+}
+
+/** The record that is written before the first change. @throws PluginError kind `ipam` when the plugin is nowhere */
+export function intentOf({ host, args, conf, location, pod, ipam }: Attachment, findings: Findings): AttachmentRecord {
+  const { pfSide, driver, representor, dpdk } = findings
+  if (ipam) {
+    findIpamPlugin(host, ipam)
+  }
+  const deviceInfoFile = deviceInfoToMake(host.files, conf.deviceInfoFile, location.address)
+  return {
+    schema: RECORD_SCHEMA,
+    phase: 'intent',
+    containerId: args.containerId,
+    ifName: args.ifName,
+    network: conf.name,
+    netns: { path: pod.path, ...pod.id },
+    bootId: bootIdOf(host.files),
+    deviceId: location.address,
+    driver,
+    original: originalNetdevs(host.files, location.address, findings),
+    ...recordedPf(location, conf, pfSide),
+    ...(representor && { representor }),
+    driverOverride: driverOverrideOf(host.files, location.address),
+    ...(dpdk && { dpdk }),
+    ...(conf.flr !== undefined && { flr: conf.flr }),
+    ...(deviceInfoFile !== undefined && { deviceInfoFile }),
+    wanted: { vf: conf.vf, netdev: conf.netdev },
+    ...(conf.podIfName !== undefined && { podIfName: conf.podIfName }),
+    ...(ipam && { ipam: recordedCall(ipam) }),
+  }
+}

@@ -1,0 +1,142 @@
+/** A VF's interface on its way into the pod, and up there. */
+import type { ResultInterface } from '../../cni/result.js'
+import type { Link } from '../../netlink/link.js'
+import { changeLink, requireLink } from '../../rtnl/link.js'
+import { noteAttachment } from '../../state/attachments.js'
+import { dropAltNames } from '../netdev/alt-names.js'
+import { moveNetdev } from '../netdev/move.js'
+import { podIfName } from '../netdev/pod-names.js'
+import { applyVfSteps } from '../pf/apply.js'
+import { adminMacToRelease, freeMac, isUnknownToPf, mayNotSetMac, settleMac, trySetMac } from '../pf/mac.js'
+import { planVf } from '../pf/plan.js'
+import { type Attachment, type Findings, type Progress, pfWriter, vfTarget } from './attachment.js'
+import { moveSecondIn } from './second-netdev.js'
+
+/** Down, and without an alternative name that is to be its name in the pod. */
+async function prepare(attachment: Attachment, { driver }: Findings, netdev: Link, target: string): Promise<void> {
+  const { host, hostRtnl } = attachment
+  const name = podIfName(attachment)
+  if (netdev.isUp) {
+    await changeLink(hostRtnl, netdev.index, { isUp: false }, { operation: 'take it down', target, driver })
+  }
+  const equal = netdev.altNames.filter((altName) => altName === name)
+  await dropAltNames({ rtnl: hostRtnl, log: host.log }, netdev, equal, target)
+}
+
+/** Sets the MAC of an interface whose PF had administered another: that one goes first. */
+async function setRefusedMac(
+  attachment: Attachment,
+  findings: Findings,
+  { index }: Link,
+  { mac, target }: { readonly mac: string; readonly target: string },
+): Promise<void> {
+  const { driver } = findings
+  const pf = vfTarget(attachment, findings)
+  if (pf) {
+    await freeMac(pfWriter(attachment), pf)
+  }
+  try {
+    await changeLink(attachment.hostRtnl, index, { mac }, { operation: `set mac ${mac}`, target, driver })
+  } catch (error) {
+    // Some drivers apply it later, when the PF has told them: settleMac() waits for that.
+    if (!pf || !mayNotSetMac(error)) {
+      throw error
+    }
+  }
+}
+
+/**
+ * The MAC, as the VF's driver sets it. Before the PF is told one: whether the driver could decides what the PF is told
+ * on release, and that is noted.
+ */
+async function setOwnMac(
+  attachment: Attachment,
+  findings: Findings,
+  netdev: Link,
+  { mac, target, progress }: { readonly mac: string; readonly target: string; readonly progress: Progress },
+): Promise<void> {
+  const { host, conf, hostRtnl } = attachment
+  const { pfSide, driver } = findings
+  const couldSetMac = await trySetMac(hostRtnl, netdev.index, mac, { target, driver })
+  if (pfSide && progress.record.releaseAdminMac === undefined) {
+    progress.record = { ...progress.record, releaseAdminMac: adminMacToRelease(pfSide.vf, couldSetMac) }
+    noteAttachment(host.files, conf.cniDir, progress.record)
+  }
+  if (!couldSetMac) {
+    await setRefusedMac(attachment, findings, netdev, { mac, target })
+  }
+}
+
+/** Down and up: the VF's driver resets it. */
+async function resetInPod({ podRtnl }: Attachment, { driver }: Findings, { index, name }: Link): Promise<void> {
+  const target = `${name} in ${podRtnl.netnsPath}`
+  await changeLink(podRtnl, index, { isUp: false }, { operation: 'take it down', target, driver })
+  await changeLink(podRtnl, index, { isUp: true }, { operation: 'bring it up', target, driver })
+}
+
+/** Off the host, into the pod, and up there, with the flags and the MAC that were asked for. */
+async function moveIn(attachment: Attachment, findings: Findings, netdev: Link): Promise<Link> {
+  const { host, conf, location, pod, hostRtnl, podRtnl } = attachment
+  const { driver } = findings
+  const name = podIfName(attachment)
+  const { mtu, promisc, allmulti } = conf.netdev
+  const { mac } = conf.vf
+  await moveNetdev({
+    link: netdev,
+    from: hostRtnl,
+    to: podRtnl,
+    into: pod,
+    device: location.address,
+    driver,
+    name,
+    ...(mtu !== undefined && mtu !== netdev.mtu && { mtu }),
+    up: {
+      ...(promisc !== undefined && { isPromisc: promisc }),
+      ...(allmulti !== undefined && { isAllmulti: allmulti }),
+    },
+  })
+  // Read after it: a MAC that the PF was told before may become the VF's when it comes up.
+  let link = await requireLink(podRtnl, name)
+  if (location.vf && findings.pfSide && isUnknownToPf(location.vf.pf.driver, findings.pfSide.vf)) {
+    await resetInPod(attachment, findings, link)
+    link = await requireLink(podRtnl, name)
+  }
+  const target = `${name} in ${podRtnl.netnsPath}`
+  return mac === undefined || link.mac === mac
+    ? link
+    : settleMac(podRtnl, host.clock, { index: link.index, mac, target, driver })
+}
+
+/** The interfaces of a VF in the pod, as the result shows them, and the first one as it is. */
+export interface PodNetdevs {
+  readonly link: Link
+  readonly interfaces: readonly ResultInterface[]
+}
+
+/**
+ * Everything that the VF is to be, while it is still on the host and down; then into the pod, where it comes up.
+ * @throws PluginError kinds `interfaceExists`, `kernel`
+ */
+export async function setUpNetdev(
+  attachment: Attachment,
+  findings: Findings,
+  netdev: Link,
+  progress: Progress,
+): Promise<PodNetdevs> {
+  const { conf, location, pod } = attachment
+  const { mac: wantedMac } = conf.vf
+  const target = `${netdev.name} (${location.address})`
+  await prepare(attachment, findings, netdev, target)
+  if (wantedMac !== undefined) {
+    await setOwnMac(attachment, findings, netdev, { mac: wantedMac, target, progress })
+  }
+  const pf = vfTarget(attachment, findings)
+  if (pf && findings.pfSide) {
+    await applyVfSteps(pfWriter(attachment), pf, planVf(conf.vf, findings.pfSide.vf))
+  }
+  const link = await moveIn(attachment, findings, netdev)
+  const other = findings.second && (await moveSecondIn(attachment, findings, findings.second))
+  const { mac, mtu } = link
+  const first = { name: podIfName(attachment), mac, mtu, sandbox: pod.path, pciID: location.address }
+  return { link, interfaces: [first, ...(other ? [other] : [])] }
+}

@@ -1,0 +1,52 @@
+/**
+ * In switchdev mode every VF has a representor on the host: the port of the card's switch that the VF hangs on
+ * (Documentation/networking/switchdev.rst). The pod's traffic needs it up, and as large as the VF's MTU.
+ */
+import type { ResultInterface } from '../../cni/result.js'
+import { PluginError } from '../../errors.js'
+import type { FilePort } from '../../host/ports.js'
+import { representorOf } from '../../pci/functions.js'
+import type { Rtnl } from '../../rtnl/connection.js'
+import { changeLink, linkByName } from '../../rtnl/link.js'
+import type { RecordedRepresentor } from '../../state/record.js'
+import type { DeviceLocation } from './locate.js'
+
+/** The representor of a VF as it is; undefined where the card is not in switchdev mode. @throws PluginError kind `kernel` */
+export async function findRepresentor(
+  files: FilePort,
+  rtnl: Rtnl,
+  { vf }: DeviceLocation,
+): Promise<RecordedRepresentor | undefined> {
+  const name = vf && representorOf(files, vf.pf.address, vf.pf.name, vf.index)
+  const link = name === undefined ? undefined : await linkByName(rtnl, name)
+  return link && { name: link.name, mtu: link.mtu, isUp: link.isUp }
+}
+
+/**
+ * Brings a representor up with the MTU of the interface in the pod; returns how the result of the ADD shows it.
+ * @throws PluginError kinds `device`, `kernel`
+ */
+export async function setUpRepresentor(
+  rtnl: Rtnl,
+  { name }: RecordedRepresentor,
+  mtu: number,
+): Promise<ResultInterface> {
+  const link = await linkByName(rtnl, name)
+  if (!link) {
+    throw new PluginError({ kind: 'device', message: `the representor ${name} is gone` })
+  }
+  if (link.mtu !== mtu || !link.isUp) {
+    const blame = { operation: `bring it up with mtu ${mtu}`, target: `the representor ${name}` }
+    await changeLink(rtnl, link.index, { isUp: true, ...(link.mtu !== mtu && { mtu }) }, blame)
+  }
+  return { name, mac: link.mac, mtu }
+}
+
+/** Gives a representor its MTU and its up or down back; one that is gone is nobody's. @throws PluginError kind `kernel` */
+export async function restoreRepresentor(rtnl: Rtnl, { name, mtu, isUp }: RecordedRepresentor): Promise<void> {
+  const link = await linkByName(rtnl, name)
+  if (link && (link.mtu !== mtu || link.isUp !== isUp)) {
+    const blame = { operation: `set mtu ${mtu} and take it ${isUp ? 'up' : 'down'}`, target: `the representor ${name}` }
+    await changeLink(rtnl, link.index, { isUp, ...(link.mtu !== mtu && { mtu }) }, blame)
+  }
+}

@@ -1,0 +1,138 @@
+/** Which VFs a configuration means, in the order in which they are tried. What sysfs says; who uses them is not asked. */
+import type { DeviceChoice } from '../../cni/device-choice.js'
+import type { PfSelector, Selectors } from '../../cni/selectors.js'
+import { PluginError } from '../../errors.js'
+import type { FilePort } from '../../host/ports.js'
+import type { PciAddress } from '../../pci/address.js'
+import {
+  driverOf,
+  functionOf,
+  idsOf,
+  isPf,
+  linkTypeOf,
+  netdevsOf,
+  numaNodeOf,
+  pfOf,
+  pfsOnHost,
+  uplinkOf,
+  vfsOf,
+} from '../../pci/functions.js'
+import type { VfLocation } from './locate.js'
+
+function refuse(message: string): never {
+  throw new PluginError({ kind: 'device', message })
+}
+
+interface Pf {
+  readonly name: string
+  readonly address: PciAddress
+}
+
+/** The PF with an interface of that name. @throws PluginError kind `device` saying what is wrong with it */
+export function pfByName(files: FilePort, key: string, name: string): Pf {
+  const address = functionOf(files, name)
+  if (address === undefined) {
+    return refuse(`${key}: there is no interface ${name} of a PCI device on this node`)
+  }
+  if (!isPf(files, address)) {
+    return refuse(`${key}: ${name} (${address}, driver ${driverOf(files, address) ?? 'none'}) has no SR-IOV`)
+  }
+  return { name, address }
+}
+
+const vfsAt = (files: FilePort, { name, address }: Pf): VfLocation[] => {
+  const driver = driverOf(files, address) ?? 'none'
+  return vfsOf(files, address).map((vf) => ({
+    address: vf.address,
+    vf: { index: vf.index, pf: { address, name, driver } },
+  }))
+}
+
+/** The VFs of a PF. @throws PluginError kind `device` when it has none, or not the one with that index */
+function vfsOfPf(files: FilePort, key: string, pfName: string, vfIndex?: number): VfLocation[] {
+  const vfs = vfsAt(files, pfByName(files, key, pfName))
+  if (vfs.length === 0) {
+    return refuse(`${key}: ${pfName} has no VFs; echo a number into /sys/class/net/${pfName}/device/sriov_numvfs`)
+  }
+  const chosen = vfIndex === undefined ? vfs : vfs.filter(({ vf }) => vf.index === vfIndex)
+  return chosen.length > 0 ? chosen : refuse(`vf: ${pfName} has no VF ${vfIndex}, only ${vfs.length} VFs`)
+}
+
+const isSelectedPf = (list: readonly PfSelector[], pf: string, index: number): boolean =>
+  list.some((one) => one.pf === pf && (one.indexes?.some(([from, to]) => index >= from && index <= to) ?? true))
+
+const includes = (list: readonly string[] | undefined, value: () => string | undefined): boolean =>
+  list === undefined || list.includes(value() ?? '')
+
+function matches(files: FilePort, selectors: Selectors, { address, vf }: VfLocation): boolean {
+  const { index, pf } = vf
+  const { pfNames, rootDevices, pciAddresses, vendors, devices, drivers, linkTypes } = selectors
+  const linkType = () => {
+    const [name] = netdevsOf(files, address)
+    return name === undefined ? undefined : linkTypeOf(files, address, name)
+  }
+  return (
+    (pfNames === undefined || isSelectedPf(pfNames, pf.name, index)) &&
+    (rootDevices === undefined || isSelectedPf(rootDevices, pf.address, index)) &&
+    includes(pciAddresses, () => address) &&
+    includes(vendors, () => idsOf(files, address).vendor) &&
+    includes(devices, () => idsOf(files, address).device) &&
+    includes(drivers, () => driverOf(files, address)) &&
+    includes(linkTypes, linkType)
+  )
+}
+
+/** The PFs that selectors can mean: those they name, else all. */
+function pfsFor(files: FilePort, { pfNames, rootDevices, pciAddresses }: Selectors): Pf[] {
+  const withName = (address: PciAddress | undefined): Pf[] => {
+    const name = address === undefined ? undefined : uplinkOf(files, address)
+    return address === undefined || name === undefined ? [] : [{ address, name }]
+  }
+  const found = pfNames
+    ? pfNames.flatMap(({ pf }) => withName(functionOf(files, pf)))
+    : rootDevices
+      ? rootDevices.flatMap(({ pf }) => withName(pf))
+      : pciAddresses
+        ? pciAddresses.flatMap((vf) => withName(pfOf(files, vf)))
+        : pfsOnHost(files)
+  return found.filter((pf, i) => found.findIndex(({ address }) => address === pf.address) === i)
+}
+
+/** How selectors put VFs in order. */
+export interface Preference {
+  /** Whether a VF looks free: PFs with more of them come first. */
+  readonly isFree: (vf: VfLocation) => boolean
+  /** The pod's NUMA node, where it is known: its VFs come first. */
+  readonly numaNode?: number
+}
+
+function selectedVfs(files: FilePort, selectors: Selectors, { isFree, numaNode }: Preference): VfLocation[] {
+  const groups = pfsFor(files, selectors)
+    .map((pf) => vfsAt(files, pf).filter((vf) => matches(files, selectors, vf)))
+    .filter((vfs) => vfs.length > 0)
+    .map((vfs) => ({
+      vfs,
+      free: vfs.filter(isFree).length,
+      isNear: numaNode !== undefined && vfs[0] !== undefined && numaNodeOf(files, vfs[0].address) === numaNode,
+    }))
+  // Array.sort() is stable: PFs that are alike stay in their order.
+  return groups
+    .sort((left, right) => Number(right.isNear) - Number(left.isNear) || right.free - left.free)
+    .flatMap(({ vfs }) => vfs)
+}
+
+/** A choice that leaves more than one VF. */
+export type OpenChoice = Extract<DeviceChoice, { by: 'pf' | 'selectors' }>
+
+/**
+ * The VFs that a configuration means, first choice first: by PF the lowest index; by selectors the PF with most free
+ * VFs, on the pod's NUMA node where that is known.
+ * @throws PluginError kind `device` when there are none
+ */
+export function candidates(files: FilePort, choice: OpenChoice, preference: Preference): VfLocation[] {
+  if (choice.by === 'pf') {
+    return vfsOfPf(files, choice.key, choice.pfName, choice.vfIndex)
+  }
+  const vfs = selectedVfs(files, choice.selectors, preference)
+  return vfs.length > 0 ? vfs : refuse(`selectors: no VF on this node matches ${choice.text}`)
+}

@@ -1,0 +1,96 @@
+/** A VF on its way back to the driver it had. */
+import { messageOf, PluginError } from '../../errors.js'
+import type { Host } from '../../host/ports.js'
+import { canReset, driverOverrideOf, isUserspaceDriver, resetFunction, unbind } from '../../pci/driver.js'
+import { deviceExists, driverOf, netdevsOf } from '../../pci/functions.js'
+import type { AttachmentRecord } from '../../state/record.js'
+import { type Binding, bind, isBoundTo, restoreOverride } from '../driver/binding.js'
+import { awaitNoUser } from '../users/function-users.js'
+import type { Release } from './releasing.js'
+
+/** igbvf makes its interface at once; iavf asks its PF first, for seconds. */
+const NETDEV_TIMEOUT_MS = 20_000
+const PAUSE_MS = 20
+
+/** Resets a VF, without a driver of the kernel (see resetFunction()). One that cannot be reset still goes back. */
+async function reset({ host, record, target }: Release): Promise<void> {
+  const { files, log } = host
+  const { deviceId, dpdk } = record
+  if (!canReset(files, deviceId)) {
+    log.warning('flr: the device has no reset of its own', { device: target })
+    return
+  }
+  try {
+    const driver = driverOf(files, deviceId)
+    if (driver !== undefined && !isUserspaceDriver(driver) && driver !== dpdk?.driver) {
+      await unbind(files, deviceId)
+    }
+    await resetFunction(files, deviceId)
+  } catch (error) {
+    log.warning('flr: the device could not be reset', { device: target, error: messageOf(error) })
+  }
+}
+
+/** The driver makes a new interface, some drivers after a while. @throws PluginError kind `device` when none comes */
+async function awaitNetdev({ host: { files, clock }, record: { deviceId }, target }: Release): Promise<void> {
+  const deadline = clock.nowMs() + NETDEV_TIMEOUT_MS
+  while (netdevsOf(files, deviceId).length === 0) {
+    if (clock.nowMs() >= deadline) {
+      throw new PluginError({
+        kind: 'device',
+        message: `${target} is bound to ${driverOf(files, deviceId) ?? 'no driver'} again, but that made no network interface within ${NETDEV_TIMEOUT_MS / 1000} s`,
+      })
+    }
+    await clock.sleep(PAUSE_MS)
+  }
+}
+
+/**
+ * The driver that a VF is to have after release; undefined where nobody recorded it. An ADD that did not come to its
+ * end is undone: whatever the configuration wants after the pod's life, there was none.
+ */
+const driverToRelease = ({ phase, dpdk, driver }: AttachmentRecord): string | undefined =>
+  dpdk ? (phase === 'intent' ? driver : dpdk.kernelDriver) : driver || undefined
+
+async function rebind(host: Host, binding: Binding, tool: string | undefined): Promise<void> {
+  if (tool !== undefined && binding.driver !== '') {
+    try {
+      await bind(host, { ...binding, tool })
+      return
+    } catch (error) {
+      host.log.warning('dpdk_tool did not bind the VF back; through sysfs then', { error: messageOf(error) })
+    }
+  }
+  await bind(host, binding)
+}
+
+/**
+ * Gives a VF its driver back, reset where that is wanted, and waits for the network interface that this makes; nothing
+ * is done where it has it. A tool that is gone, or fails, is no reason to keep the VF.
+ * @throws PluginError kinds `device`, `kernel`
+ */
+export async function bindBack(release: Release): Promise<void> {
+  const { host, record, lock, target } = release
+  const { files } = host
+  const { deviceId: address, dpdk, flr, original } = record
+  if (!deviceExists(files, address)) {
+    return
+  }
+  const { driverOverride = driverOverrideOf(files, address) } = record
+  // Where nobody recorded it, it has the right one.
+  const driver = driverToRelease(record) ?? driverOf(files, address) ?? ''
+  if (flr === true || dpdk || !isBoundTo(files, address, driver)) {
+    await awaitNoUser(host, address, target)
+  }
+  if (flr === true) {
+    await reset(release)
+  }
+  const isRebound = !isBoundTo(files, address, driver)
+  if (isRebound) {
+    await rebind(host, { address, driver, driverOverride, lock, target }, dpdk?.tool)
+  }
+  await restoreOverride(files, address, driverOverride)
+  if ((isRebound || dpdk) && original.netdev.name !== '') {
+    await awaitNetdev(release)
+  }
+}

@@ -1,0 +1,91 @@
+import { PluginError } from '../../errors.js'
+import type { Link } from '../../netlink/link.js'
+import { deviceExists, devPortOf, driverOf, netdevsOf } from '../../pci/functions.js'
+import { pciDeviceOf } from '../../rtnl/device.js'
+import { changeLink, linkByName } from '../../rtnl/link.js'
+import { dropAltNames } from '../netdev/alt-names.js'
+import { openRecordedNetns, searchRecordedNetns } from '../users/pod-netns.js'
+import { isOldNameFree, moveOutOf, quieten } from './move-out.js'
+import type { Release } from './releasing.js'
+
+/** The kernel takes a dead namespace apart in the background; its interfaces return within milliseconds. */
+const NETNS_CLEANUP_TIMEOUT_MS = 3_000
+const NETNS_CLEANUP_PAUSE_MS = 10
+
+/**
+ * The interface on the host, down, named and sized as it was; undefined when it has another name since sysfs was read.
+ */
+async function settleOnHost(release: Release, name: string): Promise<Link | undefined> {
+  const { host, record, hostRtnl, target } = release
+  const { original, driver, deviceId } = record
+  const link = await linkByName(hostRtnl, name)
+  if (!link || ((await pciDeviceOf(hostRtnl, link)) ?? deviceId) !== deviceId) {
+    return undefined
+  }
+  await quieten(hostRtnl, link, record, target)
+  const { name: oldName } = original.netdev
+  if (link.name !== oldName && (await isOldNameFree(release, link))) {
+    const equal = link.altNames.filter((altName) => altName === oldName)
+    await dropAltNames({ rtnl: hostRtnl, log: host.log }, link, equal, target)
+    await changeLink(hostRtnl, link.index, { name: oldName }, { operation: `rename it to ${oldName}`, target, driver })
+  }
+  const { mtu } = original.netdev
+  if (mtu !== undefined && link.mtu !== mtu) {
+    await changeLink(hostRtnl, link.index, { mtu }, { operation: `set mtu ${mtu}`, target, driver })
+  }
+  return link
+}
+
+/** Why the interface of a VF that exists cannot be found. */
+function lostMessage({ host, record, target }: Release): string {
+  const driver = driverOf(host.files, record.deviceId)
+  if (driver !== record.driver && record.driver !== '') {
+    return `${target} is bound to ${driver ?? 'no driver'}, not to ${record.driver}, so it has no network interface; bind it back`
+  }
+  return `the interface of ${target} (driver ${driver}) is neither on the host nor in ${record.netns.path}; does a process still hold a namespace that has it?`
+}
+
+/**
+ * Brings the interface of a VF back to the host wherever it is, down, with its old name and MTU; undefined when the
+ * device itself is gone.
+ * @throws PluginError kinds `device`, `kernel`
+ */
+export async function bringHome(release: Release): Promise<Link | undefined> {
+  const { host, record, netnsPaths } = release
+  const { deviceId } = record
+  const { devPort } = record.original.netdev
+  const deadline = host.clock.nowMs() + NETNS_CLEANUP_TIMEOUT_MS
+  let arrived: string | undefined
+  for (let isFirst = true; ; isFirst = false) {
+    if (!deviceExists(host.files, deviceId)) {
+      host.log.warning('the VF does not exist any more; nothing to give back', { device: deviceId })
+      return undefined
+    }
+    const name =
+      arrived ??
+      netdevsOf(host.files, deviceId).find(
+        (one) => devPort === undefined || devPortOf(host.files, deviceId, one) === devPort,
+      )
+    const settled = name === undefined ? undefined : await settleOnHost(release, name)
+    if (settled) {
+      return settled
+    }
+    arrived = await moveOutOf(release, openRecordedNetns(host, record, netnsPaths))
+    if (arrived !== undefined) {
+      release.onAway?.()
+      continue
+    }
+    const isLast = host.clock.nowMs() >= deadline
+    // A search through all of /proc, so not every time.
+    if (isFirst || isLast) {
+      arrived = await moveOutOf(release, searchRecordedNetns(host, record))
+      if (arrived !== undefined) {
+        continue
+      }
+    }
+    if (isLast) {
+      throw new PluginError({ kind: 'device', message: lostMessage(release) })
+    }
+    await host.clock.sleep(NETNS_CLEANUP_PAUSE_MS)
+  }
+}

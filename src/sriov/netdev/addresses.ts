@@ -1,0 +1,130 @@
+import type { CniResult, ResultIp, ResultRoute } from '../../cni/result.js'
+import { errnoOf, messageOf, PluginError } from '../../errors.js'
+import type { Host, Netns } from '../../host/ports.js'
+import { announcementFrame } from '../../netlink/announcement.js'
+import { IFA_F_DADFAILED, RT_SCOPE_LINK } from '../../netlink/constants.js'
+import { parseCidr } from '../../netlink/ip.js'
+import type { Link } from '../../netlink/link.js'
+import { addAddressRequest, addressesOf } from '../../rtnl/address.js'
+import type { Rtnl } from '../../rtnl/connection.js'
+import { linkByIndex } from '../../rtnl/link.js'
+import { addRouteRequest } from '../../rtnl/route.js'
+import { together } from '../../rtnl/together.js'
+
+/** A VF has its carrier some milliseconds after it comes up; frames sent before are dropped. */
+const CARRIER_TIMEOUT_MS = 1_000
+const CARRIER_PAUSE_MS = 2
+
+const isIpv6 = (cidr: string): boolean => cidr.includes(':')
+
+/** The interface of a pod that gets addresses. */
+export interface PodInterface {
+  readonly netns: Netns
+  readonly rtnl: Rtnl
+  readonly link: Link
+}
+
+/** IPv6 on, and usable before duplicate address detection ends (ip-sysctl.rst). Settings of this interface only. */
+function prepareIpv6({ kernel, log }: Host, { netns, link }: PodInterface): void {
+  const settings = [
+    ['disable_ipv6', '0'],
+    ['optimistic_dad', '1'],
+    ['use_optimistic', '1'],
+  ] as const
+  for (const [setting, value] of settings) {
+    try {
+      kernel.writeNetSysctl(netns, `/proc/sys/net/ipv6/conf/${link.name}/${setting}`, value)
+    } catch (error) {
+      log.info('cannot prepare IPv6', { setting, error: messageOf(error) })
+    }
+  }
+}
+
+/** A route without a gateway goes by the one of its family's address, as libcni's ipam.ConfigureIface has it. */
+const gatewayOf = ({ dst, gw, scope }: ResultRoute, ips: readonly ResultIp[]): string | undefined =>
+  scope === RT_SCOPE_LINK
+    ? gw
+    : (gw ?? ips.find(({ address, gateway }) => gateway !== undefined && isIpv6(address) === isIpv6(dst))?.gateway)
+
+/** @throws PluginError kind `duplicateAddress` */
+async function requireNoDuplicate({ rtnl, link }: PodInterface, ips: readonly string[]): Promise<void> {
+  if (ips.length === 0) {
+    return
+  }
+  const failed = (await addressesOf(rtnl, link.index)).filter(({ flags }) => flags & IFA_F_DADFAILED)
+  const duplicate = ips.find((ip) => failed.some(({ bytes }) => bytes.equals(parseCidr(ip).bytes)))
+  if (duplicate !== undefined) {
+    throw new PluginError({ kind: 'duplicateAddress', address: duplicate, interfaceName: link.name })
+  }
+}
+
+async function waitForCarrier(
+  { clock }: Host,
+  { rtnl, link: { index } }: PodInterface,
+  hadCarrier: boolean,
+): Promise<boolean> {
+  const deadline = clock.nowMs() + CARRIER_TIMEOUT_MS
+  for (let hasCarrier = hadCarrier; !hasCarrier; hasCarrier = (await linkByIndex(rtnl, index))?.hasCarrier ?? false) {
+    if (clock.nowMs() >= deadline) {
+      return false
+    }
+    await clock.sleep(CARRIER_PAUSE_MS)
+  }
+  return true
+}
+
+/** Tells the neighbours who has the addresses now. A frame that cannot be sent is logged, not an error. */
+function announce({ kernel, log }: Host, { netns, link }: PodInterface, ips: readonly string[]): void {
+  for (const ip of ips) {
+    try {
+      kernel.sendFrame(netns, link.index, announcementFrame(link.mac, parseCidr(ip).bytes))
+    } catch (error) {
+      log.warning('an address was not announced', { ip, error: messageOf(error) })
+    }
+  }
+}
+
+async function addRoutes({ rtnl, link }: PodInterface, { ips, routes }: CniResult): Promise<void> {
+  for (const route of routes) {
+    const gw = gatewayOf(route, ips)
+    try {
+      await rtnl.change(addRouteRequest(link.index, link.name, { ...route, ...(gw !== undefined && { gw }) }))
+    } catch (error) {
+      // The very same route: the kernel made it by itself for the address's own network.
+      if (errnoOf(error) !== 'EEXIST') {
+        throw error
+      }
+    }
+  }
+}
+
+/**
+ * Gives an interface that is up its addresses and routes, and tells the neighbours. An IPv6 address is announced
+ * before the interface has it: a card that loops multicast back (igb with promisc) would otherwise make the kernel
+ * take our own advertisement for another host's and fail the address (ndisc_recv_na).
+ * @throws PluginError kinds `kernel`, `address`, `duplicateAddress`
+ */
+export async function configureAddresses(host: Host, pod: PodInterface, leased: CniResult): Promise<void> {
+  const { rtnl, link } = pod
+  const addresses = leased.ips.map(({ address }) => address)
+  const ipv6 = addresses.filter(isIpv6)
+  const ipv4 = addresses.filter((address) => !isIpv6(address))
+  const addAll = (some: readonly string[]) =>
+    rtnl.changeAll(some.map((address) => addAddressRequest(link.index, link.name, address)))
+  if (ipv6.length > 0) {
+    prepareIpv6(host, pod)
+  }
+  const [, now] = await together([addAll(ipv4), linkByIndex(rtnl, link.index)])
+  const hasCarrier = await waitForCarrier(host, pod, now?.hasCarrier ?? false)
+  if (hasCarrier) {
+    announce(host, pod, ipv6)
+  } else {
+    host.log.info('no carrier: the addresses are not announced', { interface: link.name })
+  }
+  await addAll(ipv6)
+  await addRoutes(pod, leased)
+  if (hasCarrier) {
+    announce(host, pod, ipv4)
+  }
+  await requireNoDuplicate(pod, ipv6)
+}

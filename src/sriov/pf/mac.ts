@@ -1,0 +1,112 @@
+/**
+ * The MAC of a VF has two owners: the PF may administer one, and the VF's driver may set one while the PF does not
+ * forbid it. igb shows either of them as the VF's MAC. Once a PF has administered one, an untrusted VF is refused
+ * another (EADDRNOTAVAIL) and takes the administered one at its next reset, which for igbvf is going down.
+ */
+import { errnoOf, messageOf, PluginError } from '../../errors.js'
+import type { ClockPort } from '../../host/ports.js'
+import type { Link } from '../../netlink/link.js'
+import { ZERO_MAC } from '../../netlink/mac.js'
+import type { VfSettings } from '../../netlink/vf-info.js'
+import type { Rtnl } from '../../rtnl/connection.js'
+import { type Blame, changeLink, linkByIndex } from '../../rtnl/link.js'
+import { applyVfSteps, type PfWriter, type VfTarget } from './apply.js'
+import type { VfStep } from './plan.js'
+
+/** i40e and iavf apply a MAC set by the PF late: the interface is polled until it shows it. */
+const MAC_SETTLE_TIMEOUT_MS = 2_000
+const MAC_SETTLE_PAUSE_MS = 10
+
+/** Answers of VF drivers that may not, or may not yet, change their MAC themselves. */
+const NOT_ALLOWED = new Set(['EADDRNOTAVAIL', 'EPERM', 'EACCES', 'EOPNOTSUPP', 'EBUSY', 'EAGAIN'])
+
+export const mayNotSetMac = (error: unknown): boolean => NOT_ALLOWED.has(errnoOf(error) ?? '')
+
+/**
+ * Whether a PF sends its VF no frames, even when that is up: igb shows no MAC for a VF that has told it none. Before Linux
+ * 6.2 igbvf takes the PF's answer to its first reset for a failure (e1000_reset_hw_vf() in igbvf/vf.c) and tells its MAC
+ * with the next reset only: when it goes down, or two seconds after it came up.
+ */
+export const isUnknownToPf = (pfDriver: string, { mac }: Pick<VfSettings, 'mac'>): boolean =>
+  pfDriver === 'igb' && mac === ZERO_MAC
+
+/**
+ * What the PF is told on release. A VF that is not trusted and yet could set its own MAC had none administered: what
+ * the PF showed was the VF's own, which the VF reports again by itself.
+ */
+export const adminMacToRelease = (original: VfSettings, couldSetOwnMac: boolean): string =>
+  couldSetOwnMac && !original.trust ? ZERO_MAC : original.mac
+
+/** Too much hangs on a refusal, what the PF is told on release among it, to believe a single one. */
+const TRIES = 2
+
+/** Sets the MAC of an interface; false when its driver lets only the PF do that. @throws PluginError kind `kernel` */
+export async function trySetMac(
+  rtnl: Rtnl,
+  index: number,
+  mac: string,
+  blame: Omit<Blame, 'operation'>,
+): Promise<boolean> {
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    try {
+      await changeLink(rtnl, index, { mac }, { operation: `set mac ${mac}`, ...blame })
+      return true
+    } catch (error) {
+      if (!mayNotSetMac(error)) {
+        throw error
+      }
+    }
+  }
+  return false
+}
+
+/** One step that tells the PF a MAC. */
+export const macStep = (mac: string): VfStep => ({ operation: `set mac ${mac}`, change: { mac } })
+
+/** Takes an administered MAC away, so that the VF may set its own. A driver that knows no such thing is left alone. */
+export async function freeMac(pf: PfWriter, target: VfTarget): Promise<void> {
+  try {
+    await applyVfSteps(pf, target, [macStep(ZERO_MAC)])
+  } catch (error) {
+    pf.host.log.info('the PF keeps its MAC for the VF', { error: messageOf(error) })
+  }
+}
+
+/** An interface and the MAC it is to have; `target` is how messages call it. */
+export interface MacTarget {
+  readonly index: number
+  readonly mac: string
+  readonly target: string
+  readonly driver: string
+}
+
+/**
+ * Waits until an interface shows its MAC, setting it once more where the driver lets it.
+ * @throws PluginError kind `kernel` after 2 s
+ */
+export async function settleMac(
+  rtnl: Rtnl,
+  clock: ClockPort,
+  { index, mac, target, driver }: MacTarget,
+): Promise<Link> {
+  const operation = `set mac ${mac}`
+  const deadline = clock.nowMs() + MAC_SETTLE_TIMEOUT_MS
+  for (;;) {
+    const link = await linkByIndex(rtnl, index)
+    if (link && link.mac === mac) {
+      return link
+    }
+    if (clock.nowMs() >= deadline) {
+      const text = link ? `it still has ${link.mac}` : 'it is gone'
+      throw new PluginError({ kind: 'kernel', operation, target, driver, code: 'ETIMEDOUT', text })
+    }
+    try {
+      await changeLink(rtnl, index, { mac }, { operation, target, driver })
+    } catch (error) {
+      if (!mayNotSetMac(error)) {
+        throw error
+      }
+    }
+    await clock.sleep(MAC_SETTLE_PAUSE_MS)
+  }
+}

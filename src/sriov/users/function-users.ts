@@ -1,0 +1,38 @@
+/** Programs in user space that have a VF open: the kernel takes it from none of them. */
+import { PluginError } from '../../errors.js'
+import type { FilePort, Host } from '../../host/ports.js'
+import { processesThat } from '../../node/open-files.js'
+import type { PciAddress } from '../../pci/address.js'
+import { deviceFilesOf } from '../../pci/driver.js'
+import { driverOf, netdevsOf } from '../../pci/functions.js'
+
+/** The processes of a killed pod take their time to end. */
+const USER_TIMEOUT_MS = 5_000
+const PAUSE_MS = 20
+
+/** The processes that have a function open by vfio or uio, as an operator knows them; none while it has an interface. */
+export function usersOfFunction(files: FilePort, address: PciAddress): readonly string[] {
+  const paths = new Set(netdevsOf(files, address).length > 0 ? [] : deviceFilesOf(files, address))
+  return paths.size === 0 ? [] : processesThat(files, (_pid, _fd, target) => paths.has(target))
+}
+
+/**
+ * Waits a little for the last user to end: unbinding would wait for it without limit, and no signal would end that.
+ * @throws PluginError kind `device` naming the processes
+ */
+export async function awaitNoUser({ files, clock }: Host, address: PciAddress, target: string): Promise<void> {
+  const deadline = clock.nowMs() + USER_TIMEOUT_MS
+  for (;;) {
+    const users = usersOfFunction(files, address)
+    if (users.length === 0) {
+      return
+    }
+    if (clock.nowMs() >= deadline) {
+      throw new PluginError({
+        kind: 'device',
+        message: `${target} (driver ${driverOf(files, address) ?? 'none'}) is still used by ${users.join(' and ')}: it cannot be bound to another driver before that ends`,
+      })
+    }
+    await clock.sleep(PAUSE_MS)
+  }
+}
