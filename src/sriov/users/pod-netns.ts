@@ -8,8 +8,7 @@ const MOUNT = /^\d+ \d+ \S+ (\S+) (\S+) /
 const OCTAL = /\\([0-7]{3})/g
 
 /** The Go sriov-cni records no identity (""): whatever is behind its path is taken for the pod's. */
-const isRecorded = (found: NetnsId, recorded: NetnsId): boolean =>
-  recorded.inode === '' || isSameNetns(found, recorded)
+const isRecorded = (found: NetnsId, recorded: NetnsId): boolean => recorded.inode === '' || isSameNetns(found, recorded)
 
 /** Opens the namespace behind a path; undefined when there surely is none. @throws PluginError kind `netns` when nobody can tell */
 function openIfAny({ kernel }: Pick<Host, 'kernel'>, path: string): Netns | undefined {
