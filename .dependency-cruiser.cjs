@@ -5,25 +5,32 @@
 const layers = [
   { name: 'errors', path: '^src/errors', may: [] },
   { name: 'netlink', path: '^src/netlink/', may: ['^src/errors', '^src/netlink/'] },
-  { name: 'pci', path: '^src/pci/', may: ['^src/host/ports', '^src/pci/'] },
+  { name: 'pci', path: '^src/pci/', may: ['^src/host/(ports|poll)', '^src/pci/'] },
   { name: 'cni', path: '^src/cni/', may: ['^src/errors', '^src/cni/', '^src/netlink/', '^src/pci/address'] },
   { name: 'host', path: '^src/host/', may: ['^src/errors', '^src/host/', '^src/cni/', '^src/netlink/'] },
   {
     name: 'rtnl',
     path: '^src/rtnl/',
-    may: ['^src/errors', '^src/host/(ports|errno)', '^src/netlink/', '^src/rtnl/', '^src/cni/', '^src/pci/address'],
+    may: [
+      '^src/errors',
+      '^src/host/(ports|poll|errno)',
+      '^src/netlink/',
+      '^src/rtnl/',
+      '^src/cni/',
+      '^src/pci/address',
+    ],
   },
   {
     name: 'node',
     path: '^src/node/',
-    may: ['^src/errors', '^src/host/ports', '^src/cni/json', '^src/node/', '^src/pci/'],
+    may: ['^src/errors', '^src/host/(ports|poll)', '^src/cni/json', '^src/node/', '^src/pci/'],
   },
   {
     name: 'state',
     path: '^src/state/',
     may: [
       '^src/errors',
-      '^src/host/ports',
+      '^src/host/(ports|poll)',
       '^src/netlink/',
       '^src/pci/address',
       '^src/node/',
@@ -31,11 +38,11 @@ const layers = [
       '^src/cni/',
     ],
   },
-  { name: 'ipam', path: '^src/ipam', may: ['^src/errors', '^src/host/ports', '^src/cni/', '^src/state/'] },
+  { name: 'ipam', path: '^src/ipam', may: ['^src/errors', '^src/host/(ports|poll)', '^src/cni/', '^src/state/'] },
   {
     name: 'commands',
     path: '^src/commands/',
-    may: ['^src/(errors|ipam)', '^src/host/ports', '^src/(cni|netlink|pci|rtnl|node|state|sriov|commands)/'],
+    may: ['^src/(errors|ipam)', '^src/host/(ports|poll)', '^src/(cni|netlink|pci|rtnl|node|state|sriov|commands)/'],
   },
   {
     name: 'daemon',
@@ -55,7 +62,7 @@ const rooms = {
   allocation: ['device', 'users', 'give-back'],
   attach: ['device', 'pf', 'netdev', 'driver', 'users', 'give-back', 'allocation'],
 }
-const belowSriov = ['^src/errors', '^src/host/ports', '^src/(cni|netlink|pci|rtnl|node|state)/', '^src/ipam']
+const belowSriov = ['^src/errors', '^src/host/(ports|poll)', '^src/(cni|netlink|pci|rtnl|node|state)/', '^src/ipam']
 for (const [room, others] of Object.entries(rooms)) {
   layers.push({
     name: `sriov-${room}`,

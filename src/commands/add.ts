@@ -8,7 +8,7 @@ import { withDevice } from '../sriov/allocation/choose.js'
 import { releaseLeftover } from '../sriov/allocation/occupancy.js'
 import { attachVf } from '../sriov/attach/attach.js'
 import { describeRecorded } from '../sriov/device/locate.js'
-import { isInUse } from '../sriov/users/ownership.js'
+import { awaitTenancy } from '../sriov/users/tenancy.js'
 import { loadSurely, recordPath, setAsideAttachment } from '../state/attachments.js'
 import { withLockedAttachment } from '../state/locked-attachment.js'
 
@@ -36,7 +36,7 @@ async function requireNewAttachment(host: Host, cniDir: string, args: CallArgs):
     return
   }
   await withLockedAttachment(host, cniDir, args, async (record, lock) => {
-    if (!isRepeated(args) && (await isInUse(host, cniDir, record))) {
+    if (!isRepeated(args) && (await awaitTenancy(host, cniDir, record)) === 'used') {
       throw new PluginError({
         kind: 'alreadyAttached',
         key: `container ${args.containerId} interface ${args.ifName}`,

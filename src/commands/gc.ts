@@ -6,7 +6,8 @@ import type { Host } from '../host/ports.js'
 import { ipamCall, ipamGc } from '../ipam.js'
 import { isUnfinished, repairClaim, repairMark } from '../sriov/allocation/repair.js'
 import { type ReleaseOptions, releaseAttachment } from '../sriov/give-back/release.js'
-import { holderOf, isAlive } from '../sriov/users/ownership.js'
+import { holderOf } from '../sriov/users/ownership.js'
+import { awaitTenancy } from '../sriov/users/tenancy.js'
 import { allAttachments, isSameFile, tidyStateFolder } from '../state/attachments.js'
 import { claimedVfs } from '../state/claims.js'
 import { withFreeAttachment, withLockedAttachment } from '../state/locked-attachment.js'
@@ -43,6 +44,10 @@ function leaseOf(
 
 async function collectAttachment(host: Host, args: CallArgs, conf: NetConf, found: AttachmentRecord): Promise<void> {
   const { cniDir, name } = conf
+  // An intent is of an ADD that nobody had an answer to: no runtime can mean it.
+  if (found.phase !== 'intent' && isValid(conf, found)) {
+    return
+  }
   if (isUnfinished(host, found)) {
     // While the VF is locked the call is not dead: it is at work.
     return withFreeAttachment(host, cniDir, found, async (record, lock) => {
@@ -52,7 +57,7 @@ async function collectAttachment(host: Host, args: CallArgs, conf: NetConf, foun
     })
   }
   const isGarbage = async (record: AttachmentRecord): Promise<boolean> =>
-    record.network === name && !(isValid(conf, record) ?? (await isAlive(host, record)))
+    record.network === name && !(isValid(conf, record) ?? (await awaitTenancy(host, cniDir, record)) === 'used')
   if (await isGarbage(found)) {
     // Asked again under the lock: an ADD of the same name may have come meanwhile.
     await withLockedAttachment(host, cniDir, found, async (record, lock) => {

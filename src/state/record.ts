@@ -2,6 +2,7 @@ import type { JsonObject } from '../cni/json.js'
 import type { WantedNetdev, WantedVf } from '../cni/wanted.js'
 import type { NetnsId } from '../host/ports.js'
 import type { VfSettings } from '../netlink/vf-info.js'
+import type { View } from '../node/namespaces.js'
 import type { PciAddress } from '../pci/address.js'
 
 /** Raised when a field changes its meaning: an older plugin must not act on a record it misreads. */
@@ -78,6 +79,8 @@ export interface AttachmentRecord extends AttachmentKey {
   /** Name of the network, "" for Multus 1. */
   readonly network: string
   readonly netns: NetnsId & { readonly path: string }
+  /** What the ADD could see of this machine; absent where it was not recorded. */
+  readonly view?: View
   /** /proc/sys/kernel/random/boot_id: what the kernel held is gone after another boot. */
   readonly bootId: string
   readonly deviceId: PciAddress

@@ -8,8 +8,9 @@ import { readMark } from '../../state/marks.js'
 import type { AttachmentRecord } from '../../state/record.js'
 import { type DeviceLocation, describeDevice } from '../device/locate.js'
 import { releaseAttachment } from '../give-back/release.js'
-import { holderOf, holdersOfVf, isInUse } from '../users/ownership.js'
+import { holderOf, holdersOfVf } from '../users/ownership.js'
 import { isPodNetns } from '../users/pod-netns.js'
+import { awaitTenancy, tenancyOf } from '../users/tenancy.js'
 
 /** Undoes what a killed call, or a pod that died without a DEL, left of a VF. The caller holds its lock. */
 export async function releaseLeftover(host: Host, cniDir: string, record: AttachmentRecord, lock: Lock): Promise<void> {
@@ -51,7 +52,7 @@ function markedUser(host: Host, cniDir: string, address: string, mark: string | 
 export async function userOf(host: Host, cniDir: string, address: string): Promise<string | undefined> {
   const mark = readMark(host.files, cniDir, address)
   for (const record of holdersOfVf(host, cniDir, address, mark)) {
-    if (await isInUse(host, cniDir, record)) {
+    if ((await tenancyOf(host, cniDir, record)) === 'used') {
       return holderOf(record)
     }
   }
@@ -71,7 +72,7 @@ export async function occupantOf(
 ): Promise<string | undefined> {
   let mark = readMark(host.files, cniDir, address)
   for (const record of holdersOfVf(host, cniDir, address, mark)) {
-    if (await isInUse(host, cniDir, record)) {
+    if ((await awaitTenancy(host, cniDir, record)) === 'used') {
       return holderOf(record)
     }
     if (record.phase !== 'released') {

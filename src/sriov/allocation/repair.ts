@@ -6,8 +6,9 @@ import { withFreeVfLock } from '../../state/lock.js'
 import { readMark, removeMark } from '../../state/marks.js'
 import type { AttachmentRecord } from '../../state/record.js'
 import { releaseAttachment } from '../give-back/release.js'
-import { isInUse, isOfThisBoot } from '../users/ownership.js'
+import { isOfThisBoot } from '../users/ownership.js'
 import { isPodNetns } from '../users/pod-netns.js'
+import { awaitTenancy } from '../users/tenancy.js'
 
 /** Whether an attachment is no pod's: its ADD or its release did not come to an end, or the machine has booted since. */
 export const isUnfinished = (host: Host, record: AttachmentRecord): boolean =>
@@ -35,7 +36,7 @@ export const repairClaim = (
     if (recordOfClaim(files, cniDir, claim)) {
       return
     }
-    if (isValid(claim) && (await isInUse(host, cniDir, claim))) {
+    if (isValid(claim) && (await awaitTenancy(host, cniDir, claim)) === 'used') {
       const { containerId, ifName } = claim
       log.warning('the record of an attachment is lost; its pod is alive and keeps the VF', {
         containerId,

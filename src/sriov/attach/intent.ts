@@ -6,6 +6,7 @@ import type { Link } from '../../netlink/link.js'
 import { ZERO_MAC } from '../../netlink/mac.js'
 import type { VfSettings } from '../../netlink/vf-info.js'
 import { bootIdOf } from '../../node/boot.js'
+import { viewOf } from '../../node/namespaces.js'
 import type { PciAddress } from '../../pci/address.js'
 import { driverOverrideOf } from '../../pci/driver.js'
 import { devPortOf } from '../../pci/functions.js'
@@ -73,6 +74,7 @@ export function intentOf({ host, args, conf, location, pod, ipam }: Attachment, 
     ifName: args.ifName,
     network: conf.name,
     netns: { path: pod.path, ...pod.id },
+    view: viewOf(host.files),
     bootId: bootIdOf(host.files),
     deviceId: location.address,
     driver,

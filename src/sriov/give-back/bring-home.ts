@@ -5,12 +5,9 @@ import { pciDeviceOf } from '../../rtnl/device.js'
 import { changeLink, linkByName } from '../../rtnl/link.js'
 import { dropAltNames } from '../netdev/alt-names.js'
 import { openRecordedNetns, searchRecordedNetns } from '../users/pod-netns.js'
+import { NETNS_CLEANUP } from '../users/tenancy.js'
 import { isOldNameFree, moveOutOf, quieten } from './move-out.js'
 import type { Release } from './releasing.js'
-
-/** The kernel takes a dead namespace apart in the background; its interfaces return within milliseconds. */
-const NETNS_CLEANUP_TIMEOUT_MS = 3_000
-const NETNS_CLEANUP_PAUSE_MS = 10
 
 /**
  * The interface on the host, down, named and sized as it was; undefined when it has another name since sysfs was read.
@@ -54,7 +51,7 @@ export async function bringHome(release: Release): Promise<Link | undefined> {
   const { host, record, netnsPaths } = release
   const { deviceId } = record
   const { devPort } = record.original.netdev
-  const deadline = host.clock.nowMs() + NETNS_CLEANUP_TIMEOUT_MS
+  const deadline = host.clock.nowMs() + NETNS_CLEANUP.timeoutMs
   let arrived: string | undefined
   for (let isFirst = true; ; isFirst = false) {
     if (!deviceExists(host.files, deviceId)) {
@@ -86,6 +83,6 @@ export async function bringHome(release: Release): Promise<Link | undefined> {
     if (isLast) {
       throw new PluginError({ kind: 'device', message: lostMessage(release) })
     }
-    await host.clock.sleep(NETNS_CLEANUP_PAUSE_MS)
+    await host.clock.sleep(NETNS_CLEANUP.pauseMs)
   }
 }
