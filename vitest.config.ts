@@ -4,14 +4,17 @@ const tier = (name: string, extra: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], ...extra },
 })
 
+// A busy machine may take its time to show what a test waits for.
+const PATIENT = { expect: { poll: { timeout: 10_000 } } }
+
 // The lab tier has one PF and its VFs: its files run one after the other. See scripts/test.
 export default defineConfig({
   test: {
     projects: [
       tier('unit'),
       tier('contract'),
-      tier('kernel', { fileParallelism: false, pool: 'forks', testTimeout: 30_000 }),
-      tier('lab', { fileParallelism: false, pool: 'forks', testTimeout: 300_000, hookTimeout: 120_000 }),
+      tier('kernel', { fileParallelism: false, pool: 'forks', hookTimeout: 120_000, testTimeout: 60_000, ...PATIENT }),
+      tier('lab', { fileParallelism: false, pool: 'forks', testTimeout: 300_000, hookTimeout: 120_000, ...PATIENT }),
     ],
   },
 })

@@ -3,7 +3,7 @@ import { pollUntil } from '../../host/poll.js'
 import type { FilePort, Host } from '../../host/ports.js'
 import { isSameView, seesAllProcesses, viewOf } from '../../node/namespaces.js'
 import { isUserspaceDriver } from '../../pci/driver.js'
-import { deviceExists, driverOf, netdevsOf, uplinkOf } from '../../pci/functions.js'
+import { deviceExists, driverOf, interfaceExists, netdevsOf, uplinkOf } from '../../pci/functions.js'
 import { openRtnl } from '../../rtnl/connection.js'
 import { recordOfClaim } from '../../state/attachments.js'
 import type { AttachmentRecord } from '../../state/record.js'
@@ -22,9 +22,11 @@ export type Tenancy = 'used' | 'free' | 'unseen'
 export const NETNS_CLEANUP = { timeoutMs: 3_000, pauseMs: 10 }
 
 /** Whether the interface of an attachment's device is on the host: then no pod has it. */
-const hasNetdevOnHost = (files: FilePort, { deviceId, pf }: AttachmentRecord): boolean =>
+function hasNetdevOnHost(files: FilePort, { deviceId, pf }: AttachmentRecord): boolean {
   // Beside a PF's own interface the representors of its VFs may stand.
-  (pf ? netdevsOf(files, deviceId)[0] : uplinkOf(files, deviceId)) !== undefined
+  const name = pf ? netdevsOf(files, deviceId)[0] : uplinkOf(files, deviceId)
+  return name !== undefined && interfaceExists(files, name)
+}
 
 const opensRecordedNetns = (host: Host, record: AttachmentRecord): boolean => {
   const netns = openRecordedNetns(host, record)

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { missingCapability, TestNamespaces } from '../netns.js'
-import { type Daemon, type Installation, install, startDaemon } from './installation.js'
+import { type Daemon, type Installation, install, startDaemon, succeeded } from './installation.js'
 import { interfacesOf, makeNode, type TestNode } from './node.js'
 
 const LIMIT = { timeout: 30_000 }
@@ -44,7 +44,7 @@ describe.skipIf(missing)(`the resident process (${missing ?? 'can run here'})`, 
       conf: GATED,
     }
     const added = await call('ADD', one)
-    expect(added).toMatchObject({ exitCode: 0 })
+    succeeded(added)
     expect(JSON.parse(added.stdout)).toMatchObject({
       interfaces: [{ name: 'net1', sandbox: pod.path }],
       ips: [{ address: '10.77.0.5/24' }],
@@ -54,7 +54,7 @@ describe.skipIf(missing)(`the resident process (${missing ?? 'can run here'})`, 
       exitCode: 0,
       stdout: '',
     })
-    expect(await call('DEL', one)).toMatchObject({ exitCode: 0, stdout: '' })
+    expect(succeeded(await call('DEL', one))).toMatchObject({ stdout: '' })
     expect(interfacesOf(pod.name)).toEqual([])
     expect(node.interfaces()).toEqual(['vf0', 'vf1', 'vf2', 'vf3'])
     expect(node.ipamCalls()).toEqual(['ADD pod-1', 'CHECK pod-1', 'DEL pod-1'])
@@ -75,10 +75,10 @@ describe.skipIf(missing)(`the resident process (${missing ?? 'can run here'})`, 
     const within = ['unshare', '--mount', '--propagation', 'private', 'sh', '-ec', script, 'sh']
     const env = { PATH: '/usr/sbin:/usr/bin' }
     const added = await call('ADD', { container: 'pod-3', netns: path, device, within, env })
-    expect(added).toMatchObject({ exitCode: 0 })
+    succeeded(added)
     expect(JSON.parse(added.stdout).interfaces[0].sandbox).toBe(path)
     expect(interfacesOf(pod.name)).toEqual(['net1'])
-    expect(await call('DEL', { container: 'pod-3', netns: path, device, within, env })).toMatchObject({ exitCode: 0 })
+    succeeded(await call('DEL', { container: 'pod-3', netns: path, device, within, env }))
     expect(interfacesOf(pod.name)).toEqual([])
   })
 
@@ -113,21 +113,21 @@ describe.skipIf(missing)(`the resident process (${missing ?? 'can run here'})`, 
     const waitsForIpam = node.call('ADD', { container: 'pod-ipam', netns: b.path, device: second, conf: GATED })
     await expect.poll(() => node.ipamCalls()).toContain('ADD pod-ipam')
     const began = performance.now()
-    expect(await call('STATUS', { container: '', netns: '' })).toMatchObject({ exitCode: 0 })
-    expect(await call('ADD', { container: 'pod-free', netns: c.path, device: third })).toMatchObject({ exitCode: 0 })
-    expect(performance.now() - began).toBeLessThan(1_000)
+    succeeded(await call('STATUS', { container: '', netns: '' }))
+    succeeded(await call('ADD', { container: 'pod-free', netns: c.path, device: third }))
+    expect(performance.now() - began).toBeLessThan(10_000)
     expect(interfacesOf(c.name)).toEqual(['net1'])
     await unlock()
-    expect(await waitsForLock.done).toMatchObject({ exitCode: 0 })
+    succeeded(await waitsForLock.done)
     node.releaseIpam()
-    expect(await waitsForIpam.done).toMatchObject({ exitCode: 0 })
+    succeeded(await waitsForIpam.done)
     for (const [container, netns, device] of [
       ['pod-lock', a.path, first],
       ['pod-ipam', b.path, second],
       ['pod-free', c.path, third],
     ] as const) {
       const conf = container === 'pod-ipam' ? GATED : {}
-      expect(await call('DEL', { container, netns, device, conf })).toMatchObject({ exitCode: 0 })
+      succeeded(await call('DEL', { container, netns, device, conf }))
     }
     expect(node.interfaces()).toEqual(['vf0', 'vf1', 'vf2', 'vf3'])
   })
@@ -145,8 +145,8 @@ describe.skipIf(missing)(`the resident process (${missing ?? 'can run here'})`, 
     await expect.poll(() => node.ipamCalls(), { timeout: 10_000 }).toContain('DEL pod-gone')
     await expect.poll(() => node.interfaces()).toEqual(['vf0', 'vf1', 'vf2', 'vf3'])
     expect(interfacesOf(pod.name)).toEqual([])
-    expect(await call('ADD', { ...options, container: 'pod-next' })).toMatchObject({ exitCode: 0 })
-    expect(await call('DEL', { ...options, container: 'pod-next' })).toMatchObject({ exitCode: 0 })
+    succeeded(await call('ADD', { ...options, container: 'pod-next' }))
+    succeeded(await call('DEL', { ...options, container: 'pod-next' }))
   })
 
   test('gives a device once to many callers at once', LIMIT, async () => {
@@ -155,10 +155,13 @@ describe.skipIf(missing)(`the resident process (${missing ?? 'can run here'})`, 
     const answers = await Promise.all(
       pods.map(({ name, path }) => call('ADD', { container: name, netns: path, device })),
     )
-    expect(answers.filter(({ exitCode }) => exitCode === 0)).toHaveLength(1)
+    expect(
+      answers.filter(({ exitCode }) => exitCode === 0),
+      answers[0]?.stdout,
+    ).toHaveLength(1)
     expect(pods.filter(({ name }) => interfacesOf(name).length > 0)).toHaveLength(1)
     for (const { name, path } of pods) {
-      expect(await call('DEL', { container: name, netns: path, device })).toMatchObject({ exitCode: 0 })
+      succeeded(await call('DEL', { container: name, netns: path, device }))
     }
     expect(node.interfaces()).toEqual(['vf0', 'vf1', 'vf2', 'vf3'])
   })

@@ -17,6 +17,14 @@ export interface Output {
   readonly stderr: string
 }
 
+/** The output of a program that succeeded. @throws Error with what it said when it failed */
+export function succeeded(output: Output): Output {
+  if (output.exitCode !== 0) {
+    throw new Error(`it failed with ${output.exitCode ?? output.signal}: ${output.stdout}${output.stderr}`)
+  }
+  return output
+}
+
 export interface Running {
   readonly child: ChildProcess
   readonly done: Promise<Output>

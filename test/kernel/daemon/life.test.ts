@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { ACKNOWLEDGEMENT } from '../../../src/daemon/protocol.js'
 import { count } from '../../counts.js'
 import { missingCapability, TestNamespaces } from '../netns.js'
-import { type Daemon, type Installation, install, type Output, start, startDaemon } from './installation.js'
+import { type Daemon, type Installation, install, type Output, start, startDaemon, succeeded } from './installation.js'
 import { interfacesOf, makeNode, type TestNode } from './node.js'
 
 const LIMIT = { timeout: 60_000 }
@@ -56,7 +56,7 @@ function waitingAdd(device: string) {
 }
 
 async function expectGivenBack(options: Parameters<TestNode['call']>[1]) {
-  expect(await node.call('DEL', options).done).toMatchObject({ exitCode: 0, stdout: '' })
+  expect(succeeded(await node.call('DEL', options).done)).toMatchObject({ stdout: '' })
   expect(node.interfaces()).toEqual(ALL)
 }
 
@@ -89,10 +89,10 @@ describe.skipIf(missing)(`sriovctl daemon (${missing ?? 'can run here'})`, () =>
       await expect.poll(() => existsSync(installation.socket)).toBe(false)
       const second = namespaces.add()
       const alone = { container: second.name, netns: second.path, device: other }
-      expect(await node.call('ADD', alone).done).toMatchObject({ exitCode: 0 })
+      succeeded(await node.call('ADD', alone).done)
       node.releaseIpam()
-      expect(await running.done).toMatchObject({ exitCode: 0 })
-      expect(await daemon.done).toMatchObject({ exitCode: 0 })
+      succeeded(await running.done)
+      succeeded(await daemon.done)
       expect(interfacesOf(pod.name)).toEqual(['net1'])
       await node.call('DEL', alone).done
       await expectGivenBack(options)
@@ -121,7 +121,7 @@ describe.skipIf(missing)(`sriovctl daemon (${missing ?? 'can run here'})`, () =>
 
   test('says how it is used', LIMIT, async () => {
     const ctl = (...words: string[]) => start(installation.sriovctl, words).done
-    expect(await ctl('--help')).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('sriovctl daemon') })
+    expect(succeeded(await ctl('--help'))).toMatchObject({ stdout: expect.stringContaining('sriovctl daemon') })
     for (const words of [
       [],
       ['dance'],
@@ -142,7 +142,7 @@ describe.skipIf(missing)(`calls of a resident process that goes wrong (${missing
     await begun
     await daemon.stop('SIGKILL')
     node.releaseIpam()
-    expect(await running.done).toMatchObject({ exitCode: 0 })
+    succeeded(await running.done)
     expect(interfacesOf(pod.name)).toEqual(['net1'])
     await expectGivenBack(options)
   })
@@ -152,7 +152,7 @@ describe.skipIf(missing)(`calls of a resident process that goes wrong (${missing
     const pod = namespaces.add()
     const options = { container: pod.name, netns: pod.path, device }
     daemon.child.kill('SIGSTOP')
-    expect(await node.call('ADD', options).done).toMatchObject({ exitCode: 0 })
+    succeeded(await node.call('ADD', options).done)
     daemon.child.kill('SIGCONT')
     expect((await node.call('VERSION', { container: '', netns: '' }).done).exitCode).toBe(0)
     expect(interfacesOf(pod.name)).toEqual(['net1'])
@@ -173,7 +173,7 @@ describe.skipIf(missing)(`calls of a resident process that goes wrong (${missing
       })
     })
     await new Promise<void>((resolve) => dying.listen(path, resolve))
-    expect(await node.call('ADD', { ...options, env: { SRIOV_CNI_SOCKET: path } }).done).toMatchObject({ exitCode: 0 })
+    succeeded(await node.call('ADD', { ...options, env: { SRIOV_CNI_SOCKET: path } }).done)
     dying.close()
     expect(interfacesOf(pod.name)).toEqual(['net1'])
     const second = JSON.parse((await node.call('ADD', alone).done).stdout)
@@ -189,7 +189,7 @@ describe.skipIf(missing)(`calls of a resident process that goes wrong (${missing
       const options = { container: pod.name, netns: pod.path, device }
       const verb = i % 2 === 0 ? 'ADD' : 'DEL'
       if (verb === 'DEL') {
-        expect(await node.call('ADD', options).done).toMatchObject({ exitCode: 0 })
+        succeeded(await node.call('ADD', options).done)
       }
       const running = node.call(verb, options)
       await new Promise((resolve) => setTimeout(resolve, i * 1.5))
