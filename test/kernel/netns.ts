@@ -48,6 +48,16 @@ export class TestNamespaces {
   }
 }
 
+/**
+ * Lets /run/netns be a mount of its own, which ip makes with the first namespace of a boot. Mount namespaces made before
+ * that never see what is mounted in it.
+ */
+export function mountNetnsFolder(): void {
+  const namespaces = new TestNamespaces()
+  namespaces.add()
+  namespaces.removeAll()
+}
+
 const quiet = () => undefined
 export const quietLog: Log = { error: quiet, warning: quiet, info: quiet, debug: quiet }
 

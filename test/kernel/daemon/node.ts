@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ip } from '../netns.js'
+import { ip, mountNetnsFolder } from '../netns.js'
 import { DEVICES, macOf } from './devices.js'
 import { cniEnvironment, type Installation, type Running, start } from './installation.js'
 
@@ -60,6 +60,7 @@ export async function makeNode({ folder, plugin, socket }: Installation): Promis
   })
   const setUp = `mount -t sysfs sysfs /sys; mount --bind ${sys} /sys/bus/pci/devices; ip link set lo up
     ${DEVICES.map((_device, i) => `ip link add vf${i} address ${macOf(i)} type veth peer name peer${i}`).join('; ')}; echo ready; exec sleep 3600`
+  mountNetnsFolder()
   const holder = spawn('unshare', ['--mount', '--propagation', 'slave', '--net', 'sh', '-ec', setUp], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
