@@ -1,7 +1,9 @@
 import { messageOf } from '../errors.js'
-import type { ClockPort, Log, NetnsId } from '../host/ports.js'
+import { otherView } from '../host/other-view.js'
+import { type ClockPort, isSameNetns, type Log, type NetnsId } from '../host/ports.js'
 import type { Listener, PassedDescriptor, PeerSocket } from '../host/unix-sockets.js'
 import type { Watch } from '../host/watch.js'
+import { seesSameFiles } from './caller-view.js'
 import { readFrame, sendFrame } from './connection.js'
 import { ACKNOWLEDGEMENT, decodeRequest, encodeResult, type Request, type Result } from './protocol.js'
 import { throttled } from './throttle.js'
@@ -70,9 +72,12 @@ export function startServer(options: ServerOptions): Server {
   }
 
   async function answer(socket: PeerSocket, request: Request, netnsFd?: number): Promise<void> {
-    const { device, inode } = request.callerNetns
-    if (device !== ownNetns.device || inode !== ownNetns.inode) {
+    if (!isSameNetns(request.callerNetns, ownNetns)) {
       inform('a call from another network namespace was left to a process of its own', { peer: socket.pid })
+      return
+    }
+    if (!seesSameFiles(otherView(socket.pid), request)) {
+      inform('a call that sees other files was left to a process of its own', { peer: socket.pid })
       return
     }
     // Fails when the launcher has gone: then it does the call itself.
