@@ -2,7 +2,7 @@ import type { CallArgs } from '../cni/args.js'
 import { type ParsedNetConf, requireValid } from '../cni/netconf.js'
 import type { CniResult } from '../cni/result.js'
 import { PluginError } from '../errors.js'
-import type { Host, Netns } from '../host/ports.js'
+import type { Netns } from '../host/ports.js'
 import { requireSupportedKernel } from '../node/kernel-release.js'
 import { withDevice } from '../sriov/allocation/choose.js'
 import { releaseLeftover } from '../sriov/allocation/occupancy.js'
@@ -10,6 +10,7 @@ import { attachVf } from '../sriov/attach/attach.js'
 import { describeRecorded } from '../sriov/device/locate.js'
 import { awaitTenancy } from '../sriov/users/tenancy.js'
 import { loadSurely, recordPath, setAsideAttachment } from '../state/attachments.js'
+import type { HostWithState } from '../state/folder.js'
 import { withLockedAttachment } from '../state/locked-attachment.js'
 
 /**
@@ -22,39 +23,39 @@ const isRepeated = ({ environment }: CallArgs): boolean => environment.SRIOV_CNI
  * Makes sure that this attachment is new. An intent under its name is of a killed ADD and is undone.
  * @throws PluginError kinds `alreadyAttached`, `state`, `release`
  */
-async function requireNewAttachment(host: Host, cniDir: string, args: CallArgs): Promise<void> {
-  const read = loadSurely(host.files, cniDir, args)
+async function requireNewAttachment(host: HostWithState, args: CallArgs): Promise<void> {
+  const read = loadSurely(host.state, args)
   if (!read) {
     return
   }
   if (read.kind === 'foreign') {
-    throw new PluginError({ kind: 'state', path: recordPath(cniDir, args), problem: read.problem })
+    throw new PluginError({ kind: 'state', path: recordPath(host.state, args), problem: read.problem })
   }
   if (read.kind === 'unreadable') {
-    const aside = setAsideAttachment(host.files, cniDir, args)
+    const aside = setAsideAttachment(host.state, args)
     host.log.warning('a state file that cannot be read was put aside', { problem: read.problem, aside })
     return
   }
-  await withLockedAttachment(host, cniDir, args, async (record, lock) => {
-    if (!isRepeated(args) && (await awaitTenancy(host, cniDir, record)) === 'used') {
+  await withLockedAttachment(host, args, async (record, lock) => {
+    if (!isRepeated(args) && (await awaitTenancy(host, record)) === 'used') {
       throw new PluginError({
         kind: 'alreadyAttached',
         key: `container ${args.containerId} interface ${args.ifName}`,
         target: describeRecorded(record),
       })
     }
-    await releaseLeftover(host, cniDir, record, lock)
+    await releaseLeftover(host, record, lock)
   })
 }
 
 /** ADD: gives a pod its device. @throws PluginError with nothing changed */
-export async function add(host: Host, args: CallArgs, parsed: ParsedNetConf, pod: Netns): Promise<CniResult> {
+export async function add(host: HostWithState, args: CallArgs, parsed: ParsedNetConf, pod: Netns): Promise<CniResult> {
   const conf = requireValid(parsed)
-  const { cniDir, device } = conf
+  const { device } = conf
   requireSupportedKernel(host.files)
   if (!device) {
     throw new PluginError({ kind: 'config', issues: [{ key: 'deviceID', problem: 'is missing' }] })
   }
-  await requireNewAttachment(host, cniDir, args)
+  await requireNewAttachment(host, args)
   return withDevice(host, conf, device, (location, lock) => attachVf(host, { args, conf, location, pod, lock }))
 }

@@ -3,7 +3,7 @@ import { type ParsedNetConf, requireValid } from '../cni/netconf.js'
 import { type CniResult, readResult } from '../cni/result.js'
 import type { WantedNetdev } from '../cni/wanted.js'
 import { messageOf, PluginError } from '../errors.js'
-import type { Host, Netns } from '../host/ports.js'
+import type { Netns } from '../host/ports.js'
 import { ipamCheck } from '../ipam.js'
 import { IFA_F_DADFAILED } from '../netlink/constants.js'
 import { parseCidr } from '../netlink/ip.js'
@@ -17,10 +17,11 @@ import { linkByName } from '../rtnl/link.js'
 import { readVf } from '../sriov/pf/apply.js'
 import { planVf } from '../sriov/pf/plan.js'
 import { loadAttachment } from '../state/attachments.js'
+import type { HostWithState } from '../state/folder.js'
 import type { AttachmentRecord, Phase } from '../state/record.js'
 
 /** What of the PF's settings is not as it was set. */
-async function vfDifferences(host: Host, { deviceId, pf, wanted }: AttachmentRecord): Promise<string[]> {
+async function vfDifferences(host: HostWithState, { deviceId, pf, wanted }: AttachmentRecord): Promise<string[]> {
   if (!pf) {
     return []
   }
@@ -43,7 +44,7 @@ async function vfDifferences(host: Host, { deviceId, pf, wanted }: AttachmentRec
   }
 }
 
-function driverDifferences({ files }: Host, { deviceId, dpdk, driver: own }: AttachmentRecord): string[] {
+function driverDifferences({ files }: HostWithState, { deviceId, dpdk, driver: own }: AttachmentRecord): string[] {
   const driver = dpdk?.driver ?? own
   const now = driverOf(files, deviceId)
   return driver === '' || now === driver ? [] : [`its driver is ${now ?? 'none'}, not ${driver}`]
@@ -84,7 +85,7 @@ function flagDifferences({ isPromisc, isAllmulti }: Link, { promisc, allmulti }:
 
 /** What of the interface in the pod is not as the result of its ADD says. */
 async function podDifferences(
-  host: Host,
+  host: HostWithState,
   { deviceId, ifName, result, wanted }: Expected,
   pod: Netns,
 ): Promise<string[]> {
@@ -135,9 +136,9 @@ const UNFINISHED: Readonly<Record<Phase, string>> = {
  * CHECK: compares the kernel with what the ADD set up.
  * @throws PluginError kind `mismatch` with every difference; without a record, too
  */
-export async function check(host: Host, args: CallArgs, parsed: ParsedNetConf, pod: Netns): Promise<void> {
+export async function check(host: HostWithState, args: CallArgs, parsed: ParsedNetConf, pod: Netns): Promise<void> {
   const conf = requireValid(parsed)
-  const read = loadAttachment(host.files, conf.cniDir, args)
+  const read = loadAttachment(host.state, args)
   if (read?.kind !== 'record' || read.record.phase !== 'attached') {
     const problem =
       read?.kind === 'record' ? UNFINISHED[read.record.phase] : (read?.problem ?? 'there is no record of an ADD')

@@ -1,12 +1,13 @@
 import type { CallArgs } from '../cni/args.js'
 import type { NetConf, ParsedNetConf } from '../cni/netconf.js'
 import { messageOf, PluginError } from '../errors.js'
-import type { Host, Lock } from '../host/ports.js'
+import type { Lock } from '../host/ports.js'
 import { ipamCall, ipamDel } from '../ipam.js'
 import { beside } from '../rtnl/together.js'
 import { type ReleaseOptions, releaseAttachment } from '../sriov/give-back/release.js'
 import { loadAttachment, recordPath, setAsideAttachment, tidyStateFolder } from '../state/attachments.js'
 import { claimsOf, readClaim } from '../state/claims.js'
+import type { HostWithState } from '../state/folder.js'
 import { withVfLock } from '../state/lock.js'
 import { withLockedAttachment } from '../state/locked-attachment.js'
 import { type AttachmentRecord, type IpamCall, isSameKey } from '../state/record.js'
@@ -23,7 +24,7 @@ function ipamToCall(conf: NetConf, args: CallArgs, { ipam }: AttachmentRecord): 
  * Without a record of ours there may still be a lease. That the IPAM plugin refuses, or is not there, is no reason to
  * keep the pod: we know of nothing that it holds.
  */
-async function delWithoutRecord(host: Host, conf: NetConf, args: CallArgs): Promise<void> {
+async function delWithoutRecord(host: HostWithState, conf: NetConf, args: CallArgs): Promise<void> {
   const ipam = ipamOf(conf, args)
   try {
     if (ipam) {
@@ -34,30 +35,34 @@ async function delWithoutRecord(host: Host, conf: NetConf, args: CallArgs): Prom
   }
 }
 
-/** Releases what this attachment has by its claims: its record is lost or damaged. Returns how many there were. */
+/**
+ * Releases what this attachment has by its claims: its record is lost, damaged, or in another folder than this call's.
+ * Returns how many there were.
+ */
 async function releaseClaims(
-  host: Host,
-  cniDir: string,
+  host: HostWithState,
   args: CallArgs,
   optionsFor: (record: AttachmentRecord, lock: Lock) => ReleaseOptions,
 ): Promise<number> {
-  const claims = claimsOf(host.files, cniDir, args)
+  const claims = claimsOf(host.files, args)
   for (const { deviceId } of claims) {
-    await withVfLock(host, cniDir, deviceId, async (lock) => {
-      const claim = readClaim(host.files, cniDir, deviceId)
+    await withVfLock(host, deviceId, async (lock) => {
+      const claim = readClaim(host.files, deviceId)
       if (claim && isSameKey(claim, args)) {
-        host.log.warning('the record of this attachment is lost; its VF is given back by its claim', { deviceId })
-        const read = loadAttachment(host.files, cniDir, args)
-        const record = read?.kind === 'record' && read.record.deviceId === deviceId ? read.record : claim
-        await releaseAttachment(host, cniDir, record, optionsFor(record, lock))
+        const read = loadAttachment(host.state, claim)
+        const isKept = read?.kind === 'record' && read.record.deviceId === deviceId
+        const record = isKept ? read.record : claim
+        const how = isKept ? `its record is in ${claim.folder}` : 'its record is lost'
+        host.log.warning(`the VF of this attachment is given back by its claim: ${how}`, { deviceId })
+        await releaseAttachment(host, record, optionsFor(record, lock))
       }
     })
   }
   return claims.length
 }
 
-function putAside(host: Host, cniDir: string, args: CallArgs, problem: string): void {
-  const aside = setAsideAttachment(host.files, cniDir, args)
+function putAside(host: HostWithState, args: CallArgs, problem: string): void {
+  const aside = setAsideAttachment(host.state, args)
   host.log.error('a state file that cannot be read was put aside; its VF is not known', { problem, aside })
 }
 
@@ -66,33 +71,30 @@ function putAside(host: Host, cniDir: string, args: CallArgs, problem: string): 
  * was known of the attachment.
  * @throws PluginError kinds `release`, `ipam`, `state`, `tryAgain`; what is left is recorded for the next DEL
  */
-export async function del(host: Host, args: CallArgs, { conf, issues }: ParsedNetConf): Promise<boolean> {
-  const { cniDir } = conf
+export async function del(host: HostWithState, args: CallArgs, { conf, issues }: ParsedNetConf): Promise<boolean> {
   if (issues.length > 0) {
     host.log.warning('DEL goes on despite an invalid configuration', { issues })
   }
-  void beside(host, () => tidyStateFolder(host.files, cniDir))
-  const read = loadAttachment(host.files, cniDir, args)
+  void beside(host, () => tidyStateFolder(host.state))
+  const read = loadAttachment(host.state, args)
   const optionsFor = (record: AttachmentRecord, lock: Lock): ReleaseOptions => ({
     lock,
     ipam: ipamToCall(conf, args, record),
     netnsPaths: args.netnsPath === '' ? [] : [args.netnsPath],
   })
   if (read?.kind === 'record') {
-    await withLockedAttachment(host, cniDir, args, (record, lock) =>
-      releaseAttachment(host, cniDir, record, optionsFor(record, lock)),
-    )
+    await withLockedAttachment(host, args, (record, lock) => releaseAttachment(host, record, optionsFor(record, lock)))
     return true
   }
   const isNewer = read?.kind === 'foreign' && read.of === 'version'
-  if (!isNewer && (await releaseClaims(host, cniDir, args, optionsFor)) > 0) {
+  if (!isNewer && (await releaseClaims(host, args, optionsFor)) > 0) {
     return true
   }
   if (read?.kind === 'foreign' && read.of !== 'attachment') {
-    throw new PluginError({ kind: 'state', path: recordPath(cniDir, args), problem: `${read.problem}; it is kept` })
+    throw new PluginError({ kind: 'state', path: recordPath(host.state, args), problem: `${read.problem}; it is kept` })
   }
   if (read?.kind === 'unreadable') {
-    putAside(host, cniDir, args, read.problem)
+    putAside(host, args, read.problem)
   }
   await delWithoutRecord(host, conf, args)
   return false

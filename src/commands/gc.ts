@@ -2,7 +2,6 @@ import type { CallArgs } from '../cni/args.js'
 import { parseJsonObject, valueAt } from '../cni/json.js'
 import type { NetConf, ParsedNetConf } from '../cni/netconf.js'
 import { messageOf, PluginError } from '../errors.js'
-import type { Host } from '../host/ports.js'
 import { ipamCall, ipamGc } from '../ipam.js'
 import { isUnfinished, repairClaim, repairMark } from '../sriov/allocation/repair.js'
 import { type ReleaseOptions, releaseAttachment } from '../sriov/give-back/release.js'
@@ -10,6 +9,7 @@ import { holderOf } from '../sriov/users/ownership.js'
 import { awaitTenancy } from '../sriov/users/tenancy.js'
 import { allAttachments, isSameFile, tidyStateFolder } from '../state/attachments.js'
 import { claimedVfs } from '../state/claims.js'
+import type { HostWithState } from '../state/folder.js'
 import { withFreeAttachment, withLockedAttachment } from '../state/locked-attachment.js'
 import { markedVfs } from '../state/marks.js'
 import type { AttachmentRecord } from '../state/record.js'
@@ -42,34 +42,39 @@ function leaseOf(
   return { ipam: ipamCall(ipam.type, stdin, { ...environment, ...attachment }) }
 }
 
-async function collectAttachment(host: Host, args: CallArgs, conf: NetConf, found: AttachmentRecord): Promise<void> {
-  const { cniDir, name } = conf
+async function collectAttachment(
+  host: HostWithState,
+  args: CallArgs,
+  conf: NetConf,
+  found: AttachmentRecord,
+): Promise<void> {
+  const { name } = conf
   // An intent is of an ADD that nobody had an answer to: no runtime can mean it.
   if (found.phase !== 'intent' && isValid(conf, found)) {
     return
   }
   if (isUnfinished(host, found)) {
     // While the VF is locked the call is not dead: it is at work.
-    return withFreeAttachment(host, cniDir, found, async (record, lock) => {
+    return withFreeAttachment(host, found, async (record, lock) => {
       if (isUnfinished(host, record)) {
-        await releaseAttachment(host, cniDir, record, { ...leaseOf(args, conf, record), lock })
+        await releaseAttachment(host, record, { ...leaseOf(args, conf, record), lock })
       }
     })
   }
   const isGarbage = async (record: AttachmentRecord): Promise<boolean> =>
-    record.network === name && !(isValid(conf, record) ?? (await awaitTenancy(host, cniDir, record)) === 'used')
+    record.network === name && !(isValid(conf, record) ?? (await awaitTenancy(host, record)) === 'used')
   if (await isGarbage(found)) {
     // Asked again under the lock: an ADD of the same name may have come meanwhile.
-    await withLockedAttachment(host, cniDir, found, async (record, lock) => {
+    await withLockedAttachment(host, found, async (record, lock) => {
       if (await isGarbage(record)) {
-        await releaseAttachment(host, cniDir, record, { ...leaseOf(args, conf, record), lock })
+        await releaseAttachment(host, record, { ...leaseOf(args, conf, record), lock })
       }
     })
   }
 }
 
 /** The IPAM plugin's own GC. Without a list it would take every lease for garbage. */
-async function collectLeases(host: Host, { environment }: CallArgs, conf: NetConf): Promise<void> {
+async function collectLeases(host: HostWithState, { environment }: CallArgs, conf: NetConf): Promise<void> {
   const { ipamType, text, validAttachments } = conf
   if (ipamType !== undefined && validAttachments) {
     await ipamGc(host, ipamCall(ipamType, text, environment))
@@ -82,9 +87,9 @@ async function collectLeases(host: Host, { environment }: CallArgs, conf: NetCon
  * record is lost, marks of nobody.
  * @throws PluginError kind `release` naming what could not be given back, after trying all
  */
-export async function gc(host: Host, args: CallArgs, { conf }: ParsedNetConf): Promise<void> {
+export async function gc(host: HostWithState, args: CallArgs, { conf }: ParsedNetConf): Promise<void> {
   const { files } = host
-  const { cniDir, name } = conf
+  const { name } = conf
   const problems: string[] = []
   const attempt = async (what: string, work: () => Promise<void>) => {
     try {
@@ -93,17 +98,17 @@ export async function gc(host: Host, args: CallArgs, { conf }: ParsedNetConf): P
       problems.push(`${what}: ${messageOf(error)}`)
     }
   }
-  tidyStateFolder(files, cniDir)
-  for (const found of allAttachments(files, cniDir)) {
+  tidyStateFolder(host.state)
+  for (const found of allAttachments(host.state)) {
     await attempt(holderOf(found), () => collectAttachment(host, args, conf, found))
   }
-  for (const deviceId of claimedVfs(files, cniDir)) {
+  for (const deviceId of claimedVfs(files)) {
     await attempt(`the claim on VF ${deviceId}`, () =>
-      repairClaim(host, cniDir, deviceId, (claim) => isValid(conf, claim) ?? true),
+      repairClaim(host, deviceId, (claim) => isValid(conf, claim) ?? true),
     )
   }
-  for (const deviceId of markedVfs(files, cniDir)) {
-    await attempt(`the mark of VF ${deviceId}`, () => repairMark(host, cniDir, deviceId))
+  for (const deviceId of markedVfs(files)) {
+    await attempt(`the mark of VF ${deviceId}`, () => repairMark(host, deviceId))
   }
   await attempt('IPAM', () => collectLeases(host, args, conf))
   if (problems.length > 0) {

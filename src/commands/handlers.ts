@@ -5,6 +5,7 @@ import type { NetConf } from '../cni/netconf.js'
 import { resultDocument } from '../cni/result.js'
 import { messageOf, PluginError } from '../errors.js'
 import { type Host, isSameNetns, type Netns } from '../host/ports.js'
+import { type HostWithState, withState } from '../state/folder.js'
 import { add } from './add.js'
 import { check } from './check.js'
 import { del } from './del.js'
@@ -64,10 +65,10 @@ function netnsProblemOfDel(host: Host, args: CallArgs): PluginError | undefined 
 /** The five verbs over a world: what cni/dispatch.ts calls. */
 export function handlers(hostOf: HostOf): Readonly<Record<Verb, Handler>> {
   const on =
-    (work: (host: Host, call: Call) => Promise<object | undefined>): Handler =>
+    (work: (host: HostWithState, call: Call) => Promise<object | undefined>): Handler =>
     async (call) => {
       const { verb, args, parsed } = call
-      const host = hostOf(verb, args, parsed.conf)
+      const host = withState(hostOf(verb, args, parsed.conf), parsed.conf.cniDir)
       for (const warning of parsed.warnings) {
         host.log.warning(warning)
       }

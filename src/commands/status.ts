@@ -1,17 +1,22 @@
 import type { CallArgs } from '../cni/args.js'
 import type { NetConf, ParsedNetConf } from '../cni/netconf.js'
 import { messageOf, PluginError } from '../errors.js'
-import type { FilePort, Host } from '../host/ports.js'
+import type { FilePort } from '../host/ports.js'
 import { deviceExists, interfaceExists } from '../pci/functions.js'
+import { type HostWithState, NODE_FOLDER, type StateFolder } from '../state/folder.js'
 
-function stateFolderProblem(files: FilePort, { cniDir }: NetConf): string | undefined {
+function folderProblem(files: FilePort, folder: string): string | undefined {
   try {
-    files.makeFolder(cniDir)
-    return files.isWritable(cniDir) ? undefined : `the state folder ${cniDir} cannot be used: it is not writable`
+    files.makeFolder(folder)
+    return files.isWritable(folder) ? undefined : `the state folder ${folder} cannot be used: it is not writable`
   } catch (error) {
-    return `the state folder ${cniDir} cannot be used: ${messageOf(error)}`
+    return `the state folder ${folder} cannot be used: ${messageOf(error)}`
   }
 }
+
+/** Claims and locks are in the folder of the node, wherever the records are. */
+const stateFolderProblem = ({ files, path }: StateFolder): string | undefined =>
+  folderProblem(files, path) ?? (path === NODE_FOLDER ? undefined : folderProblem(files, NODE_FOLDER))
 
 /** A PF that a pod has as a whole is not on the host, and that is no problem. */
 function deviceProblem(files: FilePort, { device }: NetConf): string | undefined {
@@ -28,8 +33,8 @@ function deviceProblem(files: FilePort, { device }: NetConf): string | undefined
  * are taken is no error: any error here makes the node NotReady.
  * @throws PluginError kind `notReady`
  */
-export async function status({ files }: Host, _args: CallArgs, { conf }: ParsedNetConf): Promise<void> {
-  const problem = stateFolderProblem(files, conf) ?? deviceProblem(files, conf)
+export async function status({ files, state }: HostWithState, _args: CallArgs, { conf }: ParsedNetConf): Promise<void> {
+  const problem = stateFolderProblem(state) ?? deviceProblem(files, conf)
   if (problem !== undefined) {
     throw new PluginError({ kind: 'notReady', message: problem })
   }

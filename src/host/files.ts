@@ -87,7 +87,9 @@ export function realFiles(addon: Addon, root = ''): FilePort {
     writeWhole: (path, text, twin) => named(at(path), 'be written', () => writeWhole(addon, at(path), text, at(twin))),
     writeDurably: (path, text) => named(at(path), 'be written', () => writeDurably(addon, at(path), text)),
     createDurably: (path, text, twin) =>
-      named(at(path), 'be written', () => createDurably(addon, at(path), text, at(twin))),
+      named(at(path), 'be written', () =>
+        createDurably(addon, at(path), text, twin === undefined ? undefined : at(twin)),
+      ),
     writeAttribute: (path, text) => writeAttribute(at(path), text),
     remove: (path) => named(at(path), 'be removed', () => removeIfPresent(at(path))),
     rename: (from, to) => named(at(from), `be renamed to ${at(to)}`, () => renameSync(at(from), at(to))),

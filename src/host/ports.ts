@@ -87,7 +87,7 @@ export interface FilePort {
    * Makes a file that must not exist yet, durably and whole; false when it exists. Of two callers one wins. `twin`, in
    * the same folder, is made after it with the same text, over what was there.
    */
-  createDurably(path: string, text: string, twin: string): boolean
+  createDurably(path: string, text: string, twin?: string): boolean
   /**
    * Writes to an attribute of sysfs, in one write(2): it takes as long as the driver takes.
    * @throws PluginError kind `kernel` with the driver's errno; ETIMEDOUT after 60 s

@@ -170,9 +170,9 @@ function linkOver(from: string, to: string): void {
 }
 
 /** One new file under two names; neither when the first is taken. */
-function linkTwice(temporary: string, path: string, twin: string): boolean {
+function linkTwice(temporary: string, path: string, twin: string | undefined): boolean {
   const isNew = linkUnlessPresent(temporary, path)
-  if (isNew) {
+  if (isNew && twin !== undefined) {
     linkOver(temporary, twin)
   }
   removeIfPresent(temporary)
@@ -198,6 +198,6 @@ export const writeWhole = (addon: Addon, path: string, text: string, twin: strin
 export const writeDurably = (addon: Addon, path: string, text: string): void =>
   writeBeside(addon, path, text, { durability: 'folder', place: (temporary) => renameSync(temporary, path) })
 
-/** Makes a file that must not exist yet, under two names, and on the disk when it returns; false when it exists. */
-export const createDurably = (addon: Addon, path: string, text: string, twin: string): boolean =>
+/** Makes a file that must not exist yet, under one or two names, and on the disk when it returns; false when it exists. */
+export const createDurably = (addon: Addon, path: string, text: string, twin?: string): boolean =>
   writeBeside(addon, path, text, { durability: 'folder', place: (temporary) => linkTwice(temporary, path, twin) })

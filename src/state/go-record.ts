@@ -66,13 +66,12 @@ function ipamOf(conf: JsonObject, key: AttachmentKey, netnsPath: string): { ipam
 /** A record of the Go sriov-cni as one of ours: complete enough to give the VF back. */
 export function adoptGoRecord(
   files: FilePort,
-  cniDir: string,
   key: AttachmentKey,
   conf: JsonObject,
   deviceId: PciAddress,
 ): AttachmentRecord {
   const original = conf.OrigVfState as JsonObject
-  const netnsPath = readMark(files, cniDir, deviceId) ?? ''
+  const netnsPath = readMark(files, deviceId) ?? ''
   return {
     schema: RECORD_SCHEMA,
     phase: 'attached',

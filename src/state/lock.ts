@@ -2,12 +2,13 @@ import { PluginError } from '../errors.js'
 import type { Host, Lock } from '../host/ports.js'
 import { lockHolders } from '../node/lock-holders.js'
 import type { PciAddress } from '../pci/address.js'
+import { NODE_FOLDER } from './folder.js'
 
 const LOCK_TIMEOUT_MS = 60_000
 const FIRST_PAUSE_MS = 1
 const LONGEST_PAUSE_MS = 50
 
-const vfLockPath = (cniDir: string, deviceId: PciAddress): string => `${cniDir}/pci/vf_lock/${deviceId}.lock`
+const vfLockPath = (deviceId: PciAddress): string => `${NODE_FOLDER}/pci/vf_lock/${deviceId}.lock`
 
 async function take({ files, clock }: Host, path: string, what: string): Promise<Lock> {
   files.makeFolder(path.slice(0, path.lastIndexOf('/')))
@@ -39,27 +40,22 @@ async function using<T>(lock: Lock, work: (lock: Lock) => Promise<T>): Promise<T
  * Holds the lock of a VF while `work` runs: one call at a time touches a VF, the Go sriov-cni's included.
  * @throws PluginError kind `tryAgain` after 60 s, naming the process that has it
  */
-export const withVfLock = async <T>(
-  host: Host,
-  cniDir: string,
-  deviceId: PciAddress,
-  work: (lock: Lock) => Promise<T>,
-): Promise<T> => using(await take(host, vfLockPath(cniDir, deviceId), `VF ${deviceId}`), work)
+export const withVfLock = async <T>(host: Host, deviceId: PciAddress, work: (lock: Lock) => Promise<T>): Promise<T> =>
+  using(await take(host, vfLockPath(deviceId), `VF ${deviceId}`), work)
 
 /** The lock of a VF when it is to be had at once; undefined while another call has it, which is at work on the VF. */
-export function tryVfLock({ files }: Host, cniDir: string, deviceId: PciAddress): Lock | undefined {
-  files.makeFolder(`${cniDir}/pci/vf_lock`)
-  return files.tryLock(vfLockPath(cniDir, deviceId))
+export function tryVfLock({ files }: Host, deviceId: PciAddress): Lock | undefined {
+  files.makeFolder(`${NODE_FOLDER}/pci/vf_lock`)
+  return files.tryLock(vfLockPath(deviceId))
 }
 
 /** Holds it while `work` runs; nothing is done when it is not to be had at once. */
 export async function withFreeVfLock(
   host: Host,
-  cniDir: string,
   deviceId: PciAddress,
   work: (lock: Lock) => Promise<void>,
 ): Promise<void> {
-  const lock = tryVfLock(host, cniDir, deviceId)
+  const lock = tryVfLock(host, deviceId)
   if (lock) {
     await using(lock, work)
   }
@@ -70,9 +66,5 @@ export async function withFreeVfLock(
  * two at once. Never held while another program is waited for, and always taken after a VF's.
  * @throws PluginError kind `tryAgain` after 60 s, naming the process that has it
  */
-export const withPfLock = async <T>(
-  host: Host,
-  cniDir: string,
-  pfAddress: PciAddress,
-  work: () => Promise<T>,
-): Promise<T> => using(await take(host, `${cniDir}/pci/pf_lock/${pfAddress}.lock`, `PF ${pfAddress}`), work)
+export const withPfLock = async <T>(host: Host, pfAddress: PciAddress, work: () => Promise<T>): Promise<T> =>
+  using(await take(host, `${NODE_FOLDER}/pci/pf_lock/${pfAddress}.lock`, `PF ${pfAddress}`), work)

@@ -1,5 +1,6 @@
-import type { Host, Lock } from '../host/ports.js'
+import type { Lock } from '../host/ports.js'
 import { loadSurely } from './attachments.js'
+import type { HostWithState } from './folder.js'
 import { withFreeVfLock, withVfLock } from './lock.js'
 import type { AttachmentKey, AttachmentRecord } from './record.js'
 
@@ -9,19 +10,18 @@ import type { AttachmentKey, AttachmentRecord } from './record.js'
  * @throws PluginError kind `tryAgain` when the lock is not to be had
  */
 export async function withLockedAttachment(
-  host: Host,
-  cniDir: string,
+  host: HostWithState,
   key: AttachmentKey,
   work: (record: AttachmentRecord, lock: Lock) => Promise<void>,
 ): Promise<void> {
   for (let isDone = false; !isDone; ) {
-    const read = loadSurely(host.files, cniDir, key)
+    const read = loadSurely(host.state, key)
     if (read?.kind !== 'record') {
       return
     }
     const { deviceId } = read.record
-    isDone = await withVfLock(host, cniDir, deviceId, async (lock) => {
-      const again = loadSurely(host.files, cniDir, key)
+    isDone = await withVfLock(host, deviceId, async (lock) => {
+      const again = loadSurely(host.state, key)
       if (again?.kind === 'record' && again.record.deviceId !== deviceId) {
         return false
       }
@@ -35,13 +35,12 @@ export async function withLockedAttachment(
 
 /** The same without waiting: nothing is done while another call has the VF, nor when the record names another VF by then. */
 export const withFreeAttachment = (
-  host: Host,
-  cniDir: string,
+  host: HostWithState,
   found: AttachmentRecord,
   work: (record: AttachmentRecord, lock: Lock) => Promise<void>,
 ): Promise<void> =>
-  withFreeVfLock(host, cniDir, found.deviceId, async (lock) => {
-    const again = loadSurely(host.files, cniDir, found)
+  withFreeVfLock(host, found.deviceId, async (lock) => {
+    const again = loadSurely(host.state, found)
     if (again?.kind === 'record' && again.record.deviceId === found.deviceId) {
       await work(again.record, lock)
     }

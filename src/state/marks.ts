@@ -1,28 +1,30 @@
 import type { FilePort } from '../host/ports.js'
 import { type PciAddress, parsePciAddress } from '../pci/address.js'
+import { NODE_FOLDER } from './folder.js'
 
-const markPath = (cniDir: string, deviceId: PciAddress): string => `${cniDir}/pci/${deviceId}`
+/** The mark of a VF. */
+export const markPath = (deviceId: PciAddress): string => `${NODE_FOLDER}/pci/${deviceId}`
 
 /**
  * The netns path of whoever uses a VF: a file shared with the Go sriov-cni, the path and nothing else. Empty where a
  * power cut has taken the text; undefined where there is no mark.
  */
-export const readMark = (files: FilePort, cniDir: string, deviceId: PciAddress): string | undefined =>
-  files.readText(markPath(cniDir, deviceId))?.trim()
+export const readMark = (files: FilePort, deviceId: PciAddress): string | undefined =>
+  files.readText(markPath(deviceId))?.trim()
 
 /** The VFs that are marked. */
-export const markedVfs = (files: FilePort, cniDir: string): readonly PciAddress[] =>
-  files.list(`${cniDir}/pci`).filter((name) => parsePciAddress(name) === name)
+export const markedVfs = (files: FilePort): readonly PciAddress[] =>
+  files.list(`${NODE_FOLDER}/pci`).filter((name) => parsePciAddress(name) === name)
 
-export function writeMark(files: FilePort, cniDir: string, deviceId: PciAddress, netnsPath: string): void {
-  files.makeFolder(`${cniDir}/pci`)
-  files.write(markPath(cniDir, deviceId), netnsPath)
+export function writeMark(files: FilePort, deviceId: PciAddress, netnsPath: string): void {
+  files.makeFolder(`${NODE_FOLDER}/pci`)
+  files.write(markPath(deviceId), netnsPath)
 }
 
 /** Takes a mark away, an empty one too, unless it is another user's by now. */
-export function removeMark(files: FilePort, cniDir: string, deviceId: PciAddress, netnsPath: string): void {
-  const mark = readMark(files, cniDir, deviceId)
+export function removeMark(files: FilePort, deviceId: PciAddress, netnsPath: string): void {
+  const mark = readMark(files, deviceId)
   if (mark === netnsPath || mark === '') {
-    files.remove(markPath(cniDir, deviceId))
+    files.remove(markPath(deviceId))
   }
 }

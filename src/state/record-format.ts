@@ -46,6 +46,7 @@ const OPTIONAL_SHAPE = {
     },
   },
   representor: { name: 'string', mtu: 'number', isUp: 'boolean' },
+  folder: 'string',
   view: { mount: 'string', pid: 'string' },
   driverOverride: 'string',
   dpdk: { driver: 'string', kernelDriver: 'string', tool: 'string?' },

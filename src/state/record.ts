@@ -67,6 +67,8 @@ export type Phase = 'intent' | 'attached' | 'releasing' | 'released'
 export interface AttachmentKey {
   readonly containerId: string
   readonly ifName: string
+  /** Where its record is, when that is not the state folder of the call (`cniDir`). */
+  readonly folder?: string
 }
 
 export const isSameKey = (left: AttachmentKey, right: AttachmentKey): boolean =>

@@ -69,7 +69,7 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
         }
         return isFree
       })
-      if (isNew) {
+      if (isNew && twin !== undefined) {
         change('create', twin, () => place(twin, text))
       }
       return isNew

@@ -110,6 +110,7 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario('all settings', ableDriver, plain, ALL_SETTINGS),
   scenario('all settings over others', ableDriver, seasoned, ALL_SETTINGS),
   scenario('all settings over an administered MAC', ableDriver, administered, ALL_SETTINGS),
+  scenario('records in another folder', ableDriver, plain, { ...ALL_SETTINGS, cniDir: '/srv/cni' }),
   scenario('all settings, resident', ableDriver, threaded, ALL_SETTINGS),
   scenario('all settings on an old kernel', ableDriver, onOldKernel, ALL_SETTINGS),
   scenario('igb', igbDriver, plain, IGB_SETTINGS),

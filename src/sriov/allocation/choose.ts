@@ -1,8 +1,9 @@
 import type { DeviceChoice } from '../../cni/device-choice.js'
 import type { NetConf } from '../../cni/netconf.js'
 import { messageOf, PluginError } from '../../errors.js'
-import type { Host, Lock } from '../../host/ports.js'
+import type { Lock } from '../../host/ports.js'
 import { kubeletDevices } from '../../node/kubelet.js'
+import type { HostWithState } from '../../state/folder.js'
 import { tryVfLock, withVfLock } from '../../state/lock.js'
 import { type DeviceLocation, describeDevice, locateDevice, presenceOf, type VfLocation } from '../device/locate.js'
 import { candidates, type OpenChoice, pfByName } from '../device/select.js'
@@ -22,14 +23,14 @@ const inUse = (location: DeviceLocation, holder: string): PluginError =>
   new PluginError({ kind: 'vfInUse', target: describeDevice(location), holder })
 
 /** The programs in user space that have a VF open and are no pod's: a virtual machine, say. */
-function programsOf({ files }: Host, { address }: DeviceLocation): string | undefined {
+function programsOf({ files }: HostWithState, { address }: DeviceLocation): string | undefined {
   const users = usersOfFunction(files, address)
   return users.length === 0 ? undefined : users.join(' and ')
 }
 
-async function withNamedDevice<T>(host: Host, cniDir: string, location: DeviceLocation, use: UseDevice<T>): Promise<T> {
-  return withVfLock(host, cniDir, location.address, async (lock) => {
-    const occupant = (await occupantOf(host, cniDir, location, lock)) ?? programsOf(host, location)
+async function withNamedDevice<T>(host: HostWithState, location: DeviceLocation, use: UseDevice<T>): Promise<T> {
+  return withVfLock(host, location.address, async (lock) => {
+    const occupant = (await occupantOf(host, location, lock)) ?? programsOf(host, location)
     if (occupant !== undefined) {
       throw inUse(location, occupant)
     }
@@ -57,7 +58,7 @@ async function hindranceOf(look: () => Promise<string | undefined>): Promise<str
 
 /** A choice that leaves more than one VF, and the configuration around it. */
 interface Search {
-  readonly host: Host
+  readonly host: HostWithState
   readonly conf: NetConf
   readonly choice: OpenChoice
 }
@@ -79,21 +80,19 @@ function unfitness({ host: { files }, conf, choice }: Search, location: VfLocati
 }
 
 async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>): Promise<Try<T>> {
-  const { host, conf } = search
-  const { cniDir } = conf
-  const user = await hindranceOf(() => userOf(host, cniDir, location.address))
+  const { host } = search
+  const user = await hindranceOf(() => userOf(host, location.address))
   if (user !== undefined) {
     return { isDone: false, why: user }
   }
-  const lock = tryVfLock(host, cniDir, location.address)
+  const lock = tryVfLock(host, location.address)
   if (!lock) {
     return { isDone: false, why: 'a call that is at work on it' }
   }
   try {
     // Another call may have had it since.
     const why = await hindranceOf(
-      async () =>
-        (await occupantOf(host, cniDir, location, lock)) ?? unfitness(search, location) ?? programsOf(host, location),
+      async () => (await occupantOf(host, location, lock)) ?? unfitness(search, location) ?? programsOf(host, location),
     )
     return why === undefined ? { isDone: true, result: await use(location, lock) } : { isDone: false, why }
   } finally {
@@ -111,13 +110,12 @@ function noneFree(choice: OpenChoice, hindered: readonly string[]): PluginError 
 }
 
 /** Takes the first VF that can be had; whoever loses a race for one takes the next. */
-async function withFreeVf<T>(host: Host, conf: NetConf, choice: OpenChoice, use: UseDevice<T>): Promise<T> {
-  const { cniDir, numaNode } = conf
+async function withFreeVf<T>(host: HostWithState, conf: NetConf, choice: OpenChoice, use: UseDevice<T>): Promise<T> {
+  const { numaNode } = conf
   const reserved = kubeletDevices(host.files)
   const search = { host, conf, choice }
   const vfs = candidates(host.files, choice, {
-    isFree: (vf) =>
-      !reserved.has(vf.address) && looksFree(host, cniDir, vf.address) && unfitness(search, vf) === undefined,
+    isFree: (vf) => !reserved.has(vf.address) && looksFree(host, vf.address) && unfitness(search, vf) === undefined,
     ...(numaNode !== undefined && { numaNode }),
   })
   const hindered: string[] = []
@@ -138,22 +136,26 @@ async function withFreeVf<T>(host: Host, conf: NetConf, choice: OpenChoice, use:
  * dead left of it has been undone.
  * @throws PluginError kinds `device`, `vfInUse`, `release`; kind `tryAgain` when no VF is free
  */
-export async function withDevice<T>(host: Host, conf: NetConf, choice: DeviceChoice, use: UseDevice<T>): Promise<T> {
+export async function withDevice<T>(
+  host: HostWithState,
+  conf: NetConf,
+  choice: DeviceChoice,
+  use: UseDevice<T>,
+): Promise<T> {
   const { files } = host
-  const { cniDir } = conf
   switch (choice.by) {
     case 'address':
-      return withNamedDevice(host, cniDir, locateDevice(files, choice.address), use)
+      return withNamedDevice(host, locateDevice(files, choice.address), use)
     case 'wholePf': {
       const { address } = pfByName(files, choice.key, choice.pfName)
-      return withNamedDevice(host, cniDir, { address }, use)
+      return withNamedDevice(host, { address }, use)
     }
     case 'pf': {
       const [only] = choice.vfIndex === undefined ? [] : candidates(files, choice, { isFree: () => true })
       if (only && kubeletDevices(files).has(only.address)) {
         throw inUse(only, KUBELET)
       }
-      return only ? withNamedDevice(host, cniDir, only, use) : withFreeVf(host, conf, choice, use)
+      return only ? withNamedDevice(host, only, use) : withFreeVf(host, conf, choice, use)
     }
     case 'selectors':
       return withFreeVf(host, conf, choice, use)

@@ -3,8 +3,9 @@ import type { Host, Lock } from '../../host/ports.js'
 import { vfsOf } from '../../pci/functions.js'
 import { loadAttachment, tidyStateFolder } from '../../state/attachments.js'
 import { hasClaim } from '../../state/claims.js'
+import type { HostWithState } from '../../state/folder.js'
 import { tryVfLock } from '../../state/lock.js'
-import { readMark } from '../../state/marks.js'
+import { markPath, readMark } from '../../state/marks.js'
 import type { AttachmentRecord } from '../../state/record.js'
 import { type DeviceLocation, describeDevice } from '../device/locate.js'
 import { releaseAttachment } from '../give-back/release.js'
@@ -13,25 +14,25 @@ import { isPodNetns } from '../users/pod-netns.js'
 import { awaitTenancy, tenancyOf } from '../users/tenancy.js'
 
 /** Undoes what a killed call, or a pod that died without a DEL, left of a VF. The caller holds its lock. */
-export async function releaseLeftover(host: Host, cniDir: string, record: AttachmentRecord, lock: Lock): Promise<void> {
+export async function releaseLeftover(host: HostWithState, record: AttachmentRecord, lock: Lock): Promise<void> {
   host.log.info('undoing an unfinished attachment', {
     phase: record.phase,
     holder: holderOf(record),
     device: record.deviceId,
   })
-  await releaseAttachment(host, cniDir, record, { lock })
-  tidyStateFolder(host.files, cniDir)
+  await releaseAttachment(host, record, { lock })
+  tidyStateFolder(host.state)
 }
 
 /**
  * The same on behalf of another attachment, which needs the VF and not the lease.
  * @throws PluginError kind `release` when the VF itself could not be given back
  */
-async function releaseForNext(host: Host, cniDir: string, record: AttachmentRecord, lock: Lock): Promise<void> {
+async function releaseForNext(host: HostWithState, record: AttachmentRecord, lock: Lock): Promise<void> {
   try {
-    await releaseLeftover(host, cniDir, record, lock)
+    await releaseLeftover(host, record, lock)
   } catch (error) {
-    const left = loadAttachment(host.files, cniDir, record)
+    const left = loadAttachment(host.state, record)
     if (left?.kind !== 'record' || left.record.phase !== 'released') {
       throw error
     }
@@ -39,24 +40,22 @@ async function releaseForNext(host: Host, cniDir: string, record: AttachmentReco
   }
 }
 
-function markedUser(host: Host, cniDir: string, address: string, mark: string | undefined): string | undefined {
-  return mark !== undefined && isPodNetns(host, mark)
-    ? `the pod of ${mark}, as ${cniDir}/pci/${address} says`
-    : undefined
+function markedUser(host: HostWithState, address: string, mark: string | undefined): string | undefined {
+  return mark !== undefined && isPodNetns(host, mark) ? `the pod of ${mark}, as ${markPath(address)} says` : undefined
 }
 
 /**
  * Who uses a device; undefined when nobody does. Looks only, so without the lock the answer may be old.
  * @throws PluginError kind `netns` when nobody can tell whether a pod is alive
  */
-export async function userOf(host: Host, cniDir: string, address: string): Promise<string | undefined> {
-  const mark = readMark(host.files, cniDir, address)
-  for (const record of holdersOfVf(host, cniDir, address, mark)) {
-    if ((await tenancyOf(host, cniDir, record)) === 'used') {
+export async function userOf(host: HostWithState, address: string): Promise<string | undefined> {
+  const mark = readMark(host.files, address)
+  for (const record of holdersOfVf(host, address, mark)) {
+    if ((await tenancyOf(host, record)) === 'used') {
       return holderOf(record)
     }
   }
-  return markedUser(host, cniDir, address, mark)
+  return markedUser(host, address, mark)
 }
 
 /**
@@ -65,27 +64,26 @@ export async function userOf(host: Host, cniDir: string, address: string): Promi
  * @throws PluginError kind `release` when it could not be given back
  */
 export async function occupantOf(
-  host: Host,
-  cniDir: string,
+  host: HostWithState,
   { address }: Pick<DeviceLocation, 'address'>,
   lock: Lock,
 ): Promise<string | undefined> {
-  let mark = readMark(host.files, cniDir, address)
-  for (const record of holdersOfVf(host, cniDir, address, mark)) {
-    if ((await awaitTenancy(host, cniDir, record)) === 'used') {
+  let mark = readMark(host.files, address)
+  for (const record of holdersOfVf(host, address, mark)) {
+    if ((await awaitTenancy(host, record)) === 'used') {
       return holderOf(record)
     }
     if (record.phase !== 'released') {
-      await releaseForNext(host, cniDir, record, lock)
-      mark = readMark(host.files, cniDir, address)
+      await releaseForNext(host, record, lock)
+      mark = readMark(host.files, address)
     }
   }
-  return markedUser(host, cniDir, address, mark)
+  return markedUser(host, address, mark)
 }
 
 /** Whether a device looks free at a glance: nobody claims or marks it. What the dead left is seen under the lock only. */
-export const looksFree = ({ files }: Host, cniDir: string, address: string): boolean =>
-  !hasClaim(files, cniDir, address) && readMark(files, cniDir, address) === undefined
+export const looksFree = ({ files }: Host, address: string): boolean =>
+  !hasClaim(files, address) && readMark(files, address) === undefined
 
 /** What cannot serve a pod beside a device: the PF of a VF, the VFs of a PF. */
 const rivalsOf = ({ files }: Host, { address, vf }: DeviceLocation): readonly string[] =>
@@ -96,11 +94,11 @@ const rivalsOf = ({ files }: Host, { address, vf }: DeviceLocation): readonly st
  * of two that come at once, the later one sees the other.
  * @throws PluginError kind `vfInUse`
  */
-export async function requireNoRival(host: Host, cniDir: string, location: DeviceLocation): Promise<void> {
-  for (const address of rivalsOf(host, location).filter((one) => hasClaim(host.files, cniDir, one))) {
-    const lock = tryVfLock(host, cniDir, address)
+export async function requireNoRival(host: HostWithState, location: DeviceLocation): Promise<void> {
+  for (const address of rivalsOf(host, location).filter((one) => hasClaim(host.files, one))) {
+    const lock = tryVfLock(host, address)
     try {
-      const holder = lock ? await occupantOf(host, cniDir, { address }, lock) : 'a call that is at work on it'
+      const holder = lock ? await occupantOf(host, { address }, lock) : 'a call that is at work on it'
       if (holder !== undefined) {
         throw new PluginError({
           kind: 'vfInUse',

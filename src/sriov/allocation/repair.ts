@@ -2,6 +2,7 @@ import type { Host } from '../../host/ports.js'
 import type { PciAddress } from '../../pci/address.js'
 import { isMentioned, recordOfClaim } from '../../state/attachments.js'
 import { dropClaim, hasClaim, readClaim } from '../../state/claims.js'
+import type { HostWithState } from '../../state/folder.js'
 import { withFreeVfLock } from '../../state/lock.js'
 import { readMark, removeMark } from '../../state/marks.js'
 import type { AttachmentRecord } from '../../state/record.js'
@@ -21,22 +22,21 @@ export const isUnfinished = (host: Host, record: AttachmentRecord): boolean =>
  * @throws PluginError kind `release`
  */
 export const repairClaim = (
-  host: Host,
-  cniDir: string,
+  host: HostWithState,
   deviceId: PciAddress,
   isValid: (claim: AttachmentRecord) => boolean,
 ): Promise<void> =>
-  withFreeVfLock(host, cniDir, deviceId, async (lock) => {
-    const { files, log } = host
-    const claim = readClaim(files, cniDir, deviceId)
+  withFreeVfLock(host, deviceId, async (lock) => {
+    const { files, log, state } = host
+    const claim = readClaim(files, deviceId)
     if (!claim) {
-      removeBrokenClaim(host, cniDir, deviceId)
+      removeBrokenClaim(host, deviceId)
       return
     }
-    if (recordOfClaim(files, cniDir, claim)) {
+    if (recordOfClaim(state, claim)) {
       return
     }
-    if (isValid(claim) && (await awaitTenancy(host, cniDir, claim)) === 'used') {
+    if (isValid(claim) && (await awaitTenancy(host, claim)) === 'used') {
       const { containerId, ifName } = claim
       log.warning('the record of an attachment is lost; its pod is alive and keeps the VF', {
         containerId,
@@ -45,13 +45,13 @@ export const repairClaim = (
       })
       return
     }
-    await releaseAttachment(host, cniDir, claim, { lock })
+    await releaseAttachment(host, claim, { lock })
   })
 
-function removeBrokenClaim({ files, log }: Host, cniDir: string, deviceId: PciAddress): void {
-  if (hasClaim(files, cniDir, deviceId) && !isMentioned(files, cniDir, deviceId)) {
+function removeBrokenClaim({ files, log, state }: HostWithState, deviceId: PciAddress): void {
+  if (hasClaim(files, deviceId) && !isMentioned(state, deviceId)) {
     log.error('a claim that cannot be read is removed; how its VF was is not known', { deviceId })
-    dropClaim(files, cniDir, deviceId)
+    dropClaim(files, deviceId)
   }
 }
 
@@ -59,20 +59,20 @@ function removeBrokenClaim({ files, log }: Host, cniDir: string, deviceId: PciAd
  * Takes the mark of a dead pod away, or one that a power cut emptied, unless a state file speaks of the VF: then a DEL
  * is to come.
  */
-export const repairMark = (host: Host, cniDir: string, deviceId: PciAddress): Promise<void> => {
-  const { files } = host
+export const repairMark = (host: HostWithState, deviceId: PciAddress): Promise<void> => {
+  const { files, state } = host
   const markOfNobody = (): string | undefined => {
-    const mark = readMark(files, cniDir, deviceId)
-    const isUsed = mark === undefined || isPodNetns(host, mark) || hasClaim(files, cniDir, deviceId)
-    return isUsed || isMentioned(files, cniDir, deviceId) ? undefined : mark
+    const mark = readMark(files, deviceId)
+    const isUsed = mark === undefined || isPodNetns(host, mark) || hasClaim(files, deviceId)
+    return isUsed || isMentioned(state, deviceId) ? undefined : mark
   }
   if (markOfNobody() === undefined) {
     return Promise.resolve()
   }
-  return withFreeVfLock(host, cniDir, deviceId, async () => {
+  return withFreeVfLock(host, deviceId, async () => {
     const mark = markOfNobody()
     if (mark !== undefined) {
-      removeMark(files, cniDir, deviceId, mark)
+      removeMark(files, deviceId, mark)
     }
   })
 }

@@ -1,10 +1,10 @@
 import type { CniResult } from '../../cni/result.js'
 import { messageOf, PluginError } from '../../errors.js'
-import type { Host } from '../../host/ports.js'
 import { ipamCall, type PendingIpam, startIpamAdd } from '../../ipam.js'
 import { openRtnl } from '../../rtnl/connection.js'
 import { beside, together } from '../../rtnl/together.js'
 import { commitAttachment, commitIntent } from '../../state/attachments.js'
+import type { HostWithState } from '../../state/folder.js'
 import { writeMark } from '../../state/marks.js'
 import { requireNoRival } from '../allocation/occupancy.js'
 import { writeDeviceInfo } from '../device/device-info.js'
@@ -86,9 +86,9 @@ async function isLeaseRefused(lease: PendingIpam | undefined): Promise<boolean> 
 }
 
 /** Undoes an ADD that failed. What cannot be undone is logged, and its record stays for the next DEL or GC. */
-async function undo({ host, conf, location, pod, ipam, lock }: Attachment, { record, lease }: Progress): Promise<void> {
+async function undo({ host, location, pod, ipam, lock }: Attachment, { record, lease }: Progress): Promise<void> {
   try {
-    await releaseAttachment(host, conf.cniDir, record, {
+    await releaseAttachment(host, record, {
       lock,
       ipam,
       isLeaseRefused: await isLeaseRefused(lease),
@@ -104,22 +104,22 @@ async function undo({ host, conf, location, pod, ipam, lock }: Attachment, { rec
 }
 
 /** A pod whose runtime has given up must not keep its VF. @throws PluginError kind `tryAgain` */
-function requireCaller({ caller }: Host): void {
+function requireCaller({ caller }: HostWithState): void {
   if (caller.isGone()) {
     throw new PluginError({ kind: 'tryAgain', message: 'the caller has gone; its ADD is undone' })
   }
 }
 
 async function attachWith(attachment: Attachment): Promise<CniResult> {
-  const { host, conf, pod } = attachment
+  const { host, pod } = attachment
   const findings = await inspect(attachment)
   const intent = intentOf(attachment, findings)
-  commitIntent(host.files, conf.cniDir, intent)
+  commitIntent(host.state, intent)
   const progress: Progress = { record: intent }
   try {
     // Before the first change: by it the Go sriov-cni sees that the VF is a pod's, even when we are killed.
-    writeMark(host.files, conf.cniDir, intent.deviceId, pod.path)
-    await requireNoRival(host, conf.cniDir, attachment.location)
+    writeMark(host.files, intent.deviceId, pod.path)
+    await requireNoRival(host, attachment.location)
     writeDeviceInfo(host.files, intent)
     const lease = beside(host, () => startLease(attachment, progress, false))
     if (host.kernel.whileAtWork) {
@@ -130,7 +130,7 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
     }
     const [, result] = await together([lease, change(attachment, findings, progress, lease)])
     requireCaller(host)
-    commitAttachment(host.files, conf.cniDir, { ...progress.record, phase: 'attached', result: { ...result } })
+    commitAttachment(host.state, { ...progress.record, phase: 'attached', result: { ...result } })
     return result
   } catch (error) {
     await undo(attachment, progress)
@@ -143,7 +143,7 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
  * sure that nobody else uses it.
  * @throws PluginError with everything undone
  */
-export async function attachVf(host: Host, request: AttachRequest): Promise<CniResult> {
+export async function attachVf(host: HostWithState, request: AttachRequest): Promise<CniResult> {
   const { ipamType, text } = request.conf
   const ipam = ipamType === undefined ? undefined : ipamCall(ipamType, text, request.args.environment)
   const hostRtnl = openRtnl(host)

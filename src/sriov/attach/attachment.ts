@@ -1,10 +1,11 @@
 /** What an ADD is made of. */
 import type { CallArgs } from '../../cni/args.js'
 import type { NetConf } from '../../cni/netconf.js'
-import type { Host, Lock, Netns } from '../../host/ports.js'
+import type { Lock, Netns } from '../../host/ports.js'
 import type { PendingIpam } from '../../ipam.js'
 import type { Link } from '../../netlink/link.js'
 import type { Rtnl } from '../../rtnl/connection.js'
+import type { HostWithState } from '../../state/folder.js'
 import type { AttachmentRecord, IpamCall, RecordedDpdk, RecordedRepresentor } from '../../state/record.js'
 import type { DeviceLocation } from '../device/locate.js'
 import type { PfView, PfWriter, VfTarget } from '../pf/apply.js'
@@ -21,7 +22,7 @@ export interface AttachRequest {
 
 /** The same with the conversations it needs. */
 export interface Attachment extends AttachRequest {
-  readonly host: Host
+  readonly host: HostWithState
   readonly ipam?: IpamCall
   readonly hostRtnl: Rtnl
   readonly podRtnl: Rtnl
@@ -60,8 +61,7 @@ export const vfTarget = ({ location: { vf } }: Attachment, { pfSide }: Findings)
   }
 
 /** How to write to the PF. */
-export const pfWriter = ({ host, conf, hostRtnl }: Attachment): PfWriter => ({
+export const pfWriter = ({ host, hostRtnl }: Attachment): PfWriter => ({
   host,
-  cniDir: conf.cniDir,
   rtnl: hostRtnl,
 })

@@ -16,7 +16,7 @@ import { type Attachment, type Findings, type Progress, pfWriter, vfTarget } fro
 
 /** Lets the PF administer the MAC: it is the only one that a program in user space will see. */
 async function noteMac(attachment: Attachment, findings: Findings, progress: Progress, mac: string): Promise<void> {
-  const { host, conf, hostRtnl, location } = attachment
+  const { host, hostRtnl, location } = attachment
   const { pfSide, netdev, driver } = findings
   if (pfSide && progress.record.releaseAdminMac === undefined) {
     // By trial: a VF that may set its own MAC has none administered.
@@ -25,7 +25,7 @@ async function noteMac(attachment: Attachment, findings: Findings, progress: Pro
       pfSide.vf.mac !== mac &&
       (await trySetMac(hostRtnl, netdev.index, mac, { target: `${netdev.name} (${location.address})`, driver }))
     progress.record = { ...progress.record, releaseAdminMac: adminMacToRelease(pfSide.vf, couldSetMac) }
-    noteAttachment(host.files, conf.cniDir, progress.record)
+    noteAttachment(host.state, progress.record)
   }
 }
 

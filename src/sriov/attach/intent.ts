@@ -70,6 +70,7 @@ export function intentOf({ host, args, conf, location, pod, ipam }: Attachment, 
   return {
     schema: RECORD_SCHEMA,
     phase: 'intent',
+    folder: host.state.path,
     containerId: args.containerId,
     ifName: args.ifName,
     network: conf.name,

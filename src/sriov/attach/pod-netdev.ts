@@ -55,12 +55,12 @@ async function setOwnMac(
   netdev: Link,
   { mac, target, progress }: { readonly mac: string; readonly target: string; readonly progress: Progress },
 ): Promise<void> {
-  const { host, conf, hostRtnl } = attachment
+  const { host, hostRtnl } = attachment
   const { pfSide, driver } = findings
   const couldSetMac = await trySetMac(hostRtnl, netdev.index, mac, { target, driver })
   if (pfSide && progress.record.releaseAdminMac === undefined) {
     progress.record = { ...progress.record, releaseAdminMac: adminMacToRelease(pfSide.vf, couldSetMac) }
-    noteAttachment(host.files, conf.cniDir, progress.record)
+    noteAttachment(host.state, progress.record)
   }
   if (!couldSetMac) {
     await setRefusedMac(attachment, findings, netdev, { mac, target })

@@ -1,10 +1,10 @@
 import { errnoOf, messageOf, PluginError } from '../../errors.js'
-import type { Host } from '../../host/ports.js'
 import type { Link } from '../../netlink/link.js'
 import { deviceExists } from '../../pci/functions.js'
 import { openRtnl } from '../../rtnl/connection.js'
 import { addAltNames, linkByIndex } from '../../rtnl/link.js'
 import { lookBeside } from '../../rtnl/together.js'
+import type { HostWithState } from '../../state/folder.js'
 import type { AttachmentRecord } from '../../state/record.js'
 import { describeRecorded } from '../device/locate.js'
 import { restoreRepresentor } from '../device/representor.js'
@@ -150,8 +150,7 @@ async function restoreSettings(release: Release, { link, isBound }: Home, collec
  * @throws PluginError with the first thing that could not be given back
  */
 export async function giveBackVf(
-  host: Host,
-  cniDir: string,
+  host: HostWithState,
   record: AttachmentRecord,
   how: Pick<Release, 'netnsPaths' | 'lock' | 'onAway'>,
 ): Promise<void> {
@@ -164,7 +163,7 @@ export async function giveBackVf(
   const hostRtnl = openRtnl(host)
   const target = describeRecorded(record)
   const locate = lookBeside(host, () => locateRecordedVf({ host, record, target }))
-  const release: Release = { host, cniDir, record, ...how, hostRtnl, locate, target }
+  const release: Release = { host, record, ...how, hostRtnl, locate, target }
   const problems: unknown[] = []
   const collect: Collect = async (work) => {
     try {

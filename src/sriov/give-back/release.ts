@@ -11,6 +11,7 @@ import {
   restoreRecord,
 } from '../../state/attachments.js'
 import { hasClaim, removeClaim } from '../../state/claims.js'
+import type { HostWithState } from '../../state/folder.js'
 import { readMark, removeMark } from '../../state/marks.js'
 import type { AttachmentRecord, IpamCall } from '../../state/record.js'
 import { removeDeviceInfo } from '../device/device-info.js'
@@ -35,13 +36,13 @@ export interface ReleaseOptions {
  * From now on the VF is nobody's. A record that was lost is written anew, so that an ADD of the same attachment waits for
  * us. A disk that is full must not keep the VF from going back: what is on it is complete.
  */
-function noteReleasing({ files, log }: Host, cniDir: string, record: AttachmentRecord): void {
+function noteReleasing({ log, state }: HostWithState, record: AttachmentRecord): void {
   const releasing: AttachmentRecord = { ...record, phase: 'releasing' }
   try {
     if (record.phase === 'attached') {
-      noteAttachment(files, cniDir, releasing)
-    } else if (!recordOfClaim(files, cniDir, record)) {
-      restoreRecord(files, cniDir, releasing)
+      noteAttachment(state, releasing)
+    } else if (!recordOfClaim(state, record)) {
+      restoreRecord(state, releasing)
     }
   } catch (error) {
     log.warning('cannot note that the VF is being given back', { error: messageOf(error) })
@@ -52,25 +53,24 @@ function noteReleasing({ files, log }: Host, cniDir: string, record: AttachmentR
  * Whether the VF is on the host as it was: while it is not, the attachment has a claim. Of an ADD that died before its
  * claim nothing was changed; of a release that died after it everything was given back.
  */
-const isVfBack = ({ files }: Host, cniDir: string, { phase, deviceId }: AttachmentRecord): boolean =>
-  phase === 'released' || (phase !== 'attached' && !hasClaim(files, cniDir, deviceId))
+const isVfBack = ({ files }: Host, { phase, deviceId }: AttachmentRecord): boolean =>
+  phase === 'released' || (phase !== 'attached' && !hasClaim(files, deviceId))
 
 /** Gives the VF back unless it serves another by now; returns what could not be given back. */
 async function releaseVf(
-  host: Host,
-  cniDir: string,
+  host: HostWithState,
   record: AttachmentRecord,
   { netnsPaths = [], lock }: ReleaseOptions,
   onAway: () => void,
 ): Promise<readonly string[]> {
   try {
-    if (belongsToAnother(host, cniDir, record)) {
+    if (belongsToAnother(host, record)) {
       host.log.info('the VF serves another attachment by now; it is left alone', { device: record.deviceId })
       return []
     }
-    noteReleasing(host, cniDir, record)
-    await giveBackVf(host, cniDir, record, { netnsPaths, lock, onAway })
-    removeClaim(host.files, cniDir, record)
+    noteReleasing(host, record)
+    await giveBackVf(host, record, { netnsPaths, lock, onAway })
+    removeClaim(host.files, record)
     return []
   } catch (error) {
     return error instanceof PluginError && error.fault.kind === 'release' ? error.fault.problems : [messageOf(error)]
@@ -78,17 +78,17 @@ async function releaseVf(
 }
 
 /** Takes the mark of a VF away that is back, or that of a dead pod; one of a pod that lives by now stays. */
-function clearMark(host: Host, cniDir: string, { deviceId, netns }: AttachmentRecord): void {
+function clearMark(host: HostWithState, { deviceId, netns }: AttachmentRecord): void {
   const { files } = host
-  const mark = readMark(files, cniDir, deviceId)
-  if (mark !== undefined && !hasClaim(files, cniDir, deviceId) && (mark === netns.path || !isPodNetns(host, mark))) {
-    removeMark(files, cniDir, deviceId, mark)
+  const mark = readMark(files, deviceId)
+  if (mark !== undefined && !hasClaim(files, deviceId) && (mark === netns.path || !isPodNetns(host, mark))) {
+    removeMark(files, deviceId, mark)
   }
 }
 
 /** Whether the attachment has another VF by now, its record having been lost before: lease and record are that one's. */
-function hasOtherVf({ files }: Host, cniDir: string, record: AttachmentRecord): boolean {
-  const read = loadAttachment(files, cniDir, record)
+function hasOtherVf({ state }: HostWithState, record: AttachmentRecord): boolean {
+  const read = loadAttachment(state, record)
   return read?.kind === 'record' && read.record.deviceId !== record.deviceId
 }
 
@@ -158,18 +158,17 @@ function leaseEnd(
  * @throws PluginError kind `release` with everything that could not be given back; the record stays then
  */
 export async function releaseAttachment(
-  host: Host,
-  cniDir: string,
+  host: HostWithState,
   record: AttachmentRecord,
   options: ReleaseOptions,
 ): Promise<void> {
   const { ipam = record.ipam } = options
-  const lease = leaseEnd(host, () => (hasOtherVf(host, cniDir, record) ? undefined : ipam), options)
+  const lease = leaseEnd(host, () => (hasOtherVf(host, record) ? undefined : ipam), options)
   const problems: string[] = []
-  if (!isVfBack(host, cniDir, record)) {
+  if (!isVfBack(host, record)) {
     // While the kernel moves the interface, the plugin gets itself ready; it is told what to do once that is through.
     void beside(host, lease.makeReady)
-    problems.push(...(await releaseVf(host, cniDir, record, options, lease.begin)))
+    problems.push(...(await releaseVf(host, record, options, lease.begin)))
   }
   const isBack = problems.length === 0
   const attempt = (work: () => void) => {
@@ -182,15 +181,15 @@ export async function releaseAttachment(
   attempt(() => removeDeviceInfo(host.files, record))
   lease.begin()
   problems.push(...(await lease.problems()))
-  const isKeyFree = !hasOtherVf(host, cniDir, record)
+  const isKeyFree = !hasOtherVf(host, record)
   if (isBack && isKeyFree && problems.length > 0 && record.phase !== 'released') {
-    attempt(() => commitAttachment(host.files, cniDir, { ...record, phase: 'released' }))
+    attempt(() => commitAttachment(host.state, { ...record, phase: 'released' }))
   }
   if (isBack) {
-    attempt(() => clearMark(host, cniDir, record))
+    attempt(() => clearMark(host, record))
   }
   if (isKeyFree && problems.length === 0) {
-    attempt(() => removeAttachment(host.files, cniDir, record))
+    attempt(() => removeAttachment(host.state, record))
   }
   if (problems.length > 0) {
     throw new PluginError({ kind: 'release', target: describeRecorded(record), problems })

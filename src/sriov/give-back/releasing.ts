@@ -1,17 +1,17 @@
 import { PluginError } from '../../errors.js'
-import type { Host, Lock } from '../../host/ports.js'
+import type { Lock } from '../../host/ports.js'
 import type { Link } from '../../netlink/link.js'
 import type { VfInfo, VfSettings } from '../../netlink/vf-info.js'
 import { driverOf, pfOf, uplinkOf, vfIndexOf } from '../../pci/functions.js'
 import type { Rtnl } from '../../rtnl/connection.js'
 import { changeLink } from '../../rtnl/link.js'
+import type { HostWithState } from '../../state/folder.js'
 import type { AttachmentRecord, RecordedPf } from '../../state/record.js'
 import { type PfWriter, readVf, type VfTarget } from '../pf/apply.js'
 
 /** A VF on its way back: `target` is how error messages call it. */
 export interface Release {
-  readonly host: Host
-  readonly cniDir: string
+  readonly host: HostWithState
   readonly record: AttachmentRecord
   /** Where the pod's namespace may be found beside the path in the record. */
   readonly netnsPaths: readonly string[]
@@ -70,7 +70,7 @@ export async function readRecordedVf({ hostRtnl, locate }: Release): Promise<Rec
 }
 
 /** How to write to the PF. */
-export const pfWriter = ({ host, cniDir, hostRtnl }: Release): PfWriter => ({ host, cniDir, rtnl: hostRtnl })
+export const pfWriter = ({ host, hostRtnl }: Release): PfWriter => ({ host, rtnl: hostRtnl })
 
 /** Takes the interface up or down, on the host. @throws PluginError kind `kernel` */
 export const setUp = ({ hostRtnl, record, target }: Release, link: Link, isUp: boolean): Promise<void> =>

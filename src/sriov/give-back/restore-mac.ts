@@ -90,9 +90,9 @@ async function tellPfMac(release: Release, target: VfTarget, mac: string): Promi
 }
 
 /** Notes that the PF had administered its MAC, which only shows when the VF is refused its own. */
-function noteAdministered({ host, cniDir, record }: Release, releaseAdminMac: string): void {
+function noteAdministered({ host, record }: Release, releaseAdminMac: string): void {
   const phase = record.phase === 'attached' ? 'releasing' : record.phase
-  noteAttachment(host.files, cniDir, { ...record, phase, releaseAdminMac })
+  noteAttachment(host.state, { ...record, phase, releaseAdminMac })
 }
 
 /** Gives a VF and its PF their MACs back. @throws PluginError kind `kernel` */

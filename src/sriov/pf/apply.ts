@@ -18,10 +18,9 @@ export interface VfTarget {
   readonly driver: string
 }
 
-/** What it takes to write to a PF: one call at a time does, under the lock in the state folder. */
+/** What it takes to write to a PF. One call at a time does, under the lock of the PF. */
 export interface PfWriter {
   readonly host: Host
-  readonly cniDir: string
   readonly rtnl: Rtnl
 }
 
@@ -64,7 +63,7 @@ async function applyOrReadBack(rtnl: Rtnl, { pfName, vfIndex }: VfTarget, step: 
  * @throws PluginError kind `kernel` naming the setting, the VF and the driver; kind `tryAgain` without the lock
  */
 export async function applyVfSteps(
-  { host, cniDir, rtnl }: PfWriter,
+  { host, rtnl }: PfWriter,
   target: VfTarget,
   steps: readonly VfStep[],
 ): Promise<void> {
@@ -75,7 +74,7 @@ export async function applyVfSteps(
   if (!first) {
     return
   }
-  await withPfLock(host, cniDir, pfAddress, async () => {
+  await withPfLock(host, pfAddress, async () => {
     try {
       await apply(steps.map(({ operation }) => operation).join(', '), steps)
       return

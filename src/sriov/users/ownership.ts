@@ -4,6 +4,7 @@ import { isUserspaceDriver } from '../../pci/driver.js'
 import { driverOf } from '../../pci/functions.js'
 import { attachmentsOfVf, recordOfClaim } from '../../state/attachments.js'
 import { hasClaim, readClaim } from '../../state/claims.js'
+import type { HostWithState } from '../../state/folder.js'
 import { readMark } from '../../state/marks.js'
 import { type AttachmentRecord, isSameKey } from '../../state/record.js'
 import { isPodNetns } from './pod-netns.js'
@@ -17,34 +18,31 @@ export const isOfThisBoot = (host: Pick<Host, 'files'>, record: AttachmentRecord
  * another plugin, or of an attachment whose claim was lost: all records are read then.
  */
 export function holdersOfVf(
-  { files }: Host,
-  cniDir: string,
+  { files, state }: HostWithState,
   deviceId: string,
   mark: string | undefined,
 ): readonly AttachmentRecord[] {
-  const claim = readClaim(files, cniDir, deviceId)
+  const claim = readClaim(files, deviceId)
   if (!claim) {
     // intel's plugin 0.x marks no VF: one that is on a driver of user space may be its.
     const isUnheard =
-      mark === undefined && !hasClaim(files, cniDir, deviceId) && !isUserspaceDriver(driverOf(files, deviceId) ?? '')
-    return isUnheard ? [] : attachmentsOfVf(files, cniDir, deviceId)
+      mark === undefined && !hasClaim(files, deviceId) && !isUserspaceDriver(driverOf(files, deviceId) ?? '')
+    return isUnheard ? [] : attachmentsOfVf(state, deviceId)
   }
-  return [recordOfClaim(files, cniDir, claim) ?? claim]
+  return [recordOfClaim(state, claim) ?? claim]
 }
 
 /** Whether a VF serves another attachment than this record's by now: it must be left alone then. */
-export function belongsToAnother(host: Host, cniDir: string, record: AttachmentRecord): boolean {
-  const { files } = host
-  const mark = readMark(files, cniDir, record.deviceId)
+export function belongsToAnother(host: HostWithState, record: AttachmentRecord): boolean {
+  const { files, state } = host
+  const mark = readMark(files, record.deviceId)
   if (mark !== undefined && mark !== record.netns.path && isPodNetns(host, mark)) {
     return true
   }
-  const claim = readClaim(files, cniDir, record.deviceId)
+  const claim = readClaim(files, record.deviceId)
   return claim
     ? !isSameKey(claim, record)
-    : attachmentsOfVf(files, cniDir, record.deviceId).some(
-        (other) => other.phase === 'attached' && !isSameKey(other, record),
-      )
+    : attachmentsOfVf(state, record.deviceId).some((other) => other.phase === 'attached' && !isSameKey(other, record))
 }
 
 /** Who holds a VF, for an error message. */

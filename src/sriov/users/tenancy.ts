@@ -6,6 +6,7 @@ import { isUserspaceDriver } from '../../pci/driver.js'
 import { deviceExists, driverOf, interfaceExists, netdevsOf, uplinkOf } from '../../pci/functions.js'
 import { openRtnl } from '../../rtnl/connection.js'
 import { recordOfClaim } from '../../state/attachments.js'
+import type { HostWithState } from '../../state/folder.js'
 import type { AttachmentRecord } from '../../state/record.js'
 import { findNetdev, traceOf } from '../netdev/move.js'
 import { usersOfFunction } from './function-users.js'
@@ -89,19 +90,19 @@ async function tenancyOfNetdev(host: Host, record: AttachmentRecord): Promise<Te
  * Whether an ADD came to its end. Of an attachment whose record is lost nobody knows: it did when its device has left the
  * host.
  */
-const isComplete = ({ files }: Host, cniDir: string, record: AttachmentRecord): boolean =>
-  record.phase === 'attached' || (record.phase === 'intent' && !recordOfClaim(files, cniDir, record))
+const isComplete = ({ state }: HostWithState, record: AttachmentRecord): boolean =>
+  record.phase === 'attached' || (record.phase === 'intent' && !recordOfClaim(state, record))
 
 /**
  * Whether a pod has the VF of an attachment: the ADD came to its end, nobody has begun to give the VF back, and the VF is
  * not on the host. Looks only.
  * @throws PluginError kind `netns` when nobody can tell
  */
-export async function tenancyOf(host: Host, cniDir: string, record: AttachmentRecord): Promise<Tenancy> {
+export async function tenancyOf(host: HostWithState, record: AttachmentRecord): Promise<Tenancy> {
   const { files } = host
   const { deviceId } = record
   if (
-    !isComplete(host, cniDir, record) ||
+    !isComplete(host, record) ||
     !isOfThisBoot(host, record) ||
     !deviceExists(files, deviceId) ||
     hasNetdevOnHost(files, record)
@@ -118,8 +119,8 @@ export async function tenancyOf(host: Host, cniDir: string, record: AttachmentRe
  * sight counts as used.
  * @throws PluginError kind `netns` when nobody can tell
  */
-export async function awaitTenancy(host: Host, cniDir: string, record: AttachmentRecord): Promise<'used' | 'free'> {
-  const tenancy = await tenancyOf(host, cniDir, record)
+export async function awaitTenancy(host: HostWithState, record: AttachmentRecord): Promise<'used' | 'free'> {
+  const tenancy = await tenancyOf(host, record)
   if (tenancy !== 'unseen') {
     return tenancy
   }

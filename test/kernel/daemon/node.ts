@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { NODE_FOLDER } from '../../../src/state/folder.js'
 import { ip, mountNetnsFolder } from '../netns.js'
 import { DEVICES, macOf } from './devices.js'
 import { cniEnvironment, type Installation, type Running, start } from './installation.js'
@@ -51,14 +52,15 @@ export async function makeNode({ folder, plugin, socket }: Installation): Promis
   const sys = join(folder, 'pci')
   const bin = join(folder, 'ipam')
   const hold = join(folder, 'hold-ipam')
-  const cniDir = join(folder, 'state')
+  const state = join(folder, 'state')
   mkdirSync(bin)
   writeFileSync(join(bin, 'gated'), IPAM.replaceAll('@', folder), { mode: 0o755 })
   devices.forEach((device, index) => {
     mkdirSync(join(sys, device, 'net', `vf${index}`), { recursive: true })
     symlinkSync('../../../bus/pci/drivers/fakevf', join(sys, device, 'driver'))
   })
-  const setUp = `mount -t sysfs sysfs /sys; mount --bind ${sys} /sys/bus/pci/devices; ip link set lo up
+  const setUp = `mkdir -p ${NODE_FOLDER} ${state}; mount --bind ${state} ${NODE_FOLDER}
+    mount -t sysfs sysfs /sys; mount --bind ${sys} /sys/bus/pci/devices; ip link set lo up
     ${DEVICES.map((_device, i) => `ip link add vf${i} address ${macOf(i)} type veth peer name peer${i}`).join('; ')}; echo ready; exec sleep 3600`
   mountNetnsFolder()
   const holder = spawn('unshare', ['--mount', '--propagation', 'slave', '--net', 'sh', '-ec', setUp], {
@@ -97,14 +99,13 @@ export async function makeNode({ folder, plugin, socket }: Installation): Promis
                 cniVersion: verb === 'GC' || verb === 'STATUS' ? '1.1.0' : '1.0.0',
                 name: 'lab',
                 type: 'sriov',
-                cniDir,
                 ...(device !== undefined && { deviceID: device }),
                 ...conf,
               }),
         within: [...within, ...more],
       }),
     async lock(device) {
-      const locks = join(cniDir, 'pci/vf_lock')
+      const locks = join(state, 'pci/vf_lock')
       mkdirSync(locks, { recursive: true })
       const child = spawn('flock', [join(locks, `${device}.lock`), 'sh', '-c', 'echo held; exec sleep 3600'], {
         stdio: ['ignore', 'pipe', 'inherit'],

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { NODE_FOLDER } from '../../../src/state/folder.js'
 import { missingCapability, TestNamespaces } from '../netns.js'
 import { type Daemon, type Installation, install, startDaemon, succeeded } from './installation.js'
 import { makeNode, type TestNode } from './node.js'
@@ -101,8 +102,7 @@ describe.skipIf(missing)(`a call from another mount namespace (${missing ?? 'can
     const pod = namespaces.add()
     const { folder } = installation
     mkdirSync(join(folder, 'private-state'), { recursive: true })
-    mkdirSync(join(folder, 'state'), { recursive: true })
-    const within = after(`mount --bind ${folder}/private-state ${folder}/state`)
+    const within = after(`mount --bind ${folder}/private-state ${NODE_FOLDER}`)
     const [device = ''] = node.devices
     const options = { container: pod.name, netns: pod.path, device, within, env: ENV }
     succeeded(await node.call('ADD', options).done)

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { gc } from '../../../src/commands/gc.js'
 import type { Host } from '../../../src/host/ports.js'
+import { withState } from '../../../src/state/folder.js'
 import { type Answer, call, hostOf, messageOf, netConf } from '../../fakes/call.js'
 import { makeMachine, OTHER_VF_ADDRESS, POD_A, VF_ADDRESS } from '../../fakes/machine.js'
 import { parseConf } from '../../fakes/parse.js'
@@ -46,7 +47,7 @@ test('a GC that gives back a lost attachment does not take the lease of the ADD 
     added ??= call(world, 'ADD', AGAIN)
   })
   await gc(
-    host,
+    withState(host, '/var/lib/cni/sriov'),
     { containerId: '', ifName: '', netnsPath: '', extra: {}, environment: {} },
     {
       ...parseConf({ name: 'sriov-net', 'cni.dev/valid-attachments': [] }),

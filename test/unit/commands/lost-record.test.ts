@@ -36,17 +36,18 @@ async function attached({ make, conf }: Scenario) {
 
 describe.each(SCENARIOS)('an attachment with $name whose record was', (scenario) => {
   const conf = netConf(scenario.conf)
+  const record = `${'cniDir' in scenario.conf ? scenario.conf.cniDir : '/var/lib/cni/sriov'}/pod-a-net1`
 
   test.each(DAMAGES)('%s is given back by DEL', async (_how, spoil) => {
     const { world, before } = await attached(scenario)
-    damage(world, RECORD, spoil)
+    damage(world, record, spoil)
     expect(codeOf(await call(world, 'DEL', conf))).toBeUndefined()
     expect(snapshot(world)).toEqual(before)
   })
 
   test.each(DAMAGES)('%s is given back by GC once the runtime does not know it', async (_how, spoil) => {
     const { world, before } = await attached(scenario)
-    damage(world, RECORD, spoil)
+    damage(world, record, spoil)
     const known = { 'cni.dev/valid-attachments': [{ containerID: 'pod-a', ifname: 'net1' }] }
     const { vfs } = snapshot(world)
     expect(codeOf(await call(world, 'GC', { ...conf, ...known }))).toBeUndefined()
@@ -57,7 +58,7 @@ describe.each(SCENARIOS)('an attachment with $name whose record was', (scenario)
 
   test.each(DAMAGES)('%s keeps its VF while its pod is alive', async (_how, spoil) => {
     const { world } = await attached(scenario)
-    damage(world, RECORD, spoil)
+    damage(world, record, spoil)
     const { vfs, namespaces } = snapshot(world)
     const answer = await call(world, 'ADD', conf, AS_B)
     expect([codeOf(answer), messageOf(answer)]).toEqual([
@@ -69,7 +70,7 @@ describe.each(SCENARIOS)('an attachment with $name whose record was', (scenario)
 
   test.each(DAMAGES)('%s gives its VF to the next pod once its own is dead', async (_how, spoil) => {
     const { world } = await attached(scenario)
-    damage(world, RECORD, spoil)
+    damage(world, record, spoil)
     world.removeNetns(POD_A)
     expect(codeOf(await call(world, 'ADD', conf, AS_B))).toBeUndefined()
     expect(codeOf(await call(world, 'DEL', conf, { netns: '' }))).toBeUndefined()

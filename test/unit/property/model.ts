@@ -67,12 +67,19 @@ export function wantedOf(conf: number, one: Interface) {
 const isRefusedByDriver = (conf: number, vf: number): boolean =>
   conf === 4 && SMALL_NODE.drivers[PLACES[vf]?.pf ?? 0] === igbDriver
 
-/** Whether the pod of a record is there: same boot, same namespace. */
-export const isAlive = (world: FakeWorld, { path, inode, bootId }: Remembered): boolean =>
-  bootId === bootIdOf(world) && String(world.namespaces.get(path)?.inode) === inode
+const hasVf = (netns: FakeNetns | undefined, address: string | undefined): boolean =>
+  netns?.links.some(({ parentDevice }) => parentDevice === address) ?? false
+
+/** Whether the pod of a record is there and has its VF: same boot, same namespace. */
+export function isAlive(world: FakeWorld, { path, inode, bootId, deviceId }: Remembered): boolean {
+  const netns = world.namespaces.get(path)
+  return bootId === bootIdOf(world) && String(netns?.inode) === inode && hasVf(netns, deviceId)
+}
 
 export const isHeldAlive = (world: FakeWorld, held: Held): boolean =>
-  held.bootId === bootIdOf(world) && world.namespaces.get(podPathAt(held.pod)) === held.netns
+  held.bootId === bootIdOf(world) &&
+  world.namespaces.get(podPathAt(held.pod)) === held.netns &&
+  hasVf(held.netns, ADDRESSES[held.vf])
 
 /** What an ADD must answer: 0 for success, a CNI code, or several where the model does not know. */
 export interface Expectation {

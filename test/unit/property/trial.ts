@@ -36,6 +36,7 @@ export class Trial {
     const netns = podPathAt(one.pod)
     const expected = expectAdd(world, one, one.vf, one.conf)
     const before = snapshot(world)
+    const alive = new Set([...held].flatMap(([key, other]) => (isHeldAlive(world, other) ? [key] : [])))
     const conf = { ...confOf(one.conf, one), deviceID: ADDRESSES[one.vf] }
     const { answer, suffered } = await this.#call('ADD', conf, one, netns, one.harm)
     const code = answer.exitCode === 0 ? 0 : JSON.parse(answer.stdout).code
@@ -48,7 +49,7 @@ export class Trial {
       expect(code, `an ADD that must be refused: ${expected.codes}`).not.toBe(0)
     }
     for (const [key, other] of held) {
-      if ((key === keyOf(one) || other.vf === one.vf) && !isHeldAlive(world, other)) {
+      if ((key === keyOf(one) || other.vf === one.vf) && !(alive.has(key) && isHeldAlive(world, other))) {
         held.delete(key)
       }
     }

@@ -14,7 +14,7 @@ describe('withVfLock()', () => {
       expect([...world.locks]).toEqual([LOCK])
       throw new Error('failed')
     }
-    await expect(withVfLock(hostOf(world), CNI_DIR, VF_ADDRESS, work)).rejects.toThrow('failed')
+    await expect(withVfLock(hostOf(world), VF_ADDRESS, work)).rejects.toThrow('failed')
     expect(world.locks.size).toBe(0)
   })
 
@@ -22,7 +22,7 @@ describe('withVfLock()', () => {
     const world = makeMachine()
     world.locks.add(LOCK)
     world.clock.after(30_000, () => world.locks.delete(LOCK))
-    expect(await withVfLock(hostOf(world), CNI_DIR, VF_ADDRESS, async () => 'done')).toBe('done')
+    expect(await withVfLock(hostOf(world), VF_ADDRESS, async () => 'done')).toBe('done')
     expect(world.clock.nowMs()).toBeGreaterThanOrEqual(30_000)
     expect(world.clock.nowMs()).toBeLessThan(30_100)
   })
@@ -35,7 +35,7 @@ describe('withVfLock()', () => {
     world.files.set('/proc/4711/comm', 'dhcp\n')
     world.symlinks.set('/proc/4712/fd/7', LOCK)
     world.files.set('/proc/4712/fdinfo/7', 'pos:\t0\n')
-    const waiting = withVfLock(hostOf(world), CNI_DIR, VF_ADDRESS, async () => undefined)
+    const waiting = withVfLock(hostOf(world), VF_ADDRESS, async () => undefined)
     await expect(waiting).rejects.toMatchObject({ fault: { kind: 'tryAgain' } })
     await expect(waiting).rejects.toThrow(/VF 0000:01:10\.4 .* 60 s by process 4711 \(dhcp\);/)
     expect(world.clock.nowMs()).toBeLessThan(60_100)
@@ -44,7 +44,7 @@ describe('withVfLock()', () => {
   test('says so when it cannot see the holder', async () => {
     const world = makeMachine()
     world.locks.add(LOCK)
-    const waiting = withVfLock(hostOf(world), CNI_DIR, VF_ADDRESS, async () => undefined)
+    const waiting = withVfLock(hostOf(world), VF_ADDRESS, async () => undefined)
     await expect(waiting).rejects.toThrow('a process that cannot be seen from here')
   })
 })
@@ -54,7 +54,7 @@ describe('withFreeVfLock()', () => {
     const world = makeMachine()
     world.locks.add(LOCK)
     let isDone = false
-    await withFreeVfLock(hostOf(world), CNI_DIR, VF_ADDRESS, async () => {
+    await withFreeVfLock(hostOf(world), VF_ADDRESS, async () => {
       isDone = true
     })
     expect(isDone).toBe(false)
@@ -65,26 +65,26 @@ describe('marks', () => {
   test('are the path of the namespace and nothing else', () => {
     const world = makeMachine()
     const { files } = hostOf(world)
-    writeMark(files, CNI_DIR, VF_ADDRESS, '/run/netns/a')
+    writeMark(files, VF_ADDRESS, '/run/netns/a')
     expect(world.files.get(`${CNI_DIR}/pci/${VF_ADDRESS}`)).toBe('/run/netns/a')
-    expect(readMark(files, CNI_DIR, VF_ADDRESS)).toBe('/run/netns/a')
+    expect(readMark(files, VF_ADDRESS)).toBe('/run/netns/a')
   })
 
   test('of somebody else are not removed', () => {
     const { files } = hostOf(makeMachine())
-    writeMark(files, CNI_DIR, VF_ADDRESS, '/run/netns/a')
-    removeMark(files, CNI_DIR, VF_ADDRESS, '/run/netns/b')
-    expect(readMark(files, CNI_DIR, VF_ADDRESS)).toBe('/run/netns/a')
-    removeMark(files, CNI_DIR, VF_ADDRESS, '/run/netns/a')
-    expect(readMark(files, CNI_DIR, VF_ADDRESS)).toBeUndefined()
+    writeMark(files, VF_ADDRESS, '/run/netns/a')
+    removeMark(files, VF_ADDRESS, '/run/netns/b')
+    expect(readMark(files, VF_ADDRESS)).toBe('/run/netns/a')
+    removeMark(files, VF_ADDRESS, '/run/netns/a')
+    expect(readMark(files, VF_ADDRESS)).toBeUndefined()
   })
 
   test('that are empty are nobody’s, and go with the next user', () => {
     const world = makeMachine()
     const { files } = hostOf(world)
     world.files.set(`${CNI_DIR}/pci/${VF_ADDRESS}`, '\n')
-    expect(readMark(files, CNI_DIR, VF_ADDRESS)).toBe('')
-    removeMark(files, CNI_DIR, VF_ADDRESS, '/run/netns/a')
-    expect(readMark(files, CNI_DIR, VF_ADDRESS)).toBeUndefined()
+    expect(readMark(files, VF_ADDRESS)).toBe('')
+    removeMark(files, VF_ADDRESS, '/run/netns/a')
+    expect(readMark(files, VF_ADDRESS)).toBeUndefined()
   })
 })

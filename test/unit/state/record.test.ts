@@ -81,16 +81,16 @@ describe('parseRecord()', () => {
 
 test('loadAttachment() takes the record of another attachment with the same file name for foreign', () => {
   world.files.set(`${CNI_DIR}/a-b-c`, TEXT)
-  expect(loadAttachment(files, CNI_DIR, { containerId: 'a', ifName: 'b-c' })?.kind).toBe('foreign')
-  expect(loadAttachment(files, CNI_DIR, { containerId: 'none', ifName: 'x' })).toBeUndefined()
+  expect(loadAttachment({ files, path: CNI_DIR }, { containerId: 'a', ifName: 'b-c' })?.kind).toBe('foreign')
+  expect(loadAttachment({ files, path: CNI_DIR }, { containerId: 'none', ifName: 'x' })).toBeUndefined()
   world.files.delete(`${CNI_DIR}/a-b-c`)
 })
 
 test('allAttachments() leaves out what is no record of ours', () => {
   world.files.set(`${CNI_DIR}/.tmp-1-1`, TEXT)
   world.files.set(`${CNI_DIR}/garbage-net1`, '{')
-  expect(allAttachments(files, CNI_DIR).map(({ containerId }) => containerId)).toEqual(['pod-a'])
-  expect(attachmentsOfVf(files, CNI_DIR, VF_ADDRESS)).toHaveLength(1)
-  expect(attachmentsOfVf(files, CNI_DIR, OTHER_VF_ADDRESS)).toEqual([])
-  expect(allAttachments(files, '/nowhere')).toEqual([])
+  expect(allAttachments({ files, path: CNI_DIR }).map(({ containerId }) => containerId)).toEqual(['pod-a'])
+  expect(attachmentsOfVf({ files, path: CNI_DIR }, VF_ADDRESS)).toHaveLength(1)
+  expect(attachmentsOfVf({ files, path: CNI_DIR }, OTHER_VF_ADDRESS)).toEqual([])
+  expect(allAttachments({ files, path: '/nowhere' })).toEqual([])
 })
