@@ -8,6 +8,7 @@ import { ipamCheck } from '../ipam.js'
 import { IFA_F_DADFAILED } from '../netlink/constants.js'
 import { parseCidr } from '../netlink/ip.js'
 import type { Link } from '../netlink/link.js'
+import { isSameAddress } from '../netlink/mac.js'
 import type { PciAddress } from '../pci/address.js'
 import { driverOf, pfOf, uplinkOf } from '../pci/functions.js'
 import { addressesOf } from '../rtnl/address.js'
@@ -110,7 +111,7 @@ async function podDifferences(
     })
     return [
       ...(link.isUp ? [] : [`${ifName} is down`]),
-      ...(expected?.mac === undefined || expected.mac === link.mac
+      ...(expected?.mac === undefined || isSameAddress(expected.mac, link.mac)
         ? []
         : [`its MAC is ${link.mac}, not ${expected.mac}`]),
       ...(expected?.mtu === undefined || expected.mtu === link.mtu

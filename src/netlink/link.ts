@@ -24,7 +24,7 @@ import {
   IFLA_VFINFO_LIST,
   NLA_TYPE_MASK,
 } from './constants.js'
-import { formatMac, parseMac } from './mac.js'
+import { formatHardwareAddress, parseHardwareAddress } from './mac.js'
 import { endOfVfList } from './vf-info.js'
 
 const HEADER_BYTES = 16
@@ -41,7 +41,10 @@ export interface LinkMessage {
   readonly attributes: readonly Attribute[]
 }
 
-/** A network interface as the plugin sees it. `mtu` and `maxMtu` in bytes; `maxMtu` 0 where the driver states none. */
+/**
+ * A network interface as the plugin sees it. `mac` is its hardware address, 20 bytes for IP over InfiniBand; `mtu` and
+ * `maxMtu` in bytes, `maxMtu` 0 where the driver states none.
+ */
 export interface Link {
   readonly index: number
   readonly name: string
@@ -112,7 +115,7 @@ export function linkOf(message: Buffer): Link {
         link.name = cString(payload())
         break
       case IFLA_ADDRESS:
-        link.mac = formatMac(payload())
+        link.mac = formatHardwareAddress(payload())
         break
       case IFLA_MTU:
         link.mtu = atLeast(payload(), 4, 'MTU').readUInt32LE(0)
@@ -158,7 +161,7 @@ export function linkChangeMessage(index: number, change: LinkChange): LinkMessag
     mask: wanted === undefined ? 0 : bit,
   })
   const flags = [flag(change.isUp, IFF_UP), flag(change.isPromisc, IFF_PROMISC), flag(change.isAllmulti, IFF_ALLMULTI)]
-  const mac = change.mac === undefined ? undefined : parseMac(change.mac)
+  const mac = change.mac === undefined ? undefined : parseHardwareAddress(change.mac)
   return {
     family: 0,
     linkType: 0,

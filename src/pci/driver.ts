@@ -14,7 +14,19 @@ const USERSPACE_DRIVERS = new Set(['vfio-pci', 'uio_pci_generic', 'igb_uio'])
 /** Drivers that may have a function of an IOMMU group another function of which is on vfio (vfio_main.c, bridges). */
 const HARMLESS_IN_GROUP = new Set(['vfio-pci', 'pci-stub', 'pcieport'])
 
+/** Whether a driver that a configuration names is one for programs in user space. */
 export const isUserspaceDriver = (driver: string): boolean => USERSPACE_DRIVERS.has(driver)
+
+/**
+ * Whether a function is bound to a driver for programs in user space: a known one, or a variant of vfio-pci
+ * (`mlx5_vfio_pci`), which shows by a vfio device (Documentation/ABI/testing/sysfs-devices-vfio-dev).
+ */
+export function isInUserspace(files: FilePort, address: PciAddress): boolean {
+  const driver = driverOf(files, address)
+  return (
+    driver !== undefined && (isUserspaceDriver(driver) || files.list(`${deviceFolder(address)}/vfio-dev`).length > 0)
+  )
+}
 
 /** Whether a driver is loaded. */
 export const driverExists = (files: FilePort, driver: string): boolean => files.exists(`${DRIVERS}/${driver}`)

@@ -1,4 +1,4 @@
-import { basename } from 'node:path'
+import { basename, dirname } from 'node:path'
 import type { FilePort } from '../host/ports.js'
 import type { PciAddress } from './address.js'
 
@@ -28,13 +28,29 @@ export const pfOf = (files: FilePort, vf: PciAddress): PciAddress | undefined =>
 export const driverOf = (files: FilePort, address: PciAddress): string | undefined =>
   linkTarget(files, `${deviceFolder(address)}/driver`)
 
+/** A virtio device between a PCI function and its interface. */
+const VIRTIO = /^virtio\d+$/
+
 /** The network interfaces of a function that live in this process's view of /sys: those in pods do not show. */
-export const netdevsOf = (files: FilePort, address: PciAddress): readonly string[] =>
-  files.list(`${deviceFolder(address)}/net`)
+export function netdevsOf(files: FilePort, address: PciAddress): readonly string[] {
+  const folder = deviceFolder(address)
+  const names = files.list(`${folder}/net`)
+  if (names.length > 0 || driverOf(files, address) !== 'virtio-pci') {
+    return names
+  }
+  const virtio = files.list(folder).find((name) => VIRTIO.test(name))
+  return virtio === undefined ? [] : files.list(`${folder}/${virtio}/net`)
+}
 
 /** The PCI function behind a network interface; undefined for a virtual one, and for one in another namespace. */
-export const functionOf = (files: FilePort, interfaceName: string): PciAddress | undefined =>
-  linkTarget(files, `/sys/class/net/${interfaceName}/device`)
+export function functionOf(files: FilePort, interfaceName: string): PciAddress | undefined {
+  const device = linkTarget(files, `/sys/class/net/${interfaceName}/device`)
+  if (device === undefined || !VIRTIO.test(device)) {
+    return device
+  }
+  const path = files.readLink(`/sys/bus/virtio/devices/${device}`)
+  return path === undefined ? undefined : basename(dirname(path))
+}
 
 /** One VF among those of its PF. */
 export interface NumberedVf {
@@ -79,16 +95,20 @@ export function numaNodeOf(files: FilePort, address: PciAddress): number | undef
   return node >= 0 ? node : undefined
 }
 
+/** What sysfs says of an interface on the host; "" where it says nothing. */
+const netdevAttributeOf = (files: FilePort, interfaceName: string, attribute: string): string =>
+  files.readText(`/sys/class/net/${interfaceName}/${attribute}`)?.trim() ?? ''
+
 /** ARPHRD_* of include/uapi/linux/if_arp.h, as the device plugin calls them. */
 const LINK_TYPES: Readonly<Record<string, string>> = { 1: 'ether', 32: 'infiniband' }
 
 /** `ether` or `infiniband`; undefined for others. */
-export const linkTypeOf = (files: FilePort, address: PciAddress, interfaceName: string): string | undefined =>
-  LINK_TYPES[attributeOf(files, address, `net/${interfaceName}/type`) ?? '']
+export const linkTypeOf = (files: FilePort, interfaceName: string): string | undefined =>
+  LINK_TYPES[netdevAttributeOf(files, interfaceName, 'type')]
 
 /** Which port of a card an interface is that has several behind one function (ConnectX-3); 0 where it does not say. */
-export const devPortOf = (files: FilePort, address: PciAddress, interfaceName: string): number =>
-  Number(attributeOf(files, address, `net/${interfaceName}/dev_port`) ?? '0')
+export const devPortOf = (files: FilePort, interfaceName: string): number =>
+  Number(netdevAttributeOf(files, interfaceName, 'dev_port'))
 
 /** Bus, device and function as the one number that SR-IOV counts in (PCIe base specification, 9.2.1.2). */
 function routingIdOf(address: PciAddress): number {
@@ -123,10 +143,10 @@ export function vfIndexOf(files: FilePort, pf: PciAddress, vf: PciAddress): numb
 const VF_PORT = /^(?:(?:c\d+)?pf(\d+)vf(\d+)|(\d+))$/
 
 const portOf = (files: FilePort, interfaceName: string): string =>
-  files.readText(`/sys/class/net/${interfaceName}/phys_port_name`)?.trim() ?? ''
+  netdevAttributeOf(files, interfaceName, 'phys_port_name')
 
 const switchOf = (files: FilePort, interfaceName: string): string =>
-  files.readText(`/sys/class/net/${interfaceName}/phys_switch_id`)?.trim() ?? ''
+  netdevAttributeOf(files, interfaceName, 'phys_switch_id')
 
 /**
  * The representor of a VF: on the switch of its PF, whose own interface is `uplink`, the port that is called after its
@@ -150,7 +170,7 @@ export function representorOf(files: FilePort, pf: PciAddress, uplink: string, i
 /** The interface of a PF itself, where representors of its VFs stand beside it; undefined when it has none here. */
 export function uplinkOf(files: FilePort, pf: PciAddress): string | undefined {
   return netdevsOf(files, pf).find((name) => {
-    const port = files.readText(`${deviceFolder(pf)}/net/${name}/phys_port_name`)?.trim() ?? ''
+    const port = portOf(files, name)
     return port === '' || UPLINK_PORT.test(port)
   })
 }

@@ -10,5 +10,7 @@ import type { Rtnl } from './connection.js'
  * @throws PluginError kind `kernel`
  */
 export async function pciDeviceOf(rtnl: Rtnl, { parentDevice, name }: Link): Promise<PciAddress | undefined> {
-  return parsePciAddress(parentDevice ?? (await rtnl.busInfo(name)) ?? '')
+  const shown = parsePciAddress(parentDevice ?? '')
+  // The kernel shows the virtio device of a virtio interface; its driver tells the PCI function below.
+  return shown ?? parsePciAddress((await rtnl.busInfo(name)) ?? '')
 }

@@ -29,7 +29,7 @@ import {
   NLMSGERR_ATTR_MSG,
 } from '../../src/netlink/constants.js'
 import { encodeLinkMessage } from '../../src/netlink/link.js'
-import { parseMac } from '../../src/netlink/mac.js'
+import { parseHardwareAddress } from '../../src/netlink/mac.js'
 import type { NetlinkMessage } from '../../src/netlink/message.js'
 import { encodeVfInfo } from '../../src/netlink/vf-info.js'
 import type { FakeCard } from './card.js'
@@ -63,7 +63,7 @@ export function linkBytes(link: FakeLink, card?: FakeCard, showsDevices = true):
       textAttribute(IFLA_IFNAME, name),
       u32Attribute(IFLA_MTU, mtu),
       u32Attribute(IFLA_MAX_MTU, maxMtu),
-      { type: IFLA_ADDRESS, payload: parseMac(mac) ?? Buffer.alloc(6) },
+      { type: IFLA_ADDRESS, payload: parseHardwareAddress(mac) ?? Buffer.alloc(6) },
       { type: IFLA_CARRIER, payload: Buffer.from([link.isUp && link.hasCarrier ? 1 : 0]) },
       UNKNOWN_ATTRIBUTE,
       ...(altNames.length > 0

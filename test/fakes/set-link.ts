@@ -9,7 +9,7 @@ import {
   IFLA_NET_NS_FD,
 } from '../../src/netlink/constants.js'
 import type { LinkMessage } from '../../src/netlink/link.js'
-import { formatMac, isUnicastMac } from '../../src/netlink/mac.js'
+import { formatHardwareAddress, isMac, isUnicastMac, parseHardwareAddress } from '../../src/netlink/mac.js'
 import { resetDownVf, resetVf, tellPfOwnMac } from './card.js'
 import { type FakeLink, type FakeNetns, findByName, freeName, nextIndex, Refused } from './links.js'
 import type { FakeWorld } from './world.js'
@@ -43,10 +43,21 @@ const vfBehind = (world: FakeWorld, { parentDevice, devPort = 0 }: FakeLink) =>
   devPort === 0 ? world.vfAt(parentDevice) : undefined
 
 function setMac(world: FakeWorld, link: FakeLink, bytes: Buffer): void {
+  if (bytes.length !== parseHardwareAddress(link.mac)?.length) {
+    throw new Refused('EINVAL')
+  }
+  const mac = formatHardwareAddress(bytes)
+  if (!isMac(mac)) {
+    // ipoib_set_mac(): the GUID, while it is down.
+    if (link.isUp) {
+      throw new Refused('EBUSY')
+    }
+    link.mac = mac
+    return
+  }
   if (!isUnicastMac(bytes)) {
     throw new Refused('EADDRNOTAVAIL')
   }
-  const mac = formatMac(bytes)
   const found = vfBehind(world, link)
   if (found) {
     tellPfOwnMac(found.card, found.vf, mac)

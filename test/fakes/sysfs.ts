@@ -46,10 +46,7 @@ const netdevsOf = (world: FakeWorld, address: string): string[] =>
 
 /** A text that a test has put there, or what every Ethernet interface of every card says. */
 export const sysfsText = (world: FakeWorld, path: string): string | undefined =>
-  world.files.get(path) ??
-  overrideText(world, path) ??
-  devPortText(world, path) ??
-  (path.endsWith('/type') && sysfsExists(world, dirname(path)) ? '1\n' : undefined)
+  world.files.get(path) ?? overrideText(world, path) ?? devPortText(world, path) ?? linkTypeText(world, path)
 
 const OVERRIDE = /^([^/]+)\/driver_override$/
 
@@ -58,6 +55,15 @@ function overrideText(world: FakeWorld, path: string): string | undefined {
   const address = OVERRIDE.exec(path.slice(DEVICES.length))?.[1]
   const vf = world.vfAt(address)?.vf
   return vf && `${vf.driverOverride || '(null)'}\n`
+}
+
+const ETHER = 1
+const INFINIBAND = 32
+const ETHERNET_ADDRESS_LENGTH = 17
+
+function linkTypeText(world: FakeWorld, path: string): string | undefined {
+  const link = world.host.links.find(({ name }) => path === `${INTERFACES}${name}/type`)
+  return link && `${link.mac.length > ETHERNET_ADDRESS_LENGTH ? INFINIBAND : ETHER}\n`
 }
 
 function devPortText(world: FakeWorld, path: string): string | undefined {

@@ -7,7 +7,7 @@ import type { HostWithState } from '../../state/folder.js'
 import { tryVfLock, withVfLock } from '../../state/lock.js'
 import { type DeviceLocation, describeDevice, locateDevice, presenceOf, type VfLocation } from '../device/locate.js'
 import { candidates, type OpenChoice, pfByName } from '../device/select.js'
-import { usersOfFunction } from '../users/function-users.js'
+import { programsOf } from '../users/function-users.js'
 import { looksFree, occupantOf, userOf } from './occupancy.js'
 
 /** As many VFs are named in an error message as an operator reads. */
@@ -22,15 +22,9 @@ export type UseDevice<T> = (location: DeviceLocation, lock: Lock) => Promise<T>
 const inUse = (location: DeviceLocation, holder: string): PluginError =>
   new PluginError({ kind: 'vfInUse', target: describeDevice(location), holder })
 
-/** The programs in user space that have a VF open and are no pod's: a virtual machine, say. */
-function programsOf({ files }: HostWithState, { address }: DeviceLocation): string | undefined {
-  const users = usersOfFunction(files, address)
-  return users.length === 0 ? undefined : users.join(' and ')
-}
-
 async function withNamedDevice<T>(host: HostWithState, location: DeviceLocation, use: UseDevice<T>): Promise<T> {
   return withVfLock(host, location.address, async (lock) => {
-    const occupant = (await occupantOf(host, location, lock)) ?? programsOf(host, location)
+    const occupant = (await occupantOf(host, location, lock)) ?? programsOf(host.files, location.address)
     if (occupant !== undefined) {
       throw inUse(location, occupant)
     }
@@ -92,7 +86,10 @@ async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>)
   try {
     // Another call may have had it since.
     const why = await hindranceOf(
-      async () => (await occupantOf(host, location, lock)) ?? unfitness(search, location) ?? programsOf(host, location),
+      async () =>
+        (await occupantOf(host, location, lock)) ??
+        unfitness(search, location) ??
+        programsOf(host.files, location.address),
     )
     return why === undefined ? { isDone: true, result: await use(location, lock) } : { isDone: false, why }
   } finally {

@@ -1,5 +1,6 @@
 import { messageOf, PluginError } from '../../errors.js'
 import type { Host, Lock } from '../../host/ports.js'
+import type { PciAddress } from '../../pci/address.js'
 import { vfsOf } from '../../pci/functions.js'
 import { loadAttachment, tidyStateFolder } from '../../state/attachments.js'
 import { hasClaim } from '../../state/claims.js'
@@ -9,6 +10,7 @@ import { markPath, readMark } from '../../state/marks.js'
 import type { AttachmentRecord } from '../../state/record.js'
 import { type DeviceLocation, describeDevice } from '../device/locate.js'
 import { releaseAttachment } from '../give-back/release.js'
+import { programsOf } from '../users/function-users.js'
 import { holderOf, holdersOfVf } from '../users/ownership.js'
 import { isPodNetns } from '../users/pod-netns.js'
 import { awaitTenancy, tenancyOf } from '../users/tenancy.js'
@@ -85,29 +87,47 @@ export async function occupantOf(
 export const looksFree = ({ files }: Host, address: string): boolean =>
   !hasClaim(files, address) && readMark(files, address) === undefined
 
-/** What cannot serve a pod beside a device: the PF of a VF, the VFs of a PF. */
-const rivalsOf = ({ files }: Host, { address, vf }: DeviceLocation): readonly string[] =>
-  vf ? [vf.pf.address] : vfsOf(files, address).map((one) => one.address)
+/** What cannot serve a pod beside a device: the VFs of a PF, and the PF of a VF, which only we give to pods. */
+function rivalsOf({ files }: Host, { address, vf }: DeviceLocation): readonly string[] {
+  if (!vf) {
+    return vfsOf(files, address).map((one) => one.address)
+  }
+  return hasClaim(files, vf.pf.address) ? [vf.pf.address] : []
+}
+
+/**
+ * Who has a rival, after undoing what the dead left of it: a pod of ours or of the Go sriov-cni, a call that is at work
+ * on it, or a program in user space, such as a virtual machine.
+ */
+async function reclaimRival(host: HostWithState, address: PciAddress): Promise<string | undefined> {
+  if (looksFree(host, address)) {
+    return programsOf(host.files, address)
+  }
+  const lock = tryVfLock(host, address)
+  if (!lock) {
+    return 'a call that is at work on it'
+  }
+  try {
+    return (await occupantOf(host, { address }, lock)) ?? programsOf(host.files, address)
+  } finally {
+    lock.release()
+  }
+}
 
 /**
  * Makes sure that no pod gets the PF of a VF at the same time, or a VF of a PF. To be asked once the device is claimed:
  * of two that come at once, the later one sees the other.
  * @throws PluginError kind `vfInUse`
  */
-export async function requireNoRival(host: HostWithState, location: DeviceLocation): Promise<void> {
-  for (const address of rivalsOf(host, location).filter((one) => hasClaim(host.files, one))) {
-    const lock = tryVfLock(host, address)
-    try {
-      const holder = lock ? await occupantOf(host, { address }, lock) : 'a call that is at work on it'
-      if (holder !== undefined) {
-        throw new PluginError({
-          kind: 'vfInUse',
-          target: describeDevice(location),
-          holder: `its ${location.vf ? 'PF' : 'VF'} ${address}: ${holder}`,
-        })
-      }
-    } finally {
-      lock?.release()
+export async function reclaimRivals(host: HostWithState, location: DeviceLocation): Promise<void> {
+  for (const address of rivalsOf(host, location)) {
+    const holder = await reclaimRival(host, address)
+    if (holder !== undefined) {
+      throw new PluginError({
+        kind: 'vfInUse',
+        target: describeDevice(location),
+        holder: `its ${location.vf ? 'PF' : 'VF'} ${address}: ${holder}`,
+      })
     }
   }
 }

@@ -6,7 +6,7 @@ import { beside, together } from '../../rtnl/together.js'
 import { commitAttachment, commitIntent } from '../../state/attachments.js'
 import type { HostWithState } from '../../state/folder.js'
 import { writeMark } from '../../state/marks.js'
-import { requireNoRival } from '../allocation/occupancy.js'
+import { reclaimRivals } from '../allocation/occupancy.js'
 import { writeDeviceInfo } from '../device/device-info.js'
 import { describeDevice } from '../device/locate.js'
 import { setUpRepresentor } from '../device/representor.js'
@@ -119,7 +119,7 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
   try {
     // Before the first change: by it the Go sriov-cni sees that the VF is a pod's, even when we are killed.
     writeMark(host.files, intent.deviceId, pod.path)
-    await requireNoRival(host, attachment.location)
+    await reclaimRivals(host, attachment.location)
     writeDeviceInfo(host.files, intent)
     const lease = beside(host, () => startLease(attachment, progress, false))
     if (host.kernel.whileAtWork) {

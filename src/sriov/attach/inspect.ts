@@ -2,6 +2,7 @@ import { ifNameProblem } from '../../cni/args.js'
 import type { WantedVf } from '../../cni/wanted.js'
 import { type ConfigIssue, PluginError } from '../../errors.js'
 import type { Link } from '../../netlink/link.js'
+import { isMac } from '../../netlink/mac.js'
 import { otherVfWithMac } from '../../netlink/vf-info.js'
 import { pciDeviceOf } from '../../rtnl/device.js'
 import { linkByName, requireLink } from '../../rtnl/link.js'
@@ -86,12 +87,21 @@ async function podNamesFor(attachment: Attachment, { netdev }: HostPresence): Pr
 /** What of the interface in the pod cannot be. */
 function netdevIssues({ conf }: Attachment, names: readonly string[], netdev: Link, driver: string): ConfigIssue[] {
   const { mtu } = conf.netdev
+  const { mac } = conf.vf
   const isTooLarge = mtu !== undefined && netdev.maxMtu !== 0 && mtu > netdev.maxMtu
   return [
     ...names.flatMap((one) => {
       const problem = ifNameProblem(one)
       return problem ? [{ key: 'CNI_IFNAME', problem: `${one}: ${problem.message}` }] : []
     }),
+    ...(mac !== undefined && !isMac(netdev.mac)
+      ? [
+          {
+            key: 'mac',
+            problem: `${netdev.name} (driver ${driver}) is no Ethernet interface: its address cannot be set`,
+          },
+        ]
+      : []),
     ...(isTooLarge
       ? [
           {

@@ -7,7 +7,6 @@ import { ZERO_MAC } from '../../netlink/mac.js'
 import type { VfSettings } from '../../netlink/vf-info.js'
 import { bootIdOf } from '../../node/boot.js'
 import { viewOf } from '../../node/namespaces.js'
-import type { PciAddress } from '../../pci/address.js'
 import { driverOverrideOf } from '../../pci/driver.js'
 import { devPortOf } from '../../pci/functions.js'
 import { type AttachmentRecord, type OriginalNetdev, RECORD_SCHEMA } from '../../state/record.js'
@@ -43,11 +42,11 @@ const knownReleaseMac = (wanted: WantedVf, original: VfSettings): { releaseAdmin
   wanted.mac !== undefined && (original.mac === ZERO_MAC || original.trust) ? { releaseAdminMac: original.mac } : {}
 
 /** With two interfaces (ConnectX-3) the record keeps the port of each, to tell them apart. */
-function originalNetdevs(files: FilePort, address: PciAddress, { netdev, second }: Findings) {
+function originalNetdevs(files: FilePort, { netdev, second }: Findings) {
   if (!netdev) {
     return { netdev: NO_NETDEV }
   }
-  const withPort = (link: Link) => ({ ...originalNetdev(link), devPort: devPortOf(files, address, link.name) })
+  const withPort = (link: Link) => ({ ...originalNetdev(link), devPort: devPortOf(files, link.name) })
   return second ? { netdev: withPort(netdev), second: withPort(second) } : { netdev: originalNetdev(netdev) }
 }
 
@@ -79,7 +78,7 @@ export function intentOf({ host, args, conf, location, pod, ipam }: Attachment, 
     bootId: bootIdOf(host.files),
     deviceId: location.address,
     driver,
-    original: originalNetdevs(host.files, location.address, findings),
+    original: originalNetdevs(host.files, findings),
     ...recordedPf(location, conf, pfSide),
     ...(representor && { representor }),
     driverOverride: driverOverrideOf(host.files, location.address),

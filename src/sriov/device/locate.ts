@@ -2,7 +2,7 @@ import type { WantedDpdk } from '../../cni/wanted.js'
 import { PluginError } from '../../errors.js'
 import type { FilePort } from '../../host/ports.js'
 import type { PciAddress } from '../../pci/address.js'
-import { isUserspaceDriver } from '../../pci/driver.js'
+import { isInUserspace } from '../../pci/driver.js'
 import { deviceExists, devPortOf, driverOf, isPf, netdevsOf, pfOf, uplinkOf, vfIndexOf } from '../../pci/functions.js'
 import type { AttachmentRecord } from '../../state/record.js'
 
@@ -75,7 +75,7 @@ function netdevNames(files: FilePort, { address, vf }: DeviceLocation): readonly
     const name = uplinkOf(files, address)
     return name === undefined ? [] : [name]
   }
-  const port = (name: string) => devPortOf(files, address, name)
+  const port = (name: string) => devPortOf(files, name)
   return [...netdevsOf(files, address)].sort((left, right) => port(left) - port(right))
 }
 
@@ -90,7 +90,7 @@ export function presenceOf(files: FilePort, location: DeviceLocation, dpdk: Want
   if (driver === undefined && !dpdk) {
     refuse(`${who} is bound to no driver`)
   }
-  if (driver === undefined || isUserspaceDriver(driver)) {
+  if (driver === undefined || isInUserspace(files, location.address)) {
     return { driver: driver ?? '' }
   }
   const names = netdevNames(files, location)

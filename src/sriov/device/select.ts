@@ -69,7 +69,7 @@ function matches(files: FilePort, selectors: Selectors, { address, vf }: VfLocat
   const { pfNames, rootDevices, pciAddresses, vendors, devices, drivers, linkTypes } = selectors
   const linkType = () => {
     const [name] = netdevsOf(files, address)
-    return name === undefined ? undefined : linkTypeOf(files, address, name)
+    return name === undefined ? undefined : linkTypeOf(files, name)
   }
   return (
     (pfNames === undefined || isSelectedPf(pfNames, pf.name, index)) &&

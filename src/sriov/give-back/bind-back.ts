@@ -1,7 +1,7 @@
 /** A VF on its way back to the driver it had. */
 import { messageOf, PluginError } from '../../errors.js'
 import type { Host } from '../../host/ports.js'
-import { canReset, driverOverrideOf, isUserspaceDriver, resetFunction, unbind } from '../../pci/driver.js'
+import { canReset, driverOverrideOf, isInUserspace, resetFunction, unbind } from '../../pci/driver.js'
 import { deviceExists, driverOf, netdevsOf } from '../../pci/functions.js'
 import type { AttachmentRecord } from '../../state/record.js'
 import { type Binding, bind, isBoundTo, restoreOverride } from '../driver/binding.js'
@@ -22,7 +22,7 @@ async function reset({ host, record, target }: Release): Promise<void> {
   }
   try {
     const driver = driverOf(files, deviceId)
-    if (driver !== undefined && !isUserspaceDriver(driver) && driver !== dpdk?.driver) {
+    if (driver !== undefined && !isInUserspace(files, deviceId) && driver !== dpdk?.driver) {
       await unbind(files, deviceId)
     }
     await resetFunction(files, deviceId)

@@ -60,9 +60,7 @@ export async function bringHome(release: Release): Promise<Link | undefined> {
     }
     const name =
       arrived ??
-      netdevsOf(host.files, deviceId).find(
-        (one) => devPort === undefined || devPortOf(host.files, deviceId, one) === devPort,
-      )
+      netdevsOf(host.files, deviceId).find((one) => devPort === undefined || devPortOf(host.files, one) === devPort)
     const settled = name === undefined ? undefined : await settleOnHost(release, name)
     if (settled) {
       return settled

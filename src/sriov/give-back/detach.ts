@@ -1,5 +1,6 @@
 import { errnoOf, messageOf, PluginError } from '../../errors.js'
 import type { Link } from '../../netlink/link.js'
+import { isMac } from '../../netlink/mac.js'
 import { deviceExists } from '../../pci/functions.js'
 import { openRtnl } from '../../rtnl/connection.js'
 import { addAltNames, linkByIndex } from '../../rtnl/link.js'
@@ -15,7 +16,7 @@ import { isOfThisBoot } from '../users/ownership.js'
 import { bindBack } from './bind-back.js'
 import { bringHome } from './bring-home.js'
 import { locateRecordedVf, pfWriter, type RecordedVf, type Release, readRecordedVf, setUp } from './releasing.js'
-import { restoreMac, restoreMacAlone, restorePfMacAlone } from './restore-mac.js'
+import { restoreMac, restoreMacAlone, restoreOtherAddress, restorePfMacAlone } from './restore-mac.js'
 import { recordOfSecond } from './second-netdev.js'
 
 /** Gives the PF's settings of the VF back, its MAC apart. */
@@ -50,7 +51,11 @@ async function restoreAltNames({ host, hostRtnl, record, target }: Release, link
 
 /** Gives the interface its MAC and its up or down back, after the PF's settings. */
 async function restoreNetdev(release: Release, link: Link, found: RecordedVf | undefined): Promise<void> {
-  await (found ? restoreMac(release, link, found) : restoreMacAlone(release, link))
+  if (!isMac(link.mac)) {
+    await restoreOtherAddress(release, link)
+  } else {
+    await (found ? restoreMac(release, link, found) : restoreMacAlone(release, link))
+  }
   if (release.record.original.netdev.isUp) {
     await setUp(release, link, true)
   }

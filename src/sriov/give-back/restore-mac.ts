@@ -1,6 +1,7 @@
 import { errnoOf, messageOf, PluginError } from '../../errors.js'
 import type { Link } from '../../netlink/link.js'
-import { ZERO_MAC } from '../../netlink/mac.js'
+import { isSameAddress, ZERO_MAC } from '../../netlink/mac.js'
+import { changeLink } from '../../rtnl/link.js'
 import { noteAttachment } from '../../state/attachments.js'
 import { applyVfSteps, type VfTarget } from '../pf/apply.js'
 import { freeMac, isUnknownToPf, macStep, settleMac, trySetMac } from '../pf/mac.js'
@@ -156,6 +157,25 @@ export async function restoreMacAlone(release: Release, link: Link): Promise<voi
       target,
       driver: record.driver,
       code: 'EADDRNOTAVAIL',
+    })
+  }
+}
+
+/**
+ * Gives an interface that is not Ethernet (IP over InfiniBand) its address back, where its driver takes it: we never write
+ * one, so only the pod can have changed it.
+ */
+export async function restoreOtherAddress({ host, hostRtnl, record, target }: Release, link: Link): Promise<void> {
+  const { mac } = record.original.netdev
+  if (mac === undefined || isSameAddress(mac, link.mac)) {
+    return
+  }
+  try {
+    await changeLink(hostRtnl, link.index, { mac }, { operation: `set address ${mac}`, target, driver: record.driver })
+  } catch (error) {
+    host.log.warning('the interface keeps the address that its pod gave it', {
+      device: record.deviceId,
+      error: messageOf(error),
     })
   }
 }

@@ -5,6 +5,7 @@ import { announcementFrame } from '../../netlink/announcement.js'
 import { IFA_F_DADFAILED, RT_SCOPE_LINK } from '../../netlink/constants.js'
 import { parseCidr } from '../../netlink/ip.js'
 import type { Link } from '../../netlink/link.js'
+import { isMac } from '../../netlink/mac.js'
 import { addAddressRequest, addressesOf } from '../../rtnl/address.js'
 import type { Rtnl } from '../../rtnl/connection.js'
 import { linkByIndex } from '../../rtnl/link.js'
@@ -75,7 +76,8 @@ async function waitForCarrier(
 
 /** Tells the neighbours who has the addresses now. A frame that cannot be sent is logged, not an error. */
 function announce({ kernel, log }: Host, { netns, link }: PodInterface, ips: readonly string[]): void {
-  for (const ip of ips) {
+  // Only Ethernet has these frames.
+  for (const ip of isMac(link.mac) ? ips : []) {
     try {
       kernel.sendFrame(netns, link.index, announcementFrame(link.mac, parseCidr(ip).bytes))
     } catch (error) {

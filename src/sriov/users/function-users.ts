@@ -16,6 +16,12 @@ export function usersOfFunction(files: FilePort, address: PciAddress): readonly 
   return paths.size === 0 ? [] : processesThat(files, (_pid, _fd, target) => paths.has(target))
 }
 
+/** The programs that have a function open, as an error message names them; undefined when there are none. */
+export function programsOf(files: FilePort, address: PciAddress): string | undefined {
+  const users = usersOfFunction(files, address)
+  return users.length === 0 ? undefined : users.join(' and ')
+}
+
 /**
  * Waits a little for the last user to end: unbinding would wait for it without limit, and no signal would end that.
  * @throws PluginError kind `device` naming the processes

@@ -1,7 +1,6 @@
 import type { Host } from '../../host/ports.js'
 import { bootIdOf } from '../../node/boot.js'
-import { isUserspaceDriver } from '../../pci/driver.js'
-import { driverOf } from '../../pci/functions.js'
+import { isInUserspace } from '../../pci/driver.js'
 import { attachmentsOfVf, recordOfClaim } from '../../state/attachments.js'
 import { hasClaim, readClaim } from '../../state/claims.js'
 import type { HostWithState } from '../../state/folder.js'
@@ -25,8 +24,7 @@ export function holdersOfVf(
   const claim = readClaim(files, deviceId)
   if (!claim) {
     // intel's plugin 0.x marks no VF: one that is on a driver of user space may be its.
-    const isUnheard =
-      mark === undefined && !hasClaim(files, deviceId) && !isUserspaceDriver(driverOf(files, deviceId) ?? '')
+    const isUnheard = mark === undefined && !hasClaim(files, deviceId) && !isInUserspace(files, deviceId)
     return isUnheard ? [] : attachmentsOfVf(state, deviceId)
   }
   return [recordOfClaim(state, claim) ?? claim]

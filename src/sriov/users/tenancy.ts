@@ -2,7 +2,7 @@
 import { pollUntil } from '../../host/poll.js'
 import type { FilePort, Host } from '../../host/ports.js'
 import { isSameView, seesAllProcesses, viewOf } from '../../node/namespaces.js'
-import { isUserspaceDriver } from '../../pci/driver.js'
+import { isInUserspace } from '../../pci/driver.js'
 import { deviceExists, driverOf, interfaceExists, netdevsOf, uplinkOf } from '../../pci/functions.js'
 import { openRtnl } from '../../rtnl/connection.js'
 import { recordOfClaim } from '../../state/attachments.js'
@@ -109,7 +109,7 @@ export async function tenancyOf(host: HostWithState, record: AttachmentRecord): 
   ) {
     return 'free'
   }
-  return record.dpdk || isUserspaceDriver(driverOf(files, deviceId) ?? '')
+  return record.dpdk || isInUserspace(files, deviceId)
     ? tenancyInUserspace(host, record)
     : tenancyOfNetdev(host, record)
 }

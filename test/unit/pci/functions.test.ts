@@ -5,7 +5,7 @@ import { afterAll, expect, test } from 'vitest'
 import { realFiles } from '../../../src/host/files.js'
 import type { FilePort } from '../../../src/host/ports.js'
 import { parsePciAddress } from '../../../src/pci/address.js'
-import { driverOf, netdevsOf, pfOf, uplinkOf, vfIndexOf } from '../../../src/pci/functions.js'
+import { driverOf, functionOf, netdevsOf, pfOf, uplinkOf, vfIndexOf } from '../../../src/pci/functions.js'
 import { addon } from '../../kernel/netns.js'
 
 const root = mkdtempSync(join(tmpdir(), 'sriov-sysfs-'))
@@ -13,8 +13,10 @@ const files: FilePort = realFiles(addon(), root)
 const [PF, VF] = ['0000:01:00.0', '0000:01:10.4']
 
 function netdev(address: string, name: string, port?: string): void {
-  const folder = join(root, 'sys/bus/pci/devices', address, 'net', name)
+  mkdirSync(join(root, 'sys/bus/pci/devices', address, 'net', name), { recursive: true })
+  const folder = join(root, 'sys/class/net', name)
   mkdirSync(folder, { recursive: true })
+  symlinkSync(`../../../${address}`, join(folder, 'device'))
   if (port !== undefined) {
     writeFileSync(join(folder, 'phys_port_name'), `${port}\n`)
   }
@@ -42,6 +44,20 @@ test('uplinkOf() takes the port, not a representor', () => {
   expect(uplinkOf(files, PF)).toBe('ens1f0')
   expect(uplinkOf(files, VF)).toBe('ens1f0v2')
   expect(uplinkOf(files, '0000:99:00.0')).toBeUndefined()
+})
+
+test('netdevsOf() and functionOf() look through a virtio device', () => {
+  const virtio = '0000:05:00.1'
+  const folder = join(root, 'sys/bus/pci/devices', virtio)
+  mkdirSync(join(folder, 'virtio3/net/ens5f0v0'), { recursive: true })
+  link(virtio, 'driver', '../../../../bus/pci/drivers/virtio-pci')
+  mkdirSync(join(root, 'sys/bus/virtio/devices'), { recursive: true })
+  symlinkSync(`../../../devices/pci0000:05/${virtio}/virtio3`, join(root, 'sys/bus/virtio/devices/virtio3'))
+  mkdirSync(join(root, 'sys/class/net/ens5f0v0'))
+  symlinkSync('../../../virtio3', join(root, 'sys/class/net/ens5f0v0/device'))
+  expect(netdevsOf(files, virtio)).toEqual(['ens5f0v0'])
+  expect(functionOf(files, 'ens5f0v0')).toBe(virtio)
+  expect(functionOf(files, 'ens1f0')).toBe(PF)
 })
 
 test('driverOf() and netdevsOf() are empty where there is nothing', () => {
