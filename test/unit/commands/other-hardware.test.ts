@@ -62,7 +62,7 @@ describe('a VF with an interface of IP over InfiniBand', () => {
     const isHome = () => world.host.links.some(({ parentDevice }) => parentDevice === VF_ADDRESS)
     const answer = await call(world, 'DEL', conf, {
       interfere: ({ what }, work, refuse) =>
-        isHome() && what.startsWith('RTM_SETLINK') ? refuse('EOPNOTSUPP') : work(),
+        isHome() && what.startsWith('RTM_NEWLINK ') ? refuse('EOPNOTSUPP') : work(),
     })
     expect(messageOf(answer)).toBe('')
     expect(world.link(world.host, VF_NAME).mac).toBe(OTHER_GUID)
