@@ -13,6 +13,9 @@
 /* A state file, or an attribute of sysfs. */
 static const size_t FIRST_CAPACITY = 4096;
 
+/* A node with ten thousand mounts has as many lines of some hundred bytes in its mountinfo. */
+static const size_t MAX_TEXT = 16 * 1024 * 1024;
+
 /* Reads to the end: files of sysfs and proc do not know how long they are. */
 static ssize_t read_all(int fd, char **text)
 {
@@ -31,7 +34,11 @@ static ssize_t read_all(int fd, char **text)
 			return -error;
 		}
 		length += (size_t)count;
-		if (count == 0 || length > SSIZE_MAX / 4) {
+		if (length > MAX_TEXT) {
+			free(bytes);
+			return -EFBIG;
+		}
+		if (count == 0) {
 			*text = bytes;
 			return (ssize_t)length;
 		}
@@ -46,11 +53,19 @@ static ssize_t read_all(int fd, char **text)
 
 ssize_t file_read(const char *path, char **text)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Neither waits for the other end of a FIFO nor makes a terminal ours. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat info;
+	ssize_t length;
 
 	if (fd < 0)
 		return -errno;
-	ssize_t length = read_all(fd, text);
+	if (fstat(fd, &info) < 0)
+		length = -errno;
+	else if (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode))
+		length = read_all(fd, text);
+	else
+		length = -EPERM;
 	close(fd);
 	return length;
 }

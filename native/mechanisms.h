@@ -37,7 +37,7 @@ struct netns_id {
 /* Opens a network namespace, which may be any file until it is open: -ENOTTY when it is none. */
 int netns_open(const char *path, struct netns_id *id);
 
-/* The whole text of a file, for the caller to free, and its length. */
+/* The whole text of a file, for the caller to free, and its length. -EPERM for a FIFO or a device, -EFBIG above 16 MiB. */
 ssize_t file_read(const char *path, char **text);
 
 /* Where a symbolic link points. -ENAMETOOLONG when that does not fit. */
@@ -133,6 +133,9 @@ int child_open(pid_t pid);
 
 /* A stream socket that listens at a path, which must be free; mode 0600. Does not block. */
 int unix_listen(const char *path, int backlog);
+
+/* Sends one datagram to a socket, which has to take it at once; a path that begins with '@' is an abstract one (unix(7)). */
+int unix_notify(const char *path, const void *bytes, size_t length);
 
 /* Who is at the other end, as of its connect(2). */
 struct unix_peer {

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -30,6 +31,27 @@ int unix_listen(const char *path, int backlog)
 		return result;
 	}
 	return fd;
+}
+
+int unix_notify(const char *path, const void *bytes, size_t length)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	size_t path_length = strlen(path);
+	int result = 0;
+
+	if (path_length == 0 || path_length >= sizeof(address.sun_path))
+		return -EINVAL;
+	memcpy(address.sun_path, path, path_length + 1);
+	if (path[0] == '@')
+		address.sun_path[0] = '\0';
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path_length);
+	if (sendto(fd, bytes, length, MSG_NOSIGNAL, (struct sockaddr *)&address, size) < 0)
+		result = -errno;
+	close(fd);
+	return result;
 }
 
 int unix_accept(int listener_fd, struct unix_peer *peer)

@@ -34,6 +34,21 @@ static napi_value listen_at(napi_env env, napi_callback_info info)
 	return result;
 }
 
+/* notify(path, bytes) -> 0 or negative errno */
+static napi_value notify(napi_env env, napi_callback_info info)
+{
+	struct call call = begin(env, info, 2);
+	char *path = string_argument(&call, 0);
+	size_t length;
+	const void *bytes = bytes_argument(&call, 1, &length);
+	napi_value result = NULL;
+
+	if (!call.failed)
+		result = number(&call, unix_notify(path, bytes, length));
+	free(path);
+	return result;
+}
+
 /* acceptPeer(fd) -> [fd, uid, pid], or negative errno */
 static napi_value accept_peer(napi_env env, napi_callback_info info)
 {
@@ -96,7 +111,7 @@ bool export_socket_functions(napi_env env, napi_value exports)
 {
 	static const struct function functions[] = {
 		{ "listenAt", listen_at },	   { "acceptPeer", accept_peer }, { "receiveFrom", receive_from },
-		{ "sendTo", send_to }, { "isHungUp", is_hung_up },
+		{ "sendTo", send_to }, { "isHungUp", is_hung_up }, { "notify", notify },
 	};
 
 	return export_functions(env, exports, functions, sizeof(functions) / sizeof(functions[0]));

@@ -1,11 +1,14 @@
 import type { LogLevelName } from '../cni/log-levels.js'
 import { type Addon, loadAddon } from '../host/addon.js'
+import { abandonedWrites } from '../host/attributes.js'
 import { realClock } from '../host/clock.js'
 import { realFiles } from '../host/files.js'
 import { realKernel } from '../host/kernel.js'
+import { launched } from '../host/launched.js'
 import { lazyLog } from '../host/log.js'
 import { openClosableLogWriter, openLogWriter } from '../host/log-writer.js'
 import type { FilePort, Log } from '../host/ports.js'
+import { serviceManager } from '../host/service-manager.js'
 import { listenAt } from '../host/unix-sockets.js'
 import { lockHolders } from '../node/lock-holders.js'
 import { RESIDENT_SOCKET } from './protocol.js'
@@ -23,6 +26,9 @@ const CHECK_MS = 2_000
 
 /** As a runtime starts its plugins; IPAM plugins inherit it. */
 const UMASK = 0o022
+
+/** Drivers that do not return from so many writes hold half of the places for them: a new process has all of its threads. */
+const MAX_ABANDONED_WRITES = 4
 
 /** What ps and messages about locks call this process: at most 15 bytes. */
 const TITLE = 'sriov-daemon'
@@ -106,16 +112,24 @@ export async function runDaemon(
   }
   const isReplaced = releaseWatch(files, folder)
   const { server, isFound } = serveAt(addon, socketPath, log)
+  const manager = serviceManager(addon, launched(process.env).environment)
   log.info('ready', { socket: socketPath, release: folder })
+  manager.ready()
   const reason = await untilStopped(() => {
     if (isReplaced()) {
       return 'another release is installed'
     }
+    if (abandonedWrites() >= MAX_ABANDONED_WRITES) {
+      return `drivers do not return from ${abandonedWrites()} writes to sysfs`
+    }
     return isFound() ? undefined : 'the socket was taken away'
   })
   log.info('stopping: no new calls are taken', { reason })
+  manager.stopping()
   const unfinished = await server.drain(DRAIN_TIMEOUT_MS)
   log[unfinished > 0 ? 'warning' : 'info']('stopped', { unfinished })
   lock.release()
-  return 0
+  manager.close()
+  // Node.js would wait for the threads that its drivers hold.
+  return abandonedWrites() > 0 ? addon.exitNow(1) : 0
 }

@@ -48,6 +48,8 @@ export interface Addon {
   receiveFrom(fd: number, buffer: Buffer, offset: number): [count: number, passedFd: number] | number
   sendTo(fd: number, bytes: Buffer, offset: number): number
   isHungUp(fd: number): number
+  /** Sends one datagram to a unix socket. */
+  notify(path: string, bytes: Buffer): number
   /** Calls back whenever the descriptor is ready, until `unwatch`. */
   watch(fd: number, events: number, callback: () => void): Watcher | number
   unwatch(watcher: Watcher): void

@@ -57,7 +57,8 @@ function makeFolders(path: string, isParentThere = false): void {
 /** Opens a lock file, which is made when missing; on a disk that is read-only by now one that is there will do. */
 function openLockFile(path: string): number {
   try {
-    return openSync(path, 'a', FILE_MODE)
+    const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants
+    return openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, FILE_MODE)
   } catch (error) {
     if (errnoOf(error) !== 'EROFS') {
       throw error

@@ -1,3 +1,5 @@
+import { closeSync, constants, fstatSync, mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
 import pino from 'pino'
 import type { LogLevelName } from '../cni/log-levels.js'
 import type { LogWriterModule, WriteLine } from './log.js'
@@ -14,14 +16,30 @@ export interface LogWriter {
   close(): void
 }
 
+/**
+ * Opens a log file to append to. A name in a configuration may lead anywhere: neither the reader of a FIFO is waited for,
+ * nor anything but a file written to.
+ * @throws Error of Node.js, or one that says what is there instead
+ */
+function openLogFile(path: string): number {
+  mkdirSync(dirname(path), { recursive: true })
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOCTTY } = constants
+  const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, 0o600)
+  if (!fstatSync(fd).isFile()) {
+    closeSync(fd)
+    throw new Error('it is no regular file')
+  }
+  return fd
+}
+
 /** JSON lines to a file (appended) or to a sink, each on its way before the call returns. A bad file falls back to the sink. */
 export function openClosableLogWriter(file: string | undefined, sink: Sink): LogWriter {
-  const open = (dest: string | number) => pino.destination({ dest, sync: true, append: true, mkdir: true, mode: 0o600 })
+  const open = (dest: number) => pino.destination({ dest, sync: true })
   const openSink = () => (typeof sink === 'number' ? open(sink) : sink)
   let opened: ReturnType<typeof open> | undefined
   let complaint: unknown
   try {
-    opened = file === undefined ? undefined : open(file)
+    opened = file === undefined ? undefined : open(openLogFile(file))
   } catch (error) {
     complaint = error
   }

@@ -1,9 +1,9 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { writeAttribute } from '../../src/host/attributes.js'
+import { abandonedWrites, writeAttribute } from '../../src/host/attributes.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'sriov-attribute-'))
 const isRoot = process.getuid?.() === 0
@@ -60,5 +60,36 @@ describe('writeAttribute()', () => {
     await writing
     clearInterval(timer)
     closeSync(holder)
+  })
+
+  test('leaves threads for others, and counts the writes that drivers do not return from', async () => {
+    const fifos = Array.from({ length: 10 }, (_, i) => join(folder, `stuck-${i}`))
+    const holders = fifos.map((fifo) => {
+      execFileSync('mkfifo', [fifo])
+      return openSync(fifo, 'r+')
+    })
+    const faults = await Promise.all(
+      fifos.map((fifo) =>
+        writeAttribute(fifo, 'x'.repeat(100_000), 300).then(
+          () => undefined,
+          (error: unknown) => (error as { fault: { code: string } }).fault.code,
+        ),
+      ),
+    )
+    expect(faults).toEqual(fifos.map(() => 'ETIMEDOUT'))
+    expect(abandonedWrites()).toBe(8)
+    // A reader comes: the writes return, and the next one is through.
+    const drain = setInterval(() => {
+      for (const holder of holders) {
+        spawnSync('timeout', ['0.02', 'cat'], { stdio: [holder, 'ignore', 'ignore'] })
+      }
+    }, 10)
+    await expect.poll(abandonedWrites, { timeout: 20_000 }).toBe(0)
+    clearInterval(drain)
+    const path = join(folder, 'attribute-after')
+    writeFileSync(path, '')
+    await writeAttribute(path, 'done')
+    expect(readFileSync(path, 'utf8')).toBe('done')
+    holders.forEach((holder) => closeSync(holder))
   })
 })

@@ -1,5 +1,15 @@
-import { spawn } from 'node:child_process'
-import { closeSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -173,6 +183,18 @@ describe('realFiles()', () => {
     expect(files.readText('/create')).toBeUndefined()
     expect(() => files.writeDurably('/nowhere/a', 'x')).toThrow('ENOENT')
     files.remove('/none')
+  })
+
+  test('readText() neither waits for a FIFO nor reads a device', () => {
+    execFileSync('mkfifo', [join(folder, 'fifo')])
+    expect(() => files.readText('/fifo')).toThrow('EPERM')
+    symlinkSync('/dev/zero', join(folder, 'zero'))
+    expect(() => files.readText('/zero')).toThrow('EPERM')
+  })
+
+  test('readText() refuses a file that is too large to be one of ours', () => {
+    execFileSync('truncate', ['--size=17M', join(folder, 'large')])
+    expect(() => files.readText('/large')).toThrow('EFBIG')
   })
 
   test('tryLock() excludes this process and another until it is released', async () => {

@@ -1,0 +1,38 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { openClosableLogWriter } from '../../src/host/log-writer.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'sriov-log-'))
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function logTo(file: string): string {
+  let collected = ''
+  const { write, close } = openClosableLogWriter(file, {
+    write(text) {
+      collected += text
+    },
+  })
+  write('info', 'a line', { device: '0000:01:10.4' })
+  close()
+  return collected
+}
+
+describe('openClosableLogWriter()', () => {
+  test('appends to a file, below folders that it makes', () => {
+    const file = join(folder, 'made/for/it.log')
+    expect([logTo(file), logTo(file)]).toEqual(['', ''])
+    expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(2)
+  })
+
+  test('neither waits for the reader of a FIFO nor writes to a device: the lines go where they went without it', () => {
+    const fifo = join(folder, 'fifo')
+    execFileSync('mkfifo', [fifo])
+    for (const path of [fifo, '/dev/null', folder]) {
+      expect(logTo(path)).toMatch(/cannot open the log file.*\n.*a line/)
+    }
+  })
+})
