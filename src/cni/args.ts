@@ -23,6 +23,12 @@ export interface VerbRule {
   readonly since?: string
 }
 
+/**
+ * Set by the launcher (native/shim/protocol.h) when the resident process died with this very call: the call may have been
+ * through, but nobody was told.
+ */
+export const REPEATED_VARIABLE = 'SRIOV_CNI_AGAIN'
+
 export const VERBS: Readonly<Record<Verb, VerbRule>> = {
   ADD: { required: ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME', 'CNI_PATH'] },
   CHECK: { required: ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME', 'CNI_PATH'], since: '0.4.0' },

@@ -1,4 +1,4 @@
-import type { CallArgs } from '../cni/args.js'
+import { type CallArgs, REPEATED_VARIABLE } from '../cni/args.js'
 import { type ParsedNetConf, requireValid } from '../cni/netconf.js'
 import type { CniResult } from '../cni/result.js'
 import { PluginError } from '../errors.js'
@@ -13,11 +13,7 @@ import { loadSurely, recordPath, setAsideAttachment } from '../state/attachments
 import type { HostWithState } from '../state/folder.js'
 import { withLockedAttachment } from '../state/locked-attachment.js'
 
-/**
- * Set by the launcher when the resident process died with this very call: it may have been through, but nobody was told
- * (native/shim/protocol.h).
- */
-const isRepeated = ({ environment }: CallArgs): boolean => environment.SRIOV_CNI_AGAIN === '1'
+const isRepeated = ({ environment }: CallArgs): boolean => environment[REPEATED_VARIABLE] === '1'
 
 /**
  * Makes sure that this attachment is new. An intent under its name is of a killed ADD and is undone.

@@ -10,11 +10,12 @@ import { parseCidr } from '../netlink/ip.js'
 import type { Link } from '../netlink/link.js'
 import { isSameAddress } from '../netlink/mac.js'
 import type { PciAddress } from '../pci/address.js'
-import { driverOf, pfOf, uplinkOf } from '../pci/functions.js'
+import { driverOf } from '../pci/functions.js'
 import { addressesOf } from '../rtnl/address.js'
 import { openRtnl } from '../rtnl/connection.js'
 import { pciDeviceOf } from '../rtnl/device.js'
 import { linkByName } from '../rtnl/link.js'
+import { locateRecordedVf } from '../sriov/device/recorded-vf.js'
 import { readVf } from '../sriov/pf/apply.js'
 import { planVf } from '../sriov/pf/plan.js'
 import { loadAttachment } from '../state/attachments.js'
@@ -22,18 +23,15 @@ import type { HostWithState } from '../state/folder.js'
 import type { AttachmentRecord, Phase } from '../state/record.js'
 
 /** What of the PF's settings is not as it was set. */
-async function vfDifferences(host: HostWithState, { deviceId, pf, wanted }: AttachmentRecord): Promise<string[]> {
-  if (!pf) {
+async function vfDifferences(host: HostWithState, record: AttachmentRecord): Promise<string[]> {
+  if (!record.pf) {
     return []
   }
   const rtnl = openRtnl(host)
   try {
-    const { vf } = await readVf(
-      rtnl,
-      uplinkOf(host.files, pfOf(host.files, deviceId) ?? pf.address) ?? pf.name,
-      pf.vfIndex,
-    )
-    const { mac, ...others } = wanted.vf
+    const { pfName, vfIndex } = locateRecordedVf(host.files, record)
+    const { vf } = await readVf(rtnl, pfName, vfIndex)
+    const { mac, ...others } = record.wanted.vf
     return [
       ...planVf(others, vf).map(({ operation }) => `${operation.replace(/^set /, '')} does not hold any more`),
       ...(mac !== undefined && mac !== vf.mac ? [`the PF has MAC ${vf.mac} for it, not ${mac}`] : []),

@@ -3,7 +3,6 @@ import type { NetConf, ParsedNetConf } from '../cni/netconf.js'
 import { messageOf, PluginError } from '../errors.js'
 import type { Lock } from '../host/ports.js'
 import { ipamCall, ipamDel } from '../ipam.js'
-import { beside } from '../rtnl/together.js'
 import { type ReleaseOptions, releaseAttachment } from '../sriov/give-back/release.js'
 import { loadAttachment, recordPath, setAsideAttachment, tidyStateFolder } from '../state/attachments.js'
 import { claimsOf, readClaim } from '../state/claims.js'
@@ -75,7 +74,7 @@ export async function del(host: HostWithState, args: CallArgs, { conf, issues }:
   if (issues.length > 0) {
     host.log.warning('DEL goes on despite an invalid configuration', { issues })
   }
-  void beside(host, () => tidyStateFolder(host.state))
+  void host.kernel.duringRequest(() => tidyStateFolder(host.state))
   const read = loadAttachment(host.state, args)
   const optionsFor = (record: AttachmentRecord, lock: Lock): ReleaseOptions => ({
     lock,

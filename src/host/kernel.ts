@@ -56,6 +56,7 @@ const noThread = () => false
 /** The kernel of this machine, through the addon. */
 export function realKernel(addon: Addon): KernelPort {
   return {
+    duringRequest: (work) => Promise.resolve(work()),
     openNetns: (path) => openNetns(addon, path),
     ownNetns: () => ownNetns(addon),
     openRouteSocket: (netns) => openRouteSocket(addon, noThread, netns),

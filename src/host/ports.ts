@@ -39,10 +39,10 @@ export interface Netns {
 
 export interface KernelPort {
   /**
-   * Comes when the kernel is at work on what it is being asked: to do something else meanwhile. Undefined where it works
-   * in our own thread: there is no meanwhile.
+   * Does something while the kernel executes the request that is sent next. Where a request is executed on our own thread
+   * nothing overlaps: the work is done at once then, and what it throws is thrown.
    */
-  readonly whileAtWork?: () => Promise<void>
+  duringRequest<T>(work: () => T): Promise<T>
   /** Opens the namespace behind a path. @throws PluginError kind `netns`; its `code` says why nobody can tell what is there */
   openNetns(path: string): Netns
   /** Our own namespace. */

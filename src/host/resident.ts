@@ -77,7 +77,7 @@ function residentKernel(addon: Addon, { netns, isAlone }: ResidentCall): KernelP
   return {
     ...realKernel(addon),
     // By then the event loop has handed everything over to a thread.
-    whileAtWork: () => new Promise((resolve) => setImmediate(resolve)),
+    duringRequest: (work) => new Promise((resolve) => setImmediate(resolve)).then(work),
     openNetns: (path) => openNetns(addon, path, netns?.path === path ? `/proc/self/fd/${netns.fd}` : path),
     openRouteSocket: (within) =>
       openRouteSocket(addon, (bytes) => bytes.length === 0 || mayTakeLong(bytes) || !isAlone(), within),

@@ -1,25 +1,3 @@
-import type { KernelPort } from '../host/ports.js'
-
-/**
- * Does something while the kernel is at work on what is asked for next; at once, where nothing goes on meanwhile.
- * Rejects with what that throws.
- */
-export async function beside({ kernel }: { readonly kernel: KernelPort }, work: () => void): Promise<void> {
-  if (kernel.whileAtWork) {
-    await kernel.whileAtWork()
-  }
-  work()
-}
-
-/** A look that is taken while the kernel is at work on something else; taken when it is needed, where that failed. */
-export function lookBeside<T>(host: { readonly kernel: KernelPort }, look: () => T): () => T {
-  let found: { readonly value: T } | undefined
-  beside(host, () => {
-    found = { value: look() }
-  }).catch(() => undefined)
-  return () => (found ?? { value: look() }).value
-}
-
 /** The results of promises, by place. */
 type Settled<T extends readonly unknown[]> = { -readonly [K in keyof T]: Awaited<T[K]> }
 

@@ -111,7 +111,7 @@ export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPor
   }
 
   return {
-    ...(world.hasThreads && { whileAtWork: () => Promise.resolve() }),
+    duringRequest: (work) => (world.hasThreads ? Promise.resolve().then(work) : Promise.resolve(work())),
     openNetns,
     ownNetns: () => openNetns(HOST_NETNS),
     openRouteSocket,

@@ -8,7 +8,7 @@ import { tryVfLock, withVfLock } from '../../state/lock.js'
 import { type DeviceLocation, describeDevice, locateDevice, presenceOf, type VfLocation } from '../device/locate.js'
 import { candidates, type OpenChoice, pfByName } from '../device/select.js'
 import { programsOf } from '../users/function-users.js'
-import { looksFree, occupantOf, userOf } from './occupancy.js'
+import { looksFree, reclaimDevice, userOf } from './occupancy.js'
 
 /** As many VFs are named in an error message as an operator reads. */
 const MAX_NAMED = 8
@@ -24,7 +24,7 @@ const inUse = (location: DeviceLocation, holder: string): PluginError =>
 
 async function withNamedDevice<T>(host: HostWithState, location: DeviceLocation, use: UseDevice<T>): Promise<T> {
   return withVfLock(host, location.address, async (lock) => {
-    const occupant = (await occupantOf(host, location, lock)) ?? programsOf(host.files, location.address)
+    const occupant = (await reclaimDevice(host, location, lock)) ?? programsOf(host.files, location.address)
     if (occupant !== undefined) {
       throw inUse(location, occupant)
     }
@@ -87,7 +87,7 @@ async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>)
     // Another call may have had it since.
     const why = await hindranceOf(
       async () =>
-        (await occupantOf(host, location, lock)) ??
+        (await reclaimDevice(host, location, lock)) ??
         unfitness(search, location) ??
         programsOf(host.files, location.address),
     )

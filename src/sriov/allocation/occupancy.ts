@@ -61,11 +61,11 @@ export async function userOf(host: HostWithState, address: string): Promise<stri
 }
 
 /**
- * Who uses a device, after undoing what the dead left of it; undefined when nobody does. The caller holds its lock: an
- * intent is of a dead ADD.
+ * Undoes what the dead left of a device. Returns who uses it all the same; undefined when it is free. The caller holds its
+ * lock, so an intent is of a dead ADD.
  * @throws PluginError kind `release` when it could not be given back
  */
-export async function occupantOf(
+export async function reclaimDevice(
   host: HostWithState,
   { address }: Pick<DeviceLocation, 'address'>,
   lock: Lock,
@@ -108,7 +108,7 @@ async function reclaimRival(host: HostWithState, address: PciAddress): Promise<s
     return 'a call that is at work on it'
   }
   try {
-    return (await occupantOf(host, { address }, lock)) ?? programsOf(host.files, address)
+    return (await reclaimDevice(host, { address }, lock)) ?? programsOf(host.files, address)
   } finally {
     lock.release()
   }

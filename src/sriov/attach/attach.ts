@@ -2,7 +2,7 @@ import type { CniResult } from '../../cni/result.js'
 import { messageOf, PluginError } from '../../errors.js'
 import { ipamCall, type PendingIpam, startIpamAdd } from '../../ipam.js'
 import { openRtnl } from '../../rtnl/connection.js'
-import { beside, together } from '../../rtnl/together.js'
+import { together } from '../../rtnl/together.js'
 import { commitAttachment, commitIntent } from '../../state/attachments.js'
 import type { HostWithState } from '../../state/folder.js'
 import { writeMark } from '../../state/marks.js'
@@ -29,10 +29,10 @@ function startLease({ host, ipam, lock }: Attachment, progress: Progress, hasInt
 }
 
 /** The interfaces for the result; the pod's own, where it gets one. */
-type SetUp = Omit<PodNetdevs, 'link'> & Partial<PodNetdevs>
+type SetUpDevice = Omit<PodNetdevs, 'link'> & Partial<PodNetdevs>
 
 /** What of a VF there is for the pod: its interface there, or the VF on the driver that a program in user space needs. */
-async function setUp(attachment: Attachment, findings: Findings, progress: Progress): Promise<SetUp> {
+async function setUpDevice(attachment: Attachment, findings: Findings, progress: Progress): Promise<SetUpDevice> {
   const { netdev, dpdk } = findings
   if (dpdk) {
     return { interfaces: [await setUpDpdk(attachment, findings, dpdk, progress)] }
@@ -50,15 +50,15 @@ async function change(
   attachment: Attachment,
   findings: Findings,
   progress: Progress,
-  early: Promise<void>,
+  ipamStarted: Promise<void>,
 ): Promise<CniResult> {
   const { host, conf, pod, podRtnl, hostRtnl } = attachment
-  const { link, interfaces } = await setUp(attachment, findings, progress)
+  const { link, interfaces } = await setUpDevice(attachment, findings, progress)
   const { representor } = findings
   const port = representor && (await setUpRepresentor(hostRtnl, representor, link?.mtu ?? representor.mtu))
   // Beside an interface in the pod only: Multus takes no result for a pod's that has several, and none in it.
   const ports = port && link ? [port] : []
-  await early
+  await ipamStarted
   startLease(attachment, progress, true)
   const leased = await progress.lease?.result()
   if (leased && link) {
@@ -121,14 +121,10 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
     writeMark(host.files, intent.deviceId, pod.path)
     await reclaimRivals(host, attachment.location)
     writeDeviceInfo(host.files, intent)
-    const lease = beside(host, () => startLease(attachment, progress, false))
-    if (host.kernel.whileAtWork) {
-      // Read as soon as it is there, and not when it is needed.
-      lease.then(() => progress.lease?.result()).catch(() => undefined)
-    } else {
-      await lease
-    }
-    const [, result] = await together([lease, change(attachment, findings, progress, lease)])
+    const started = host.kernel.duringRequest(() => startLease(attachment, progress, false))
+    // The result is read as soon as it is there, and not when it is needed.
+    started.then(() => progress.lease?.result()).catch(() => undefined)
+    const [, result] = await together([started, change(attachment, findings, progress, started)])
     requireCaller(host)
     commitAttachment(host.state, { ...progress.record, phase: 'attached', result: { ...result } })
     return result

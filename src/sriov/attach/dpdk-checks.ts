@@ -28,7 +28,7 @@ const needsInterface = (key: string): ConfigIssue => ({
   problem: 'needs a network interface in the pod, and a VF for DPDK has none',
 })
 
-function netdevIssues({ mtu, promisc, allmulti }: WantedNetdev): ConfigIssue[] {
+function interfaceIssues({ mtu, promisc, allmulti }: WantedNetdev): ConfigIssue[] {
   return Object.entries({ mtu, promisc, allmulti }).flatMap(([key, value]) =>
     value === undefined ? [] : [needsInterface(key)],
   )
@@ -47,7 +47,7 @@ export function dpdkIssues(
   const isNoKernelDriver =
     netdev && kernelDriver !== undefined && (isUserspaceDriver(kernelDriver) || kernelDriver === dpdk?.driver)
   return [
-    ...netdevIssues(conf.netdev),
+    ...interfaceIssues(conf.netdev),
     ...(conf.vf.mac !== undefined && !location.vf
       ? [
           {

@@ -1,5 +1,6 @@
 /** A VF on its way back to the driver it had. */
 import { messageOf, PluginError } from '../../errors.js'
+import { pollUntil } from '../../host/poll.js'
 import type { Host } from '../../host/ports.js'
 import { canReset, driverOverrideOf, isInUserspace, resetFunction, unbind } from '../../pci/driver.js'
 import { deviceExists, driverOf, netdevsOf } from '../../pci/functions.js'
@@ -9,8 +10,7 @@ import { awaitNoUser } from '../users/function-users.js'
 import type { Release } from './releasing.js'
 
 /** igbvf makes its interface at once; iavf asks its PF first, for seconds. */
-const NETDEV_TIMEOUT_MS = 20_000
-const PAUSE_MS = 20
+const NETDEV = { timeoutMs: 20_000, pauseMs: 20 }
 
 /** Resets a VF, without a driver of the kernel (see resetFunction()). One that cannot be reset still goes back. */
 async function reset({ host, record, target }: Release): Promise<void> {
@@ -33,15 +33,11 @@ async function reset({ host, record, target }: Release): Promise<void> {
 
 /** The driver makes a new interface, some drivers after a while. @throws PluginError kind `device` when none comes */
 async function awaitNetdev({ host: { files, clock }, record: { deviceId }, target }: Release): Promise<void> {
-  const deadline = clock.nowMs() + NETDEV_TIMEOUT_MS
-  while (netdevsOf(files, deviceId).length === 0) {
-    if (clock.nowMs() >= deadline) {
-      throw new PluginError({
-        kind: 'device',
-        message: `${target} is bound to ${driverOf(files, deviceId) ?? 'no driver'} again, but that made no network interface within ${NETDEV_TIMEOUT_MS / 1000} s`,
-      })
-    }
-    await clock.sleep(PAUSE_MS)
+  if (!(await pollUntil(clock, NETDEV, () => netdevsOf(files, deviceId).length > 0 || undefined))) {
+    throw new PluginError({
+      kind: 'device',
+      message: `${target} is bound to ${driverOf(files, deviceId) ?? 'no driver'} again, but that made no network interface within ${NETDEV.timeoutMs / 1000} s`,
+    })
   }
 }
 

@@ -4,10 +4,10 @@ import { isMac } from '../../netlink/mac.js'
 import { deviceExists } from '../../pci/functions.js'
 import { openRtnl } from '../../rtnl/connection.js'
 import { addAltNames, linkByIndex } from '../../rtnl/link.js'
-import { lookBeside } from '../../rtnl/together.js'
 import type { HostWithState } from '../../state/folder.js'
 import type { AttachmentRecord } from '../../state/record.js'
 import { describeRecorded } from '../device/locate.js'
+import { locateRecordedVf } from '../device/recorded-vf.js'
 import { restoreRepresentor } from '../device/representor.js'
 import { dropAltNames } from '../netdev/alt-names.js'
 import { applyVfSteps } from '../pf/apply.js'
@@ -15,7 +15,7 @@ import { planVfRestore } from '../pf/plan.js'
 import { isOfThisBoot } from '../users/ownership.js'
 import { bindBack } from './bind-back.js'
 import { bringHome } from './bring-home.js'
-import { locateRecordedVf, pfWriter, type RecordedVf, type Release, readRecordedVf, setUp } from './releasing.js'
+import { pfWriter, type RecordedVf, type Release, readRecordedVf, setLinkUp } from './releasing.js'
 import { restoreMac, restoreMacAlone, restoreOtherAddress, restorePfMacAlone } from './restore-mac.js'
 import { recordOfSecond } from './second-netdev.js'
 
@@ -57,7 +57,7 @@ async function restoreNetdev(release: Release, link: Link, found: RecordedVf | u
     await (found ? restoreMac(release, link, found) : restoreMacAlone(release, link))
   }
   if (release.record.original.netdev.isUp) {
-    await setUp(release, link, true)
+    await setLinkUp(release, link, true)
   }
 }
 
@@ -148,6 +148,21 @@ async function restoreSettings(release: Release, { link, isBound }: Home, collec
   }
 }
 
+/** Looks while the kernel executes the next request; returns the answer, or what the look has thrown, when asked for it. */
+function lookDuringRequest<T>({ kernel }: Pick<HostWithState, 'kernel'>, look: () => T): () => Promise<T> {
+  const looked = kernel.duringRequest(() => {
+    try {
+      const value = look()
+      return () => value
+    } catch (error) {
+      return () => {
+        throw error
+      }
+    }
+  })
+  return async () => (await looked)()
+}
+
 /**
  * Gives a VF back exactly as its record has it, whatever state it is in: on the host under any name, in the pod under
  * any name, on another driver, half configured. What holds already is not written again, so it may be called any number
@@ -167,7 +182,7 @@ export async function giveBackVf(
   }
   const hostRtnl = openRtnl(host)
   const target = describeRecorded(record)
-  const locate = lookBeside(host, () => locateRecordedVf({ host, record, target }))
+  const locate = lookDuringRequest(host, () => locateRecordedVf(host.files, record))
   const release: Release = { host, record, ...how, hostRtnl, locate, target }
   const problems: unknown[] = []
   const collect: Collect = async (work) => {

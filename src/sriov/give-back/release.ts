@@ -1,7 +1,6 @@
 import { messageOf, PluginError } from '../../errors.js'
 import type { Host, Lock } from '../../host/ports.js'
 import { type StartedIpam, startIpamDel } from '../../ipam.js'
-import { beside } from '../../rtnl/together.js'
 import {
   commitAttachment,
   loadAttachment,
@@ -167,7 +166,7 @@ export async function releaseAttachment(
   const problems: string[] = []
   if (!isVfBack(host, record)) {
     // While the kernel moves the interface, the plugin gets itself ready; it is told what to do once that is through.
-    void beside(host, lease.makeReady)
+    void host.kernel.duringRequest(lease.makeReady)
     problems.push(...(await releaseVf(host, record, options, lease.begin)))
   }
   const isBack = problems.length === 0

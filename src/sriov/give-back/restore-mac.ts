@@ -5,12 +5,12 @@ import { changeLink } from '../../rtnl/link.js'
 import { noteAttachment } from '../../state/attachments.js'
 import { applyVfSteps, type VfTarget } from '../pf/apply.js'
 import { freeMac, isUnknownToPf, macStep, settleMac, trySetMac } from '../pf/mac.js'
-import { pfWriter, type RecordedVf, type Release, readRecordedVf, setUp } from './releasing.js'
+import { pfWriter, type RecordedVf, type Release, readRecordedVf, setLinkUp } from './releasing.js'
 
 /** Up and down: the VF's driver resets it, takes the PF's MAC, or tells the PF its own. */
 async function reset(release: Release, link: Link): Promise<void> {
-  await setUp(release, link, true)
-  await setUp(release, link, false)
+  await setLinkUp(release, link, true)
+  await setLinkUp(release, link, false)
 }
 
 /** Gives the interface its own MAC; false when its driver lets only the PF set it. */

@@ -1,5 +1,6 @@
 import type { CniResult, ResultIp, ResultRoute } from '../../cni/result.js'
 import { errnoOf, messageOf, PluginError } from '../../errors.js'
+import { pollUntil } from '../../host/poll.js'
 import type { Host, Netns } from '../../host/ports.js'
 import { announcementFrame } from '../../netlink/announcement.js'
 import { IFA_F_DADFAILED, RT_SCOPE_LINK } from '../../netlink/constants.js'
@@ -13,8 +14,7 @@ import { addRouteRequest } from '../../rtnl/route.js'
 import { together } from '../../rtnl/together.js'
 
 /** A VF has its carrier some milliseconds after it comes up; frames sent before are dropped. */
-const CARRIER_TIMEOUT_MS = 1_000
-const CARRIER_PAUSE_MS = 2
+const CARRIER = { timeoutMs: 1_000, pauseMs: 2 }
 
 const isIpv6 = (cidr: string): boolean => cidr.includes(':')
 
@@ -59,19 +59,10 @@ async function requireNoDuplicate({ rtnl, link }: PodInterface, ips: readonly st
   }
 }
 
-async function waitForCarrier(
-  { clock }: Host,
-  { rtnl, link: { index } }: PodInterface,
-  hadCarrier: boolean,
-): Promise<boolean> {
-  const deadline = clock.nowMs() + CARRIER_TIMEOUT_MS
-  for (let hasCarrier = hadCarrier; !hasCarrier; hasCarrier = (await linkByIndex(rtnl, index))?.hasCarrier ?? false) {
-    if (clock.nowMs() >= deadline) {
-      return false
-    }
-    await clock.sleep(CARRIER_PAUSE_MS)
-  }
-  return true
+/** Whether the interface has its carrier, or gets it in time. */
+async function awaitCarrier({ clock }: Host, { rtnl, link: { index } }: PodInterface, now?: Link): Promise<boolean> {
+  const look = async () => ((await linkByIndex(rtnl, index))?.hasCarrier ? true : undefined)
+  return now?.hasCarrier === true || (await pollUntil(clock, CARRIER, look)) === true
 }
 
 /** Tells the neighbours who has the addresses now. A frame that cannot be sent is logged, not an error. */
@@ -117,7 +108,7 @@ export async function configureAddresses(host: Host, pod: PodInterface, leased: 
     prepareIpv6(host, pod)
   }
   const [, now] = await together([addAll(ipv4), linkByIndex(rtnl, link.index)])
-  const hasCarrier = await waitForCarrier(host, pod, now?.hasCarrier ?? false)
+  const hasCarrier = await awaitCarrier(host, pod, now)
   if (hasCarrier) {
     announce(host, pod, ipv6)
   } else {

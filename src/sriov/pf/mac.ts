@@ -4,6 +4,7 @@
  * another (EADDRNOTAVAIL) and takes the administered one at its next reset, which for igbvf is going down.
  */
 import { errnoOf, messageOf, PluginError } from '../../errors.js'
+import { pollUntil } from '../../host/poll.js'
 import type { ClockPort } from '../../host/ports.js'
 import type { Link } from '../../netlink/link.js'
 import { ZERO_MAC } from '../../netlink/mac.js'
@@ -14,8 +15,7 @@ import { applyVfSteps, type PfWriter, type VfTarget } from './apply.js'
 import type { VfStep } from './plan.js'
 
 /** i40e and iavf apply a MAC set by the PF late: the interface is polled until it shows it. */
-const MAC_SETTLE_TIMEOUT_MS = 2_000
-const MAC_SETTLE_PAUSE_MS = 10
+const MAC_SETTLE = { timeoutMs: 2_000, pauseMs: 10 }
 
 /** Answers of VF drivers that may not, or may not yet, change their MAC themselves. */
 const NOT_ALLOWED = new Set(['EADDRNOTAVAIL', 'EPERM', 'EACCES', 'EOPNOTSUPP', 'EBUSY', 'EAGAIN'])
@@ -90,15 +90,11 @@ export async function settleMac(
   { index, mac, target, driver }: MacTarget,
 ): Promise<Link> {
   const operation = `set mac ${mac}`
-  const deadline = clock.nowMs() + MAC_SETTLE_TIMEOUT_MS
-  for (;;) {
-    const link = await linkByIndex(rtnl, index)
-    if (link && link.mac === mac) {
-      return link
-    }
-    if (clock.nowMs() >= deadline) {
-      const text = link ? `it still has ${link.mac}` : 'it is gone'
-      throw new PluginError({ kind: 'kernel', operation, target, driver, code: 'ETIMEDOUT', text })
+  let shown: Link | undefined
+  const settled = await pollUntil(clock, MAC_SETTLE, async () => {
+    shown = await linkByIndex(rtnl, index)
+    if (shown?.mac === mac) {
+      return shown
     }
     try {
       await changeLink(rtnl, index, { mac }, { operation, target, driver })
@@ -107,6 +103,11 @@ export async function settleMac(
         throw error
       }
     }
-    await clock.sleep(MAC_SETTLE_PAUSE_MS)
+    return undefined
+  })
+  if (!settled) {
+    const text = shown ? `it still has ${shown.mac}` : 'it is gone'
+    throw new PluginError({ kind: 'kernel', operation, target, driver, code: 'ETIMEDOUT', text })
   }
+  return settled
 }

@@ -1,5 +1,6 @@
 /** Programs in user space that have a VF open: the kernel takes it from none of them. */
 import { PluginError } from '../../errors.js'
+import { pollUntil } from '../../host/poll.js'
 import type { FilePort, Host } from '../../host/ports.js'
 import { processesThat } from '../../node/open-files.js'
 import type { PciAddress } from '../../pci/address.js'
@@ -7,8 +8,7 @@ import { deviceFilesOf } from '../../pci/driver.js'
 import { driverOf, netdevsOf } from '../../pci/functions.js'
 
 /** The processes of a killed pod take their time to end. */
-const USER_TIMEOUT_MS = 5_000
-const PAUSE_MS = 20
+const END_OF_USER = { timeoutMs: 5_000, pauseMs: 20 }
 
 /** The processes that have a function open by vfio or uio, as an operator knows them; none while it has an interface. */
 export function usersOfFunction(files: FilePort, address: PciAddress): readonly string[] {
@@ -27,18 +27,15 @@ export function programsOf(files: FilePort, address: PciAddress): string | undef
  * @throws PluginError kind `device` naming the processes
  */
 export async function awaitNoUser({ files, clock }: Host, address: PciAddress, target: string): Promise<void> {
-  const deadline = clock.nowMs() + USER_TIMEOUT_MS
-  for (;;) {
-    const users = usersOfFunction(files, address)
-    if (users.length === 0) {
-      return
-    }
-    if (clock.nowMs() >= deadline) {
-      throw new PluginError({
-        kind: 'device',
-        message: `${target} (driver ${driverOf(files, address) ?? 'none'}) is still used by ${users.join(' and ')}: it cannot be bound to another driver before that ends`,
-      })
-    }
-    await clock.sleep(PAUSE_MS)
+  let users: readonly string[] = []
+  const isFree = await pollUntil(clock, END_OF_USER, () => {
+    users = usersOfFunction(files, address)
+    return users.length === 0 || undefined
+  })
+  if (!isFree) {
+    throw new PluginError({
+      kind: 'device',
+      message: `${target} (driver ${driverOf(files, address) ?? 'none'}) is still used by ${users.join(' and ')}: it cannot be bound to another driver before that ends`,
+    })
   }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { REPEATED_VARIABLE } from '../../../src/cni/args.js'
 import {
   ACKNOWLEDGEMENT,
   ANSWER_ACK,
@@ -23,6 +24,7 @@ import { count } from '../../counts.js'
 import { FUZZ_SEED } from '../fuzz/seed.js'
 
 const SHARED = {
+  REPEATED_VARIABLE,
   PROTOCOL_MAGIC,
   PROTOCOL_VERSION,
   REQUEST_HEADER_BYTES,
