@@ -6,6 +6,8 @@ import { start, until } from './process.js'
 import { untouchedHost } from './untouched-host.js'
 import { OTHER_PF, vf } from './virtual-functions.js'
 
+const ROUNDS = 3
+
 untouchedHost()
 
 /**
@@ -58,10 +60,13 @@ describe('what neighbours on the wire see of an ADD', () => {
     const pod = await newPod()
     const conf = netConf(vf(0), { mac: '02:00:00:00:06:01', ...at(address) })
     const listener = await listen(filter)
-    await add(pod, conf)
-    await del(pod, conf)
-    // It reads files of the machine before it prints its first frame.
-    await until('the announcement is seen', async () => seen.test(listener.seen())).catch(() => undefined)
+    // Nothing is announced where the VF has no carrier within a second: a busy machine may take longer.
+    for (let round = 1; round <= ROUNDS && !seen.test(listener.seen()); round += 1) {
+      await add(pod, conf)
+      await del(pod, conf)
+      // It reads files of the machine before it prints its first frame.
+      await until('the announcement is seen', async () => seen.test(listener.seen())).catch(() => undefined)
+    }
     expect(await listener.stop()).toMatch(seen)
   })
 })
