@@ -90,6 +90,8 @@ describe('writeAttribute()', () => {
     writeFileSync(path, '')
     await writeAttribute(path, 'done')
     expect(readFileSync(path, 'utf8')).toBe('done')
-    holders.forEach((holder) => closeSync(holder))
+    for (const holder of holders) {
+      closeSync(holder)
+    }
   })
 })
