@@ -21,7 +21,7 @@ import {
   requestStart,
 } from '../../../src/daemon/protocol.js'
 import { count } from '../../counts.js'
-import { FUZZ_SEED } from '../fuzz/seed.js'
+import { FUZZ_SEED } from '../../matrix/fuzz/seed.js'
 
 const SHARED = {
   REPEATED_VARIABLE,

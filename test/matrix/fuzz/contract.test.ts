@@ -6,15 +6,15 @@ import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
 import { build, type Options } from 'tsup'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { errnoOf } from '../../src/errors.js'
-import config from '../../tsup.config.js'
-import { count } from '../counts.js'
-import { environments } from '../unit/fuzz/environments.js'
-import { stdinText } from '../unit/fuzz/inputs.js'
-import { FUZZ_SEED } from '../unit/fuzz/seed.js'
-import { malformation } from '../unit/fuzz/well-formed.js'
+import { errnoOf } from '../../../src/errors.js'
+import config from '../../../tsup.config.js'
+import { count } from '../../counts.js'
+import { environments } from './environments.js'
+import { stdinText } from './inputs.js'
+import { FUZZ_SEED } from './seed.js'
+import { malformation } from './well-formed.js'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const CALL_TIMEOUT_MS = 60_000
 const LIMIT = { timeout: 300_000 }
 

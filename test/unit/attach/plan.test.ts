@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { ZERO_MAC } from '../../../../src/netlink/mac.js'
-import type { VfInfo } from '../../../../src/netlink/vf-info.js'
-import { adminMacToRelease } from '../../../../src/sriov/pf/mac.js'
-import { mergeSteps, planVf, planVfRestore, rateProblem } from '../../../../src/sriov/pf/plan.js'
-import { freshSettings } from '../../../fakes/card.js'
+import { ZERO_MAC } from '../../../src/netlink/mac.js'
+import type { VfInfo } from '../../../src/netlink/vf-info.js'
+import { adminMacToRelease } from '../../../src/sriov/pf/mac.js'
+import { mergeSteps, planVf, planVfRestore, rateProblem } from '../../../src/sriov/pf/plan.js'
+import { freshSettings } from '../../fakes/card.js'
 
 const CURRENT: VfInfo = { ...freshSettings(), index: 0, unreported: [] }
 const changes = (steps: ReturnType<typeof planVf>) => mergeSteps(steps)
