@@ -16,13 +16,13 @@
 #define SYS_pidfd_open 434
 #endif
 
-/* The first descriptor behind the standard streams. */
+/* The first descriptor after the standard streams. */
 static const int KEPT_FD = 3;
 
-/* Only where pidfd_open(2) is missing (Linux < 5.3). */
+/* Used only where pidfd_open(2) is missing (Linux < 5.3) or forbidden (EPERM). */
 static const int POLL_INTERVAL_MS = 2;
 
-/* A file to read the input from. A descriptor, or -errno. */
+/* Returns a memfd that holds the input and is positioned at its start, or -errno. */
 static int input_file(const void *input, size_t length)
 {
 	int fd = memfd_create("cni-stdin", MFD_CLOEXEC);
@@ -38,7 +38,10 @@ static int input_file(const void *input, size_t length)
 	return result;
 }
 
-/* A pipe for input that comes later: its end for us, or -errno, -ENOBUFS when it has no room for so much. */
+/*
+ * Makes a pipe for input that comes later. Returns our write end, or -errno:
+ * -ENOBUFS when the pipe has less room than length.
+ */
 static int input_pipe(size_t length, int *read_fd)
 {
 	int ends[2];
@@ -92,7 +95,7 @@ int child_start(const char *path, char *const argv[], char *const envp[],
 		result = -errno;
 		goto out;
 	}
-	/* Node.js ignores SIGPIPE; a child must not inherit that, nor a blocked mask. */
+	/* Node.js ignores SIGPIPE. The child must inherit neither that nor our signal mask. */
 	sigset_t none, defaults;
 	sigemptyset(&none);
 	sigemptyset(&defaults);
@@ -106,7 +109,10 @@ int child_start(const char *path, char *const argv[], char *const envp[],
 		result = -posix_spawn_file_actions_adddup2(&actions, child->stdout_fd, STDOUT_FILENO);
 	if (result == 0 && keeps_stderr)
 		result = -posix_spawn_file_actions_adddup2(&actions, child->stderr_fd, STDERR_FILENO);
-	/* The launcher's report descriptor (native/shim/attempt.h) has this number, too, and is not for the child. */
+	/*
+	 * Close the launcher's report descriptor, which has this number (native/shim/attempt.h):
+	 * the child must not get it.
+	 */
 	if (result == 0)
 		result = kept_fd != FD_NONE ? -posix_spawn_file_actions_adddup2(&actions, kept_fd, KEPT_FD) :
 					      -posix_spawn_file_actions_addclose(&actions, KEPT_FD);

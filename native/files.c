@@ -10,13 +10,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A state file, or an attribute of sysfs. */
+/* Enough for a state file or a sysfs attribute. */
 static const size_t FIRST_CAPACITY = 4096;
 
-/* A node with ten thousand mounts has as many lines of some hundred bytes in its mountinfo. */
+/*
+ * Enough for the mountinfo of a node with ten thousand mounts: as many lines of
+ * some hundred bytes.
+ */
 static const size_t MAX_TEXT = 16 * 1024 * 1024;
 
-/* Reads to the end: files of sysfs and proc do not know how long they are. */
+/* Reads to the end of file: st_size is no guide for sysfs and procfs files. */
 static ssize_t read_all(int fd, char **text)
 {
 	size_t capacity = FIRST_CAPACITY, length = 0;
@@ -53,7 +56,7 @@ static ssize_t read_all(int fd, char **text)
 
 ssize_t file_read(const char *path, char **text)
 {
-	/* Neither waits for the other end of a FIFO nor makes a terminal ours. */
+	/* A FIFO must not block us; a terminal must not become our controlling terminal. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat info;
 	ssize_t length;
@@ -79,7 +82,6 @@ ssize_t link_read(const char *path, char *target, size_t capacity)
 	return (size_t)length == capacity ? -ENAMETOOLONG : length;
 }
 
-/* Appends a name with its NUL. */
 static bool append_name(char **names, size_t *length, size_t *capacity, const char *name)
 {
 	size_t bytes = strlen(name) + 1;
@@ -156,7 +158,7 @@ int file_write(const char *path, const void *bytes, size_t length, int is_durabl
 	int result = file_write_all(fd, bytes, length);
 	if (result == 0 && is_durable && fsync(fd) < 0)
 		result = -errno;
-	/* A network file system may say only now that the disk is full. */
+	/* A network file system may report a full disk only at close(2). */
 	if (close(fd) < 0 && result == 0 && errno != EINTR)
 		result = -errno;
 	return result;

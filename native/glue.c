@@ -1,6 +1,6 @@
 /*
- * The mechanisms as functions of JavaScript. A failure of the kernel is the
- * negative errno as return value; a wrong argument throws a TypeError.
+ * Exports the mechanisms to JavaScript. When the kernel fails, a function
+ * returns the negative errno. A wrong argument throws a TypeError.
  */
 #include "glue/functions.h"
 #include "mechanisms.h"
@@ -20,7 +20,7 @@ static napi_value open_route_socket(napi_env env, napi_callback_info info)
 	return call.failed ? NULL : number(&call, route_socket_open(netns_fd));
 }
 
-/* sendFrame(netnsFd, interfaceIndex, bytes) -> fd to close */
+/* sendFrame(netnsFd, interfaceIndex, bytes) -> fd, which the caller closes */
 static napi_value send_frame(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 3);
@@ -48,7 +48,10 @@ static napi_value write_file_in_netns(napi_env env, napi_callback_info info)
 	return result;
 }
 
-/* openNetns(path) -> [fd, device, inode], the last two as text; or negative errno, ENOTTY for what is no network namespace */
+/*
+ * openNetns(path) -> [fd, device, inode], or negative errno. Device and inode
+ * are decimal text. ENOTTY: the file is not a network namespace.
+ */
 static napi_value open_netns(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 1);
@@ -98,7 +101,10 @@ static napi_value release_lock(napi_env env, napi_callback_info info)
 	return call.failed ? NULL : number(&call, lock_release(fd));
 }
 
-/* startChild(path, argv, environment, stdin, keptFd, flags) -> [pid, stdoutFd, stderrFd, stdinFd], or negative errno */
+/*
+ * startChild(path, argv, environment, stdin, keptFd, flags)
+ *   -> [pid, stdoutFd, stderrFd, stdinFd], or negative errno
+ */
 static napi_value start_child(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 6);
@@ -139,7 +145,7 @@ out:
 	return result;
 }
 
-/* openChild(pid) -> a descriptor that is readable once it has ended */
+/* openChild(pid) -> fd that is readable once the child has ended */
 static napi_value open_child(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 1);
@@ -158,7 +164,7 @@ static napi_value wait_child(napi_env env, napi_callback_info info)
 	return call.failed ? NULL : number(&call, child_wait(pid, timeout_ms));
 }
 
-/* exitNow(code): _exit(2), without the several milliseconds Node.js takes to tear itself down. */
+/* exitNow(code): _exit(2), which saves several milliseconds of Node.js teardown. */
 static napi_value exit_now(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 1);

@@ -30,7 +30,7 @@ int route_socket_open(int netns_fd)
 		result = -errno;
 		goto out;
 	}
-	/* Old kernels lack these; the answers are then only less precise. */
+	/* Best effort: without these options, on old kernels, answers are only less precise. */
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof(on));
 	(void)setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
@@ -88,6 +88,6 @@ ssize_t route_socket_receive(int fd, void *bytes, size_t capacity)
 	} while (received < 0 && errno == EINTR);
 	if (received < 0)
 		return -errno;
-	/* Any process may send to our port; only the kernel's port is 0. An empty datagram is no answer. */
+	/* Other processes can send to us; only the kernel's port is 0. Length 0: no answer. */
 	return sender.nl_pid == 0 ? received : 0;
 }

@@ -42,7 +42,7 @@ void netns_leave(int back_fd)
 
 int netns_open(const char *path, struct netns_id *id)
 {
-	/* Neither a FIFO nor a terminal may hold us up, or become ours. */
+	/* A FIFO must not block us; a terminal must not become our controlling terminal. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat status;
 

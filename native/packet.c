@@ -15,7 +15,7 @@ int frame_send(int netns_fd, int interface_index, const void *bytes, size_t leng
 
 	if (result < 0)
 		return result;
-	/* Protocol 0: this socket only sends, it must not receive a copy of the pod's traffic. */
+	/* Protocol 0: the socket only sends, and receives no copy of the pod's traffic. */
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (fd < 0) {
 		result = -errno;

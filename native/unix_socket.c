@@ -23,7 +23,7 @@ int unix_listen(const char *path, int backlog)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	/* Nobody can connect before listen(2): the mode is right from the first connection on. */
+	/* No client can connect before listen(2), so chmod(2) comes early enough. */
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, OWNER_ONLY) < 0 ||
 	    listen(fd, backlog) < 0) {
 		result = -errno;
@@ -75,7 +75,7 @@ int unix_accept(int listener_fd, struct unix_peer *peer)
 	return fd;
 }
 
-/* The first descriptor of a message; what came beyond it is closed. */
+/* Returns the first descriptor of a message, or FD_NONE, and closes all others. */
 static int take_descriptor(struct msghdr *message)
 {
 	int taken = FD_NONE;
@@ -107,7 +107,7 @@ ssize_t unix_receive(int fd, void *bytes, size_t capacity, int *passed_fd)
 	struct msghdr message = { .msg_iov = &part,
 				  .msg_iovlen = 1,
 				  .msg_control = control.bytes,
-				  /* Not CMSG_SPACE: its padding would have room for a second descriptor. */
+				  /* The padding of CMSG_SPACE would fit a second one. */
 				  .msg_controllen = CMSG_LEN(sizeof(int)) };
 	ssize_t received;
 

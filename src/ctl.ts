@@ -23,7 +23,6 @@ const USAGE_EXIT_CODE = 2
 
 const isLevel = (text: string): text is LogLevelName => (LOG_LEVELS as readonly string[]).includes(text)
 
-/** What is to be done: one verb, so far. */
 type Order = { readonly verb: 'help' } | ({ readonly verb: 'daemon' } & DaemonOptions)
 
 /** Reads the command line. @throws TypeError for what is not understood */
@@ -60,7 +59,7 @@ export function parseOrder(words: readonly string[]): Order {
   }
 }
 
-/** The operator's command. Returns its exit code. */
+/** Runs the operator's command. Returns its exit code. */
 export async function ctl(folder: string, words: readonly string[]): Promise<number> {
   let order: Order
   try {

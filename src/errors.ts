@@ -1,12 +1,12 @@
-/** One thing wrong with the configuration: the key as the user wrote it, and what to do about it. */
+/** One mistake in the configuration: the key as the user wrote it, and what to do about it. */
 export interface ConfigIssue {
   readonly key: string
   readonly problem: string
 }
 
-/** Everything that can go wrong, told apart by `kind`. cni/error-codes.ts gives each its CNI code. */
+/** Everything that can go wrong, by `kind`. cni/error-codes.ts maps each kind to its CNI code. */
 export type Fault =
-  /** The caller's environment, CNI specification "Parameters". */
+  /** A fault in the caller's environment (CNI specification, "Parameters"). */
   | { readonly kind: 'environment'; readonly message: string; readonly details?: string }
   /** Stdin or another stream could not be read or written. */
   | { readonly kind: 'io'; readonly message: string; readonly details?: string }
@@ -14,9 +14,9 @@ export type Fault =
   | { readonly kind: 'version'; readonly message: string; readonly details?: string }
   | { readonly kind: 'networkName'; readonly message: string; readonly details?: string }
   | { readonly kind: 'config'; readonly issues: readonly ConfigIssue[] }
-  /** `code`: the errno that keeps us from seeing what is there; absent where there surely is no such namespace. */
+  /** `code`: the errno that hides what is there; absent when there certainly is no such namespace. */
   | { readonly kind: 'netns'; readonly path: string; readonly problem: string; readonly code?: string }
-  /** Worth another try: somebody else is at work on the same thing. */
+  /** Worth another try: another call works on the same thing. */
   | { readonly kind: 'tryAgain'; readonly message: string }
   | { readonly kind: 'notReady'; readonly message: string }
   /** The kernel refused an operation. `code` is the errno's name, `text` the driver's own words. */
@@ -28,7 +28,7 @@ export type Fault =
       readonly driver?: string
       readonly text?: string
     }
-  /** The PCI device is not there or not a VF that can be used. */
+  /** The PCI device does not exist, or is not a usable VF. */
   | { readonly kind: 'device'; readonly message: string }
   | { readonly kind: 'kernelTooOld'; readonly release: string; readonly oldest: string }
   | { readonly kind: 'vfInUse'; readonly target: string; readonly holder: string }
@@ -40,7 +40,7 @@ export type Fault =
       readonly message: string
       readonly code?: number
       readonly details?: string
-      /** The plugin itself said that it failed; else it was killed, or printed no result. */
+      /** The plugin itself reported the failure. Otherwise it was killed, or printed no result. */
       readonly isRefusal?: boolean
     }
   | { readonly kind: 'state'; readonly path: string; readonly problem: string }
@@ -55,7 +55,7 @@ export type Fault =
 
 const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
-/** The sentence an operator reads. */
+/** The sentence that an operator reads. */
 export function describeFault(fault: Fault): string {
   switch (fault.kind) {
     case 'environment':
@@ -101,7 +101,7 @@ export function describeFault(fault: Fault): string {
   }
 }
 
-/** The one exception of this plugin. */
+/** The only exception class of this plugin. */
 export class PluginError extends Error {
   readonly fault: Fault
 
@@ -112,7 +112,7 @@ export class PluginError extends Error {
   }
 }
 
-/** The sentence of anything that was thrown. */
+/** The message of any thrown value. */
 export const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : String(thrown))
 
 /** The errno name of a kernel or file error, such as `ENOENT`; undefined for other errors. */

@@ -5,16 +5,16 @@ import { messageOf, PluginError } from './errors.js'
 import type { Command, Host, Lock } from './host/ports.js'
 import type { IpamCall } from './state/record.js'
 
-/** A DHCP server may take its time; a plugin that never ends must not hold the VF for ever. */
+/** A DHCP server may be slow, but a plugin that never ends must not hold the VF for ever. */
 const IPAM_TIMEOUT_MS = 120_000
 
-/** An IPAM ADD under way. */
+/** An IPAM ADD that runs. */
 export interface PendingIpam {
-  /** Its result, the same whenever asked. @throws PluginError kind `ipam` with the plugin's own code and words */
+  /** Its result, the same on every call. @throws PluginError kind `ipam` with the plugin's own code and words */
   result(): Promise<CniResult>
 }
 
-/** The path of the IPAM plugin, found first in CNI_PATH. @throws PluginError kind `ipam` when it is nowhere */
+/** The path of the IPAM plugin, the first one in CNI_PATH. @throws PluginError kind `ipam` when it is nowhere */
 export function findIpamPlugin({ files }: Pick<Host, 'files'>, { type, environment }: IpamCall): string {
   const folders = (environment.CNI_PATH ?? '').split(':').filter((folder) => folder !== '')
   const path = folders.map((folder) => `${folder}/${type}`).find((candidate) => files.isExecutable(candidate))
@@ -28,7 +28,7 @@ export function findIpamPlugin({ files }: Pick<Host, 'files'>, { type, environme
   return path
 }
 
-/** The error that a plugin printed; its exit code where it printed none. */
+/** The error that a plugin printed, or its exit status when it printed none. */
 function failureOf(plugin: string, status: number, stdout: string): PluginError {
   let document: unknown
   try {
@@ -48,11 +48,11 @@ function failureOf(plugin: string, status: number, stdout: string): PluginError 
   })
 }
 
-/** An IPAM plugin that was started. */
+/** A started IPAM plugin. */
 export interface StartedIpam<Result> {
-  /** Gives it its configuration, where that was kept back: it does nothing before. @throws PluginError kind `kernel` */
+  /** Sends the configuration if it was withheld. The plugin does nothing before. @throws PluginError kind `kernel` */
   begin(): void
-  /** Waits for its end. @throws PluginError kind `ipam` */
+  /** Waits for the end of the plugin. @throws PluginError kind `ipam` */
   finish(): Promise<Result>
 }
 
@@ -82,7 +82,7 @@ function start(
   }
 }
 
-/** How to call the IPAM plugin of a configuration: stdin and environment byte for byte ours, CNI_COMMAND aside. */
+/** How to call the IPAM plugin of a configuration: our stdin and environment byte for byte, except for CNI_COMMAND. */
 export function ipamCall(type: string, stdin: string, environment: Environment): IpamCall {
   const set = Object.entries(environment).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as const],
@@ -90,7 +90,7 @@ export function ipamCall(type: string, stdin: string, environment: Environment):
   return { type, stdin, environment: Object.fromEntries(set) }
 }
 
-/** What of a call is recorded, to repeat it when the caller's environment is gone: the parameters of CNI. */
+/** The part of a call that is recorded, to repeat it without the caller's environment: the parameters of CNI. */
 export const recordedCall = ({ environment, ...call }: IpamCall): IpamCall => ({
   ...call,
   environment: Object.fromEntries(Object.entries(environment).filter(([name]) => name.startsWith('CNI_'))),
@@ -109,7 +109,10 @@ function readLease(plugin: string, stdout: string): CniResult {
   return result
 }
 
-/** Starts the IPAM plugin's ADD, which runs while the VF is moved and holds a lock until it ends. @throws PluginError kind `ipam` */
+/**
+ * Starts the IPAM plugin's ADD. It runs while the VF is moved, and holds a lock until it ends.
+ * @throws PluginError kind `ipam`
+ */
 export function startIpamAdd(host: Host, call: IpamCall, held?: Lock): PendingIpam {
   const { finish } = start(host, call, 'ADD', { held })
   let result: Promise<CniResult> | undefined
@@ -121,14 +124,15 @@ export function startIpamAdd(host: Host, call: IpamCall, held?: Lock): PendingIp
   }
 }
 
-/** CNI code: the plugin does not speak the version of the configuration. */
+/** CNI code: the plugin does not support the version of the configuration. */
 const INCOMPATIBLE_VERSION = 1
 
-/** CNI codes of IPAM plugins that do not know GC: version, unknown container, unknown command (golden answers of skel). */
+/** CNI codes of IPAM plugins without GC: version, unknown container, unknown command (golden answers of skel). */
 const NO_GC: ReadonlySet<number | undefined> = new Set([INCOMPATIBLE_VERSION, 3, 4])
 
 /**
- * Starts the plugin that is to free the lease. One that refuses the configuration's version cannot have given it.
+ * Starts the plugin's DEL, which frees the lease. A plugin that refuses the configuration's version cannot have given a
+ * lease; this is no error.
  * @throws PluginError kinds `ipam`, `kernel`
  */
 export function startIpamDel(host: Host, call: IpamCall, how: Pick<Command, 'isHeldBack'> = {}): StartedIpam<void> {
@@ -148,7 +152,7 @@ export function startIpamDel(host: Host, call: IpamCall, how: Pick<Command, 'isH
 /** Frees the lease. @throws PluginError kinds `ipam`, `kernel` */
 export const ipamDel = (host: Host, call: IpamCall): Promise<void> => startIpamDel(host, call).finish()
 
-/** @throws what was thrown, unless it says that the plugin does not speak the version */
+/** @throws what was thrown, unless it says that the plugin does not support the version */
 function requireOtherVersion(host: Host, { type }: IpamCall, error: unknown): void {
   if (!(error instanceof PluginError && error.fault.kind === 'ipam' && error.fault.code === INCOMPATIBLE_VERSION)) {
     throw error
@@ -158,7 +162,7 @@ function requireOtherVersion(host: Host, { type }: IpamCall, error: unknown): vo
   })
 }
 
-/** Asks the IPAM plugin whether the lease still stands. @throws PluginError kinds `ipam`, `decode` */
+/** Asks the IPAM plugin whether the lease is still valid. @throws PluginError kinds `ipam`, `decode` */
 export async function ipamCheck(host: Host, call: IpamCall): Promise<void> {
   const stdout = await start(host, call, 'CHECK').finish()
   if (stdout.trim() !== '') {
@@ -167,8 +171,8 @@ export async function ipamCheck(host: Host, call: IpamCall): Promise<void> {
 }
 
 /**
- * Tells the IPAM plugin which attachments are valid, as the configuration on stdin has them: it frees the other leases.
- * One that does not know GC is left alone.
+ * Tells the IPAM plugin which attachments are valid, as listed in the configuration on stdin. It frees the other
+ * leases. A plugin without GC is left alone.
  * @throws PluginError kind `ipam`
  */
 export async function ipamGc(host: Host, call: IpamCall): Promise<void> {

@@ -8,12 +8,21 @@ import { type LogWriterModule, lazyLog } from './host/log.js'
 import { realHost } from './host/real.js'
 import { processStreams } from './host/streams.js'
 
-// Half of what is looked for is not there: an error with a stack trace costs more than the look.
+// Absent files are normal; a stack trace for each is expensive.
 Error.stackTraceLimit = 0
 
 const LOG_WRITER = './log-writer.cjs'
 
-/** One call of the plugin, as a process of its own. `folder` holds the addon and log-writer.cjs. */
+/** Ends without Node.js tidying up. Where the addon cannot be loaded, the answer is out all the same. */
+function exitAtOnce(folder: string, exitCode: number): never {
+  try {
+    return loadAddon(folder).exitNow(exitCode)
+  } catch {
+    process.exit(exitCode)
+  }
+}
+
+/** Runs one call of the plugin in a process of its own. `folder` holds the addon and log-writer.cjs. */
 export async function run(folder: string): Promise<void> {
   const { environment, fallback, begun, answered } = launched(process.env)
   begun()
@@ -24,7 +33,7 @@ export async function run(folder: string): Promise<void> {
       handlers((verb, { containerId, ifName }, { logLevel, logFile }) => {
         const facts = { verb, ...(containerId !== '' && { containerId, ifName }) }
         const options = { level: logLevel, facts, ...(logFile !== undefined && { file: logFile }) }
-        // A bundle of its own, which only a call that has something to say reads.
+        // A separate bundle: only a call that has something to log reads it.
         const log = lazyLog(options, () => createRequire(`${folder}/`)(LOG_WRITER) as LogWriterModule)
         if (fallback !== undefined) {
           log.warning('started a second time', { first: fallback })
@@ -33,7 +42,7 @@ export async function run(folder: string): Promise<void> {
       }),
     )
     answered(exitCode)
-    loadAddon(folder).exitNow(exitCode)
+    exitAtOnce(folder, exitCode)
   } catch (error) {
     processStreams.writeStdout(`${JSON.stringify(errorDocument(error))}\n`)
     answered(1)

@@ -7,7 +7,7 @@ interface Plugin {
   run(folder: string): Promise<void>
 }
 
-/** V8 takes bytecode only for a source of the same length, and its own version and flags. */
+/** Compiles main.cjs. V8 takes bytecode only for a source of the same length, and for its own version and flags. */
 export function compile(folder: string, bytecode?: Buffer): Script {
   const source = readFileSync(join(folder, 'main.cjs'), 'utf8')
   return new Script(`(function (require, module, exports, __dirname) {${source}\n})`, {
@@ -23,12 +23,12 @@ export function start(folder: string, script: Script): Promise<void> {
   return (module.exports as Plugin).run(folder)
 }
 
-/** In front of the bytecode: its checksum, which the launcher has compared (native/shim/bytecode.h). */
+/** The length of the checksum before the bytecode. The launcher has compared it (native/shim/bytecode.h). */
 export const CHECKSUM_BYTES = 8
 
 /**
- * The first that runs of the plugin: compiles main.cjs, from its bytecode where the launcher names that file, which
- * saves a call a tenth of its time.
+ * The first code of the plugin that runs. It compiles main.cjs, from bytecode if the launcher names that file, which
+ * saves a tenth of a call's time.
  */
 if (require.main === module) {
   const [, , file] = process.argv

@@ -1,9 +1,9 @@
 /*
- * What giving a VF to a pod asks of the kernel: link down, one message that
- * moves and names it, link up; and the same way back. The benchmark's floor:
- * no configuration, no state, no checks.
+ * The floor of the benchmark: only the kernel work for giving a VF to a pod, or
+ * for taking it back. Link down, one message that moves and renames the link,
+ * link up. No configuration, no state, no checks.
  *
- * Usage: floor NETNS-FROM NAME NETNS-TO NEW-NAME      ("-" is the own namespace)
+ * Usage: floor NETNS-FROM NAME NETNS-TO NEW-NAME      ("-" is our own namespace)
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -104,7 +104,7 @@ int main(int argc, char *argv[])
 	add(&down, IFLA_IFNAME, argv[2], strlen(argv[2]) + 1);
 	send_and_wait(from_socket, &down, "down");
 
-	/* IFLA_IFNAME with an index is the new name, so the index is needed. */
+	/* IFLA_IFNAME is the new name only when the message has an index. */
 	if (setns(from, CLONE_NEWNET) < 0)
 		die("setns");
 	struct request move = change(0);

@@ -1,4 +1,4 @@
-/* What the driver of an interface says of itself. On a thread: the kernel waits for RTNL first. */
+/* Queries the driver of an interface. Uses a thread, because the kernel first waits for RTNL. */
 #include "../mechanisms.h"
 #include "../napi/arguments.h"
 #include "functions.h"
@@ -33,7 +33,7 @@ static napi_status make_result(napi_env env, struct work *work, napi_value *resu
 	return napi_create_string_utf8(env, ((struct question *)work)->bus_info, NAPI_AUTO_LENGTH, result);
 }
 
-/* busInfo(socketFd, interface) -> promise of a text, or of a negative errno */
+/* busInfo(socketFd, interface) -> promise of text or negative errno */
 static napi_value bus_info(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 2);

@@ -1,7 +1,7 @@
 /*
- * A netlink request and its answer on a thread: the kernel carries a request
- * out inside sendmsg(2), and moving an interface takes it 16 ms and more, which
- * would keep every other call of the resident process waiting.
+ * Exchanges a netlink request and its answer on a thread. The kernel executes a
+ * request inside sendmsg(2), and moving an interface takes 16 ms or more. On
+ * the main thread this would delay every other call of the resident process.
  */
 #include "../mechanisms.h"
 #include "../napi/arguments.h"
@@ -9,11 +9,16 @@
 #include "work.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-/* A dump goes on in the next trip. */
+/* Return to JavaScript after this much; the next exchange continues a longer dump. */
 static const size_t ENOUGH_BYTES = 1024 * 1024;
+
+/* Datagrams of other processes that are skipped while the kernel's answer is read. */
+static const size_t MAX_FOREIGN = 4096;
 
 struct exchange {
 	struct work work;
@@ -34,11 +39,10 @@ static void destroy(struct work *work)
 	free(exchange);
 }
 
-/* Appends one datagram to the answer. 0, or -errno. */
 static ssize_t receive_one(struct exchange *exchange, int timeout_ms)
 {
 	ssize_t size = route_socket_next_size(exchange->fd, timeout_ms);
-	/* Messages begin at multiples of four (netlink(7)), datagrams as well. */
+	/* Netlink messages begin at multiples of 4 (netlink(7)): pad between datagrams. */
 	size_t begin = (exchange->answer_length + 3) & ~(size_t)3;
 
 	if (size < 0)
@@ -54,17 +58,38 @@ static ssize_t receive_one(struct exchange *exchange, int timeout_ms)
 	return received < 0 ? received : 0;
 }
 
-/* Waits for one datagram, and takes along what else is there: one trip to the thread, not one for each. */
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/*
+ * Waits for one datagram of the kernel, then takes all others that wait: one
+ * thread trip for the whole answer. Datagrams of other processes are skipped,
+ * but not without limit: a pod with CAP_NET_ADMIN can send any number of them.
+ */
 static ssize_t receive_all(struct exchange *exchange)
 {
-	ssize_t error = receive_one(exchange, exchange->timeout_ms);
+	int64_t deadline_ms = now_ms() + exchange->timeout_ms;
+	size_t foreign = 0;
+	ssize_t error;
 
-	while (error == 0 && exchange->answer_length < ENOUGH_BYTES)
-		error = receive_one(exchange, 0);
+	do {
+		int64_t left_ms = exchange->answer_length > 0 ? 0 : deadline_ms - now_ms();
+		size_t before = exchange->answer_length;
+
+		error = receive_one(exchange, left_ms > 0 ? (int)left_ms : 0);
+		if (error == 0 && exchange->answer_length == before)
+			foreign++;
+	} while (error == 0 && exchange->answer_length < ENOUGH_BYTES && foreign < MAX_FOREIGN);
+	if (error == 0 && exchange->answer_length == 0)
+		error = -ETIMEDOUT;
 	return error == -ETIMEDOUT && exchange->answer_length > 0 ? 0 : error;
 }
 
-/* Sends what there is to send, and takes what comes. 0, or -errno. */
 static ssize_t converse(struct exchange *exchange, const void *bytes, size_t length)
 {
 	ssize_t error = length > 0 ? route_socket_send(exchange->fd, bytes, length) : 0;
@@ -86,7 +111,10 @@ static napi_status make_result(napi_env env, struct work *work, napi_value *resu
 	return napi_create_buffer_copy(env, exchange->answer_length, exchange->answer, NULL, result);
 }
 
-/* exchangeRoute(fd, bytes, timeoutMs) -> promise of the answers that came, or of a negative errno; no bytes: nothing is sent */
+/*
+ * exchangeRoute(fd, bytes, timeoutMs) -> promise of the received answers or negative errno.
+ * With an empty Buffer it sends nothing and only receives.
+ */
 static napi_value exchange_route(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 3);
@@ -112,7 +140,10 @@ static napi_value exchange_route(napi_env env, napi_callback_info info)
 	return start_work(&call, &exchange->work);
 }
 
-/* exchangeRouteNow(fd, bytes, timeoutMs) -> the answers, or negative errno: the same without a thread */
+/*
+ * exchangeRouteNow(fd, bytes, timeoutMs) -> the received answers, or negative errno.
+ * Does what exchangeRoute does, but on the calling thread.
+ */
 static napi_value exchange_route_now(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 3);

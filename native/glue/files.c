@@ -1,7 +1,6 @@
 /*
- * Files as functions of JavaScript. The plugin looks at dozens of them in a
- * call, and half of those are not there: with Node.js each absence is an
- * exception.
+ * Exports file access to JavaScript. A call looks at dozens of files, and half
+ * of them do not exist. Node.js would throw an exception for each of those.
  */
 #include "../mechanisms.h"
 #include "../napi/arguments.h"
@@ -66,7 +65,7 @@ static napi_value is_there(napi_env env, napi_callback_info info)
 	return result;
 }
 
-/* An array of the names that stand one behind the other, each with its NUL. */
+/* names: one after another, each with its NUL. */
 static napi_value names_array(struct call *call, const char *names, size_t length)
 {
 	napi_value array = NULL, name;

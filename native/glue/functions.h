@@ -1,4 +1,7 @@
-/* The functions of the addon, topic by topic. Every one of these returns false with a JavaScript exception pending. */
+/*
+ * The functions of the addon, by topic. On failure each of these returns false,
+ * with a JavaScript exception pending.
+ */
 #ifndef SRIOV_GLUE_FUNCTIONS_H
 #define SRIOV_GLUE_FUNCTIONS_H
 
@@ -13,7 +16,7 @@ struct function {
 
 bool export_functions(napi_env env, napi_value exports, const struct function *functions, size_t count);
 
-/* listenAt, acceptPeer, receiveFrom, sendTo, isHungUp: glue/socket.c */
+/* listenAt, acceptPeer, receiveFrom, sendTo, isHungUp, notify: glue/socket.c */
 bool export_socket_functions(napi_env env, napi_value exports);
 
 /* watch, unwatch: glue/watch.c */

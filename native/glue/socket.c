@@ -1,11 +1,10 @@
-/* The sockets of the resident process as functions of JavaScript. */
+/* Exports the sockets of the resident process to JavaScript. */
 #include "../mechanisms.h"
 #include "../napi/arguments.h"
 #include "functions.h"
 
 #include <stdlib.h>
 
-/* A list of numbers to return. */
 static napi_value numbers(struct call *call, const int64_t *values, uint32_t count)
 {
 	napi_value list = NULL;
@@ -34,7 +33,7 @@ static napi_value listen_at(napi_env env, napi_callback_info info)
 	return result;
 }
 
-/* notify(path, bytes) -> 0 or negative errno */
+/* notify(path, bytes) -> 0, or negative errno */
 static napi_value notify(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 2);

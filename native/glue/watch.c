@@ -1,6 +1,6 @@
 /*
- * Tells JavaScript when a descriptor is ready, by the event loop that Node.js
- * runs anyway: nobody blocks for it.
+ * Tells JavaScript when a descriptor is ready. It uses the event loop of
+ * Node.js, so that no thread blocks.
  */
 #include "../napi/arguments.h"
 #include "functions.h"
@@ -15,7 +15,7 @@ struct watcher {
 	napi_async_context context;
 };
 
-/* Not earlier: a callback may end its own watcher, and runs in its context. */
+/* Destroys the context only now: a callback may end its own watcher while it runs in it. */
 static void on_closed(uv_handle_t *handle)
 {
 	struct watcher *watcher = handle->data;
@@ -24,7 +24,7 @@ static void on_closed(uv_handle_t *handle)
 	free(watcher);
 }
 
-/* What a callback throws ends the process like any uncaught exception. */
+/* An exception from a callback ends the process like any uncaught exception. */
 static void rethrow(napi_env env)
 {
 	napi_value error;
@@ -40,7 +40,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	napi_handle_scope scope;
 	napi_value callback, global;
 
-	/* A failure of poll is for the next system call on the descriptor to tell. */
+	/* Ignore a poll error: the next system call on the descriptor reports it. */
 	(void)status;
 	(void)events;
 	if (napi_open_handle_scope(env, &scope) != napi_ok)
@@ -52,7 +52,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	(void)napi_close_handle_scope(env, scope);
 }
 
-/* From now on nobody is called back; the rest when libuv has let go of it. */
+/* Stops the callbacks at once. on_closed() frees the watcher after libuv has released it. */
 static void end(struct watcher *watcher)
 {
 	uv_poll_stop(&watcher->poll);
@@ -60,7 +60,10 @@ static void end(struct watcher *watcher)
 	uv_close((uv_handle_t *)&watcher->poll, on_closed);
 }
 
-/* watch(fd, UV_READABLE 1 or UV_WRITABLE 2, callback) -> watcher, or negative errno */
+/*
+ * watch(fd, events, callback) -> watcher, or negative errno. Events are
+ * UV_READABLE (1) or UV_WRITABLE (2).
+ */
 static napi_value watch(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 3);
@@ -106,7 +109,7 @@ failed:
 	return call.failed ? NULL : result;
 }
 
-/* unwatch(watcher), once; from then on its descriptor may be closed. */
+/* unwatch(watcher): call it once only. Afterwards the descriptor may be closed. */
 static napi_value unwatch(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 1);

@@ -19,7 +19,7 @@ static void complete(napi_env env, napi_status status, void *data)
 	if (status != napi_ok)
 		work->error = -ECANCELED;
 	made = work->error < 0 ? napi_create_int64(env, work->error, &value) : work->make_result(env, work, &value);
-	/* Without a value the waiting call must not wait for ever. */
+	/* Resolve in any case: otherwise the call that awaits the promise hangs. */
 	if (made != napi_ok)
 		made = napi_create_int64(env, -ENOMEM, &value);
 	if (made != napi_ok || napi_resolve_deferred(env, work->deferred, value) != napi_ok)

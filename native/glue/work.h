@@ -1,4 +1,4 @@
-/* Work on a thread of libuv's pool, and the promise of what comes of it. */
+/* Runs work on a thread of libuv's pool and gives JavaScript a promise of the result. */
 #ifndef SRIOV_GLUE_WORK_H
 #define SRIOV_GLUE_WORK_H
 
@@ -7,20 +7,23 @@
 #include <node_api.h>
 #include <sys/types.h>
 
-/* Stands first in a struct that holds what the work is about. */
+/* The first member of a struct that holds the data of the work. */
 struct work {
-	/* On the thread: no JavaScript here, and the namespace stays as it is. */
+	/* Runs on the thread. It calls no JavaScript and does not change the namespace. */
 	void (*execute)(struct work *work);
-	/* What the promise resolves to when all went well. */
+	/* Makes the value of the promise on success. */
 	napi_status (*make_result)(napi_env env, struct work *work, napi_value *result);
 	void (*destroy)(struct work *work);
-	/* 0, or -errno, which the promise resolves to then. */
+	/* 0, or -errno, which then is the value of the promise. */
 	ssize_t error;
 	napi_deferred deferred;
 	napi_async_work async;
 };
 
-/* Queues the work, which belongs to the thread from then on, and returns its promise; NULL with an exception pending. */
+/*
+ * Queues the work and returns its promise, or NULL with an exception pending.
+ * Takes ownership of the work in both cases and frees it with `destroy`.
+ */
 napi_value start_work(struct call *call, struct work *work);
 
 #endif

@@ -60,7 +60,7 @@ static char *string_copy(struct call *call, napi_value value)
 		fail(call, "a string could not be read");
 		return NULL;
 	}
-	/* The kernel would take a part for the whole. */
+	/* The kernel would stop at the NUL and use only a part of the string. */
 	if (strlen(copy) != length) {
 		free(copy);
 		fail(call, "a string has a NUL in it");

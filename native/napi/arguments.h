@@ -1,6 +1,6 @@
 /*
- * Reading the arguments of a JavaScript call. The first wrong one throws a
- * TypeError and marks the call as failed; reading on is harmless.
+ * Reads the arguments of a JavaScript call. The first wrong argument throws a
+ * TypeError and marks the call as failed; further reads are harmless.
  */
 #ifndef SRIOV_NAPI_ARGUMENTS_H
 #define SRIOV_NAPI_ARGUMENTS_H
@@ -17,25 +17,28 @@ struct call {
 	int failed;
 };
 
-/* Takes up a call that needs so many arguments. */
+/* Reads the arguments of a call, which fails with fewer than `wanted`. */
 struct call begin(napi_env env, napi_callback_info info, size_t wanted);
 
-/* Throws a TypeError, unless something was thrown before. */
+/* Marks the call as failed. Throws a TypeError unless an exception is already pending. */
 void fail(struct call *call, const char *what);
 
 int int_argument(struct call *call, size_t index);
 
-/* The bytes of a Buffer, valid for the time of the call; never NULL. */
+/* Returns the bytes of a Buffer, valid until the call returns; never NULL. */
 const void *bytes_argument(struct call *call, size_t index, size_t *length);
 
-/* A copy that the caller frees; NULL when the call has failed. */
+/* Returns a copy that the caller frees, or NULL when the call has failed. */
 char *string_argument(struct call *call, size_t index);
 
-/* A list closed by NULL that the caller frees with free_strings(); NULL when the call has failed. */
+/*
+ * Returns a NULL-terminated list that the caller frees with free_strings(), or
+ * NULL when the call has failed.
+ */
 char **strings_argument(struct call *call, size_t index);
 void free_strings(char **strings);
 
-/* A number to return; NULL when the call has failed. */
+/* Makes a JavaScript number; NULL when the call has failed. */
 napi_value number(struct call *call, int64_t value);
 
 #endif

@@ -9,21 +9,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What a child says in place of Node.js when that cannot be executed, with the errno as a byte. */
+/* The child's report when execve(2) fails; the errno follows as one byte. */
 #define REPORT_NO_EXEC 'X'
 
 enum { MAX_SAID_BYTES = 4096 };
 
 static const int PASSED_ON[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
 
-/* What the launcher sees of its child. A descriptor below zero has come to its end. */
+/* How the launcher observes its child. A negative descriptor has reached its end of file. */
 struct watch {
 	pid_t pid;
 	int signals;
 	int report;
 	int errors;
 	bool has_ended;
-	/* The first of a report's two bytes; 0 while none is expected. */
+	/* The first byte of a two-byte report whose second byte is still missing; else 0. */
 	char expects_value_of;
 };
 
@@ -35,16 +35,16 @@ static void close_all(const int *fds, size_t count)
 	}
 }
 
-/* Never returns. Only what may be called between fork(2) and execve(2). */
+/* Never returns. Calls only functions that are safe between fork(2) and execve(2). */
 static void become(const struct command *command, char *const environment[], int report, int errors, pid_t parent,
 		   const sigset_t *mask)
 {
 	char failure[2] = { REPORT_NO_EXEC, 0 };
 
-	/* An orphan would go on while the runtime believes that the call is over. */
+	/* An orphan would keep working although the runtime considers the call finished. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() == parent && dup2(errors, STDERR_FILENO) == STDERR_FILENO) {
-		/* dup2(2) onto itself would leave it to be closed at execve(2). */
+		/* dup2(2) onto itself keeps FD_CLOEXEC, so that execve(2) would close it. */
 		if (report == REPORT_FD)
 			(void)fcntl(report, F_SETFD, 0);
 		else if (dup2(report, REPORT_FD) != REPORT_FD)
@@ -113,7 +113,7 @@ static void take_report(struct watch *watch, struct attempt *attempt, char byte)
 	}
 }
 
-/* Reads what is there. Below zero for a descriptor that has come to its end. */
+/* Returns the descriptor, or -1 at its end of file; take_errors() as well. */
 static int take_reports(struct watch *watch, struct attempt *attempt)
 {
 	char bytes[16];
@@ -142,14 +142,14 @@ static int take_errors(const struct watch *watch, struct attempt *attempt)
 
 static void take_all(struct watch *watch, struct attempt *attempt)
 {
-	/* The reports first: what stderr says belongs to the plugin once it has begun. */
+	/* Read the reports first: REPORT_BEGUN decides whether stderr is kept or forwarded. */
 	if (watch->report >= 0)
 		watch->report = take_reports(watch, attempt);
 	if (watch->errors >= 0)
 		watch->errors = take_errors(watch, attempt);
 }
 
-/* Until the process has ended: what it has started may keep its stderr open for longer. */
+/* Waits for the process, not for end of file: its children may keep stderr open longer. */
 static void follow(struct watch *watch, struct attempt *attempt)
 {
 	while (!watch->has_ended) {
@@ -178,7 +178,10 @@ void attempt_run(struct attempt *attempt, const struct command *command, char *c
 	for (size_t i = 0; i < sizeof(PASSED_ON) / sizeof(PASSED_ON[0]); i++)
 		sigaddset(&signals, PASSED_ON[i]);
 	sigaddset(&signals, SIGCHLD);
-	/* A caller that ignores it would have the child's end vanish; one whose reader is gone would end us. */
+	/*
+	 * If our caller ignores SIGCHLD, the end of the child goes unnoticed. SIGPIPE would kill
+	 * us when the reader of our stderr is gone.
+	 */
 	signal(SIGCHLD, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
 	(void)sigprocmask(SIG_BLOCK, &signals, &mask);

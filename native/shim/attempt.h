@@ -1,11 +1,11 @@
 /*
- * One start of the plugin as a child of the launcher: nothing that becomes of
- * it leaves the call without an answer.
+ * Starts the plugin once as a child of the launcher. The launcher observes the
+ * child, so that the call gets an answer whatever happens to the child.
  *
- * The child has stdin and stdout of the launcher, which never touches them
- * while it runs. On descriptor REPORT_FD it says how far it came
+ * The child has stdin and stdout of the launcher, which does not touch them
+ * while the child runs. On descriptor REPORT_FD the child reports its progress
  * (src/host/launched.ts): REPORT_BEGUN before it does anything at all,
- * REPORT_ANSWERED and its exit code as a byte once its answer is out.
+ * REPORT_ANSWERED and its exit code as one byte after it has written its answer.
  */
 #ifndef SRIOV_SHIM_ATTEMPT_H
 #define SRIOV_SHIM_ATTEMPT_H
@@ -19,27 +19,31 @@
 #define REPORT_ANSWERED 'A'
 
 enum progress {
-	/* The launcher could make no child. */
+	/* The launcher could not create a child. */
 	NOT_STARTED,
-	/* Node.js never came to the plugin: the call can be made again, stdin was not read. */
+	/* Node.js never reached the plugin and read no stdin: the call can be made again. */
 	NOT_BEGUN,
-	/* It ended before it had answered, and may have changed something. */
+	/* The plugin ended before it answered. It may have changed something. */
 	BEGUN,
 	FINISHED,
 };
 
 struct attempt {
 	enum progress progress;
-	/* Once FINISHED. */
+	/* Valid once FINISHED. */
 	int exit_code;
-	/* How it ended, as waitpid(2) has it; or why it could not be executed. */
+	/* The wait status of waitpid(2). */
 	int status;
+	/* The errno of a failed execve(2), or 0. */
 	int exec_errno;
-	/* The first that came on stderr before it had begun; what comes later is passed on at once. */
+	/* The first output on stderr before the plugin began. Output after that is forwarded. */
 	struct bytes said;
 };
 
-/* Starts it, passes signals on to it, and waits for its end. It ends with the launcher, whatever ends that. */
+/*
+ * Starts the child, forwards signals to it and waits until it ends. When the
+ * launcher dies for any reason, the kernel kills the child.
+ */
 void attempt_run(struct attempt *attempt, const struct command *command, char *const environment[]);
 
 #endif

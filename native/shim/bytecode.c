@@ -9,7 +9,7 @@
 
 enum { CHECKSUM_BYTES = 8, MAX_BYTECODE_BYTES = 16 * 1024 * 1024 };
 
-/* FNV-1a over little-endian words of 8 bytes instead of single ones; the rest at the end counts byte by byte. */
+/* FNV-1a over little-endian words of 8 bytes; the remaining bytes at the end count singly. */
 static uint64_t checksum_of(const unsigned char *data, size_t length)
 {
 	static const uint64_t PRIME = 0x100000001b3;
@@ -40,7 +40,7 @@ bool bytecode_is_whole(const char *release)
 
 	if (fd < 0)
 		return false;
-	/* Read, not mapped: a disk that fails is an error then, and not a SIGBUS. */
+	/* Read the file instead of mapping it: a failing disk then causes an error, not SIGBUS. */
 	if (fstat(fd, &status) == 0 && status.st_size > CHECKSUM_BYTES && status.st_size <= MAX_BYTECODE_BYTES &&
 	    bytes_reserve(&file, (size_t)status.st_size)) {
 		long count;

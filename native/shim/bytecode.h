@@ -1,8 +1,8 @@
 /*
- * The bytecode of the plugin, which V8 need not compile again: V8 looks whether
- * it is for its own version and flags, but not whether it is whole, and would
- * run whatever a damaged disk made of it. scripts/tools/bytecode.ts writes the
- * file: a checksum of 8 bytes, little-endian, and what it is of.
+ * The bytecode of the plugin, which saves V8 the compilation. V8 checks that
+ * the bytecode fits its version and flags, but not that it is undamaged: it
+ * would run whatever a faulty disk returns. scripts/tools/bytecode.ts writes
+ * the file: a little-endian checksum of 8 bytes, then the data it covers.
  */
 #ifndef SRIOV_SHIM_BYTECODE_H
 #define SRIOV_SHIM_BYTECODE_H
@@ -11,7 +11,7 @@
 
 #define BYTECODE_NAME "main.bytecode"
 
-/* Whether the bytecode of a release is there and as it was made. */
+/* Whether the bytecode of a release exists and matches its checksum. */
 bool bytecode_is_whole(const char *release);
 
 #endif

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A request rarely has more than some kilobytes. */
+/* Most requests have a few kilobytes. */
 static const size_t FIRST_CAPACITY = 16 * 1024;
 
 bool bytes_reserve(struct bytes *bytes, size_t more)
@@ -22,7 +22,7 @@ bool bytes_reserve(struct bytes *bytes, size_t more)
 			return false;
 		capacity *= 2;
 	}
-	/* Not realloc(3): its machinery is a quarter of this program. */
+	/* Not realloc(3): the allocator would make up a quarter of this program. */
 	void *data = bytes->data == NULL ?
 		mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) :
 		mremap(bytes->data, bytes->capacity, capacity, MREMAP_MAYMOVE);

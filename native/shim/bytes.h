@@ -1,4 +1,4 @@
-/* Bytes that grow, little-endian numbers in them, and whole reads and writes. */
+/* A growing buffer, little-endian numbers, and reads and writes that wait. */
 #ifndef SRIOV_SHIM_BYTES_H
 #define SRIOV_SHIM_BYTES_H
 
@@ -16,7 +16,7 @@ struct bytes {
 	size_t capacity;
 };
 
-/* Room for so many bytes behind those that are there. False when memory is short. */
+/* Makes room for `more` bytes after the present ones. False when out of memory. */
 bool bytes_reserve(struct bytes *bytes, size_t more);
 
 bool bytes_append(struct bytes *bytes, const void *data, size_t length);
@@ -25,18 +25,21 @@ void put_u32(unsigned char *at, uint32_t value);
 void put_u64(unsigned char *at, uint64_t value);
 uint32_t get_u32(const unsigned char *at);
 
-/* Milliseconds of CLOCK_MONOTONIC. */
+/* The time of CLOCK_MONOTONIC in milliseconds. */
 int64_t now_ms(void);
 
 #define NO_DEADLINE INT64_MAX
 
-/* poll(2) for one descriptor until a moment of now_ms(). False when it passes, or for an error. */
+/*
+ * Waits with poll(2) for one descriptor until now_ms() reaches the deadline.
+ * False at the deadline, or on an error.
+ */
 bool wait_for(int fd, short events, int64_t deadline_ms);
 
-/* Writes everything, also to a descriptor that does not block. */
+/* Writes everything; waits when the descriptor is non-blocking and full. */
 bool write_all(int fd, const void *data, size_t length);
 
-/* read(2) that waits on a descriptor that does not block. */
+/* Calls read(2); waits when the descriptor is non-blocking and empty. Returns -1 with errno. */
 long read_some(int fd, void *data, size_t length);
 
 #endif

@@ -17,7 +17,10 @@ static const struct {
 	NAME(ENAMETOOLONG), NAME(ELOOP), NAME(ELIBBAD), NAME(ESTALE),
 };
 
-/* What containerd's go-cni takes for the success of a DEL, wherever it stands in the error, and what we say instead. */
+/*
+ * containerd's go-cni treats a failed DEL as a success when the error contains
+ * one of these phrases anywhere. We print the replacement instead.
+ */
 static const struct {
 	const char *words;
 	const char *instead;
@@ -51,7 +54,10 @@ bool append_number(struct bytes *bytes, unsigned long number)
 	return bytes_append(bytes, digits + at, sizeof(digits) - at);
 }
 
-/* The words that no runtime may see at a position of a text, or NULL; *length is theirs. */
+/*
+ * If a phrase stands at the position `at`, sets *length to its length and
+ * returns its replacement. Returns NULL otherwise.
+ */
 static const char *instead_of(const char *at, size_t left, size_t *length)
 {
 	for (size_t i = 0; i < sizeof(SWALLOWED) / sizeof(SWALLOWED[0]); i++) {
@@ -62,7 +68,10 @@ static const char *instead_of(const char *at, size_t left, size_t *length)
 	return NULL;
 }
 
-/* As the inside of a JSON string. What is neither printable nor ASCII becomes a space or a question mark. */
+/*
+ * Appends text as the inside of a JSON string. A control character becomes a
+ * space, a non-ASCII byte a question mark.
+ */
 static bool append_escaped(struct bytes *document, const struct bytes *text)
 {
 	const char *data = (const char *)text->data;

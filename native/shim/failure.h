@@ -1,25 +1,30 @@
-/* What the launcher says when it can do nothing else: CNI error documents, the only form a runtime shows. */
+/*
+ * Prints errors of the launcher itself as CNI error documents: runtimes show no
+ * other form.
+ */
 #ifndef SRIOV_SHIM_FAILURE_H
 #define SRIOV_SHIM_FAILURE_H
 
 #include "bytes.h"
 
-/* CNI error codes of docs/errors.md. */
+/* CNI error codes; docs/errors.md describes them. */
 enum { CODE_NODE_FAILED = 111, CODE_OTHER = 999 };
 
-/* The name of an errno; "an error" where it has none here. strerror(3) would say words that a runtime swallows. */
+/*
+ * Returns the name of an errno, or "an error" when it is not in the table.
+ * Never use strerror(3): some of its texts make containerd ignore the error.
+ */
 const char *errno_name(int code);
 
-/* Appends a text up to its NUL. */
 bool append_text(struct bytes *bytes, const char *text);
 
-/* Appends a number in decimal. */
+/* Appends the number in decimal. */
 bool append_number(struct bytes *bytes, unsigned long number);
 
-/* Says what is wrong, and errno. Returns the exit code. */
+/* Prints `what`, `path` and the name of errno with CODE_OTHER. Returns the exit code. */
 int fail(const char *what, const char *path);
 
-/* Says a message in plain text, with details or NULL. Returns the exit code. */
+/* Prints a plain-text message, with details unless NULL. Returns the exit code. */
 int fail_with(unsigned code, const struct bytes *message, const struct bytes *details);
 
 #endif

@@ -1,12 +1,11 @@
 /*
- * DIR/sriov: hands the call to the resident process where there is one, and
- * otherwise starts the plugin that lies in DIR/.sriov/current, with the
- * Node.js, the loader and the libraries that lie there with it. Needs nothing
- * of the host: no PATH, no working directory, no Node.js, no C library, no
- * /proc.
+ * DIR/sriov: hands the call to the resident process if there is one. Otherwise
+ * it starts the plugin in DIR/.sriov/current, with the Node.js, the loader and
+ * the libraries from that folder. It needs nothing from the host: no PATH, no
+ * working directory, no Node.js, no C library, no /proc.
  *
- * Whatever goes wrong with the resident process, the call is carried out; and
- * whatever goes wrong with Node.js, it is answered.
+ * When the resident process fails, the launcher still carries the call out.
+ * When Node.js fails, the launcher still answers the call.
  */
 #include "failure.h"
 #include "node.h"
@@ -23,7 +22,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A caller that closed one of the three would find a socket or a file there. Node.js does the same. */
+/*
+ * Opens /dev/null for each standard stream that the caller closed, as Node.js
+ * does. Otherwise a file or socket opened later would get that number.
+ */
 static bool open_standard_streams(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
@@ -33,7 +35,7 @@ static bool open_standard_streams(void)
 	return true;
 }
 
-/* Where the resident process may listen; NULL when it surely does not. */
+/* Returns the resident process's socket path; NULL if the path is empty or nothing is there. */
 static const char *resident_socket(void)
 {
 	const char *path = getenv(RESIDENT_SOCKET_VARIABLE);
@@ -43,7 +45,7 @@ static const char *resident_socket(void)
 	return path[0] != '\0' && access(path, F_OK) == 0 ? path : NULL;
 }
 
-/* The pod's network namespace as this process sees it; -1 when nothing is there. */
+/* Opens CNI_NETNS as this process sees it; -1 when it is unset or cannot be opened. */
 static int open_pod_netns(void)
 {
 	const char *path = getenv("CNI_NETNS");
@@ -53,13 +55,16 @@ static int open_pod_netns(void)
 
 static int print(const struct answer *answer)
 {
-	/* A reader that is gone is an error like any other. */
+	/* When the reader is gone, write(2) must fail instead of killing us. */
 	signal(SIGPIPE, SIG_IGN);
 	(void)write_all(STDERR_FILENO, answer->error, answer->error_length);
 	return write_all(STDOUT_FILENO, answer->out, answer->out_length) ? answer->exit_code : 1;
 }
 
-/* Becomes the operator's command. Returns only when that fails, having said so: the exit code. */
+/*
+ * Becomes the operator's command. Returns only on failure, after printing the
+ * error: the exit code.
+ */
 static int run_command(char *const arguments[], char *const environment[])
 {
 	static char release[PATH_MAX];

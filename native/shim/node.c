@@ -28,7 +28,7 @@ static bool add_all(struct command *command, char *const words[])
 	return true;
 }
 
-/* The Node.js of a release. One that is linked statically comes without a loader. */
+/* Adds the Node.js of a release. A statically linked one comes without a loader. */
 static bool begin(struct command *command, const char *release)
 {
 	static char loader[PATH_MAX], libraries[PATH_MAX], node[PATH_MAX];
@@ -37,7 +37,7 @@ static bool begin(struct command *command, const char *release)
 	if (path_join(loader, release, "loader") < 0 || path_join(libraries, release, "lib") < 0 ||
 	    path_join(node, release, "node") < 0)
 		return false;
-	/* Nothing of the host's cache of libraries, which names others. */
+	/* Ignore the host's library cache: it names the host's libraries. */
 	char *const by_loader[] = { loader, "--inhibit-cache", "--library-path", libraries, NULL };
 	return (access(loader, F_OK) != 0 || add_all(command, by_loader)) && add(command, node);
 }
@@ -46,10 +46,11 @@ bool node_for_plugin(struct command *command, const char *release, bool with_byt
 {
 	static char script[PATH_MAX], bytecode[PATH_MAX];
 	/*
-	 * Rehashing the built-in snapshot protects servers, not a process of one
-	 * call; its checksum is as good as that of the binary, which nobody
-	 * computes. Nothing runs often enough to be worth compiling, and no thread
-	 * has to wait for such work. The bytecode was made with the same flags.
+	 * Rehashing the built-in snapshot protects servers, but not a process
+	 * that serves one call. The snapshot's checksum is not worth verifying:
+	 * nobody verifies that of the whole binary. No code runs often enough to
+	 * be worth compiling, so no thread needs to wait for that work. The
+	 * bytecode is made with the same flags.
 	 */
 	char *const flags[] = { "--no-rehash-snapshot", "--no-verify-snapshot-checksum", "--jitless",
 				"--v8-pool-size=0", NULL };
@@ -64,9 +65,9 @@ bool node_for_command(struct command *command, const char *release, char *const 
 {
 	static char script[PATH_MAX];
 	/*
-	 * The resident process lives in little memory: small generations, and
-	 * one thread that tidies up. Some hundred calls a day are nothing to
-	 * compile for, and nobody is to write code into a process of root's.
+	 * The resident process must use little memory: small generations, and
+	 * one thread for garbage collection. A few hundred calls a day are not
+	 * worth compiling for, and nothing may write code into a root process.
 	 */
 	char *const flags[] = { "--jitless", "--max-semi-space-size=1", "--max-old-space-size=96",
 				"--v8-pool-size=1", NULL };
@@ -90,7 +91,7 @@ char **node_environment(const char *const own[], char *const caller[])
 		    !bytes_append(&texts, *caller, strlen(*caller) + 1))
 			return NULL;
 	}
-	/* They have moved while they grew: where they are is known only now. */
+	/* The texts moved while they grew; only now are their addresses final. */
 	char *text = (char *)texts.data;
 	for (; count > 0; count--) {
 		if (!bytes_append(&list, &text, sizeof(text)))

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Why the plugin had to be started a second time; it writes that to its log. */
+/* Tells the plugin why it is started a second time; the plugin logs it. */
 #define FALLBACK_VARIABLE "SRIOV_CNI_FALLBACK"
 
 #define TEXT_OF(number) TEXT_OF_(number)
@@ -30,7 +30,10 @@ static bool append_ending(struct bytes *text, const struct attempt *attempt)
 	return append_text(text, "ended with status ") && append_number(text, (unsigned long)WEXITSTATUS(status));
 }
 
-/* `SRIOV_CNI_FALLBACK=Node.js …`, with its first words; NULL when memory is short. */
+/*
+ * Returns `SRIOV_CNI_FALLBACK=Node.js …` with the start of what Node.js printed
+ * on stderr, or NULL when out of memory.
+ */
 static const char *fallback_of(const struct attempt *first)
 {
 	static struct bytes text;
@@ -67,7 +70,6 @@ static int fail_begun(const char *release, const struct attempt *attempt)
 	return fail_with(CODE_NODE_FAILED, &text, NULL);
 }
 
-/* The whole environment of Node.js: what there is to tell the plugin, and the caller's. */
 static char **environment_for(char *const caller[], const char *report, bool is_repeated, const char *fallback)
 {
 	const char *own[4] = { NULL };
@@ -112,7 +114,7 @@ int one_shot_run(char *const environment[], bool is_repeated)
 	case NOT_STARTED:
 		break;
 	}
-	/* Neither pipes nor a child can be had: without a net is better than not at all. */
+	/* No child could be created. Become Node.js: an unobserved call is better than none. */
 	char **all = environment_for(environment, NULL, is_repeated, fallback);
 	if (all != NULL)
 		execve(command.words[0], command.words, all);

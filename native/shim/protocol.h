@@ -1,6 +1,7 @@
 /*
- * How the launcher and the resident process talk: src/daemon/protocol.ts is
- * the other side, and a test compares the numbers. All of them little-endian.
+ * The protocol between the launcher and the resident process. The other side is
+ * src/daemon/protocol.ts; a test compares the numbers. All numbers are
+ * little-endian.
  *
  * Request: magic, version, length of the frame, length of the environment
  * (u32 each), device and inode of the caller's network namespace (u64 each);
@@ -8,9 +9,9 @@
  * byte may carry one descriptor (SCM_RIGHTS): the namespace behind CNI_NETNS.
  *
  * Answer: magic, version, length of the frame, kind (u32 each). ANSWER_ACK:
- * the request is complete and is now carried out. ANSWER_RESULT: exit code
- * and length of stdout (u32 each), stdout, stderr up to the end. Whoever does
- * not want a request closes the connection.
+ * the request is complete, and its execution begins. ANSWER_RESULT: exit code
+ * and length of stdout (u32 each), stdout, stderr up to the end. Either side
+ * drops a request by closing the connection.
  */
 #ifndef SRIOV_SHIM_PROTOCOL_H
 #define SRIOV_SHIM_PROTOCOL_H
@@ -31,7 +32,7 @@
 #define RESIDENT_SOCKET "/run/sriov-cni/daemon.sock"
 #define RESIDENT_SOCKET_VARIABLE "SRIOV_CNI_SOCKET"
 
-/* Set for a plugin that does a call again whose answer never came. */
+/* Set when the plugin repeats a call whose answer never came. */
 #define REPEATED_VARIABLE "SRIOV_CNI_AGAIN"
 
 #endif

@@ -12,7 +12,7 @@
 
 static const char COMMAND_NAME[] = "sriovctl";
 
-/* Reads a link into a buffer of PATH_MAX bytes. */
+/* Reads a link into PATH_MAX bytes, with a NUL. Returns 0, or -1 with errno. */
 static int read_link(const char *path, char *target)
 {
 	ssize_t length = readlink(path, target, PATH_MAX);
@@ -42,7 +42,7 @@ int path_join(char *path, const char *folder, const char *name)
 	return 0;
 }
 
-/* The path of this program; where /proc is not mounted, the one that it was started by. */
+/* Finds the path of this program; without /proc, the path that it was started by. */
 static int find_self(char *self)
 {
 	if (read_link("/proc/self/exe", self) == 0)
@@ -51,7 +51,7 @@ static int find_self(char *self)
 	return started_by != NULL && realpath(started_by, self) != NULL ? 0 : -1;
 }
 
-/* The path of this program without its name; the name comes behind it. */
+/* Splits the path of this program: self becomes its folder, *name the name after it. */
 static int split_self(char *self, char **name)
 {
 	if (find_self(self) < 0)
@@ -76,7 +76,7 @@ int release_find(char *folder)
 
 	if (split_self(self, &name) < 0)
 		return fail("cannot find", "itself");
-	/* The plugin lies beside the folder of the releases, the operator's command in it. */
+	/* The operator's command lies in the folder of the releases, the plugin beside it. */
 	if (strcmp(name, COMMAND_NAME) == 0)
 		strcpy(base, self);
 	else if (path_join(base, self, ".sriov") < 0)
@@ -90,7 +90,7 @@ int release_find(char *folder)
 	return 0;
 }
 
-/* Prints a small file whole; false when it is not there, or not small, with nothing printed. */
+/* Prints a whole file of less than 4096 bytes. If it is missing or larger, false without output. */
 static bool print_file(const char *path)
 {
 	char text[4096];
@@ -100,7 +100,7 @@ static bool print_file(const char *path)
 		return false;
 	long length = read_some(fd, text, sizeof(text));
 	close(fd);
-	/* A file that was cut is no answer. */
+	/* Without a newline at its end the file is truncated, and no answer. */
 	return length > 0 && (size_t)length < sizeof(text) && text[length - 1] == '\n' &&
 	       write_all(STDOUT_FILENO, text, (size_t)length);
 }

@@ -1,4 +1,4 @@
-/* The release that is installed: DIR/.sriov/current, found from where this program lies. */
+/* Finds the installed release, DIR/.sriov/current, relative to this program. */
 #ifndef SRIOV_SHIM_RELEASE_H
 #define SRIOV_SHIM_RELEASE_H
 
@@ -9,20 +9,20 @@
 bool release_is_command(void);
 
 /*
- * Prints what the plugin answers to VERSION, which depends on nothing but the
- * release: it was asked when the release was made. Runtimes ask before their
- * calls. False when there is no such answer, with nothing printed.
+ * Prints the plugin's answer to VERSION. The answer depends only on the
+ * release, so it is recorded when the release is made. Runtimes ask for it
+ * before their calls. False, without output, when no answer is recorded.
  */
 bool release_print_version(void);
 
 /*
- * The folder of the release, PATH_MAX bytes. `current` is a link that is read
- * once, so that an upgrade that switches it meanwhile cannot mix two releases.
- * 0, or the exit code after it was said what is wrong.
+ * Finds the folder of the release; `folder` has PATH_MAX bytes. The link
+ * `current` is read only once, so that a concurrent upgrade cannot mix two
+ * releases. Returns 0, or the exit code after printing an error.
  */
 int release_find(char *folder);
 
-/* Joins a folder and a name into PATH_MAX bytes. Below zero, with errno, when there is no room. */
+/* Joins a folder and a name into PATH_MAX bytes. Returns 0, or -1 with errno when too long. */
 int path_join(char *path, const char *folder, const char *name);
 
 #endif

@@ -10,7 +10,7 @@
 
 enum { CHUNK_BYTES = 64 * 1024, NOT_SPILLED = -2 };
 
-/* VERSION and the about text never wait for stdin. */
+/* VERSION and the about text (no CNI_COMMAND) must not wait for stdin. */
 static bool has_configuration(void)
 {
 	const char *command = getenv("CNI_COMMAND");
@@ -32,7 +32,7 @@ static bool append_header(struct bytes *frame)
 	return true;
 }
 
-/* All of stdin in a memfd: what was read, and the rest. -1 when it cannot be. */
+/* Returns a memfd with all of stdin, both the part already read and the rest; -1 on failure. */
 static int spill(const struct request *request)
 {
 	static unsigned char chunk[CHUNK_BYTES];
@@ -62,7 +62,7 @@ static bool append_stdin(struct request *request)
 			return false;
 		}
 		long count = read_some(STDIN_FILENO, frame->data + frame->length, CHUNK_BYTES);
-		/* Where stdin cannot be read, the plugin is to meet the same and say so. */
+		/* When read(2) fails, the plugin meets the same error and reports it. */
 		if (count <= 0) {
 			request->has_read_stdin = count == 0;
 			return count == 0;

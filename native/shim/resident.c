@@ -9,10 +9,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A process that has not taken up a request by then hangs, or was stopped: the call does without it. */
+/* Without an ACK by then the resident process hangs or is stopped: the call goes on without it. */
 static const int ACK_TIMEOUT_MS = 2000;
 
-/* Root's process, or one of our own user: anybody else's could be told secrets and answer anything. */
+/* Trust only root and our own user: others could read secrets and forge answers. */
 static bool is_trusted(int fd)
 {
 	struct ucred peer;
@@ -22,7 +22,7 @@ static bool is_trusted(int fd)
 	       (peer.uid == 0 || peer.uid == geteuid());
 }
 
-/* A full backlog refuses at once (EAGAIN), because the socket does not block. */
+/* The socket is non-blocking, so a full backlog refuses at once (EAGAIN). */
 static int open_socket(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -76,7 +76,7 @@ static bool send_request(int fd, const struct bytes *request, int passed_fd, int
 	return true;
 }
 
-/* Reads until so many bytes are there; what comes beyond them is kept. */
+/* Reads until the answer has `wanted` bytes; it keeps bytes beyond those. */
 static bool receive(int fd, struct bytes *answer, size_t wanted, int64_t deadline_ms)
 {
 	while (answer->length < wanted) {
@@ -98,7 +98,7 @@ static bool receive(int fd, struct bytes *answer, size_t wanted, int64_t deadlin
 	return true;
 }
 
-/* The length of the frame at an offset when it is of this kind; 0 when it is something else. */
+/* Returns the length of the frame at an offset, or 0 unless it is a valid one of this kind. */
 static size_t frame_length(const struct bytes *answer, size_t offset, uint32_t kind, size_t least)
 {
 	const unsigned char *frame = answer->data + offset;
@@ -146,7 +146,10 @@ enum outcome resident_call(const char *path, const struct bytes *request, int pa
 		return NOT_TAKEN;
 	if (send_request(fd, request, passed_fd, deadline_ms) && is_taken(fd, &received, deadline_ms))
 		outcome = is_answered(fd, &received, answer) ? ANSWERED : BROKEN_OFF;
-	/* Seen by the other side at once: what it has not begun yet it leaves, what it has begun it undoes. */
+	/*
+	 * The other side notices at once. It drops a call that it has not begun, and undoes one
+	 * that it has begun.
+	 */
 	close(fd);
 	return outcome;
 }

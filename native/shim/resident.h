@@ -1,15 +1,14 @@
-/* One call handed to the resident process. */
+/* Hands one call to the resident process. */
 #ifndef SRIOV_SHIM_RESIDENT_H
 #define SRIOV_SHIM_RESIDENT_H
 
 #include "bytes.h"
 
 enum outcome {
-	/* The whole answer is there. */
 	ANSWERED,
-	/* Nobody has begun the call. */
+	/* The call was not begun. */
 	NOT_TAKEN,
-	/* It was begun, and its answer never came: the resident process died. */
+	/* The call was begun, but its answer never came: the resident process died. */
 	BROKEN_OFF,
 };
 
@@ -22,8 +21,8 @@ struct answer {
 };
 
 /*
- * Sends a request to the socket at a path, with a descriptor (or -1), and
- * waits for its answer, which stays valid until the end of this process.
+ * Sends a request to the socket at a path, with a descriptor or -1, and waits
+ * for the answer. The answer stays valid until this process ends.
  */
 enum outcome resident_call(const char *path, const struct bytes *request, int passed_fd,
 			   struct answer *answer);

@@ -1,31 +1,31 @@
 import { PluginError } from '../errors.js'
 
-/** The environment of a call, as given: strings by name. */
+/** The environment variables of a call, unchecked, by name. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 export type Verb = 'ADD' | 'DEL' | 'CHECK' | 'GC' | 'STATUS'
 
-/** The validated parameters of a call (CNI specification 1.1.0, "Parameters"). Absent ones are "". */
+/** The validated parameters of a call (CNI specification 1.1.0, "Parameters"). An absent text parameter is "". */
 export interface CallArgs {
   readonly containerId: string
   readonly netnsPath: string
   readonly ifName: string
-  /** CNI_ARGS: key to value. */
+  /** The key-value pairs of CNI_ARGS. */
   readonly extra: Readonly<Record<string, string>>
   readonly environment: Environment
 }
 
 type Required = 'CNI_CONTAINERID' | 'CNI_NETNS' | 'CNI_IFNAME' | 'CNI_PATH'
 
-/** What a verb needs, and from which version of the specification it exists. */
+/** The environment variables that a verb requires, and the specification version that introduced the verb. */
 export interface VerbRule {
   readonly required: readonly Required[]
   readonly since?: string
 }
 
 /**
- * Set by the launcher (native/shim/protocol.h) when the resident process died with this very call: the call may have been
- * through, but nobody was told.
+ * The launcher (native/shim/protocol.h) sets this when the resident process died while it handled this very call. The
+ * first try may have succeeded, but the caller has no answer.
  */
 export const REPEATED_VARIABLE = 'SRIOV_CNI_AGAIN'
 
@@ -37,19 +37,19 @@ export const VERBS: Readonly<Record<Verb, VerbRule>> = {
   STATUS: { required: ['CNI_PATH'], since: '1.1.0' },
 }
 
-/** A verb nobody knows needs nothing: that it is unknown is said after stdin was read, as the reference does. */
+/** An unknown verb requires nothing. Like the reference implementation, report it only after stdin has been read. */
 export const UNKNOWN_VERB: VerbRule = { required: [] }
 
 const IDENTIFIER = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/
 const MAX_IFNAME_BYTES = 15
 const MAX_FILE_NAME_BYTES = 255
-// Unicode White_Space, as Go's unicode.IsSpace has it; U+FEFF is none.
+// Unicode White_Space, like Go's unicode.IsSpace: it includes U+0085 and excludes U+FEFF, the opposite of \s.
 const FORBIDDEN_IN_IFNAME = /[/:\u0085]|(?!\ufeff)\s/u
 
-/** Whether a network name or container ID has only the characters the specification allows. */
+/** Whether a network name or container ID has only the characters that the specification allows. */
 export const isIdentifier = (text: string): boolean => IDENTIFIER.test(text)
 
-/** What is wrong with an interface name (dev_valid_name in the kernel, and Unicode spaces); undefined when nothing. */
+/** Why an interface name is invalid (dev_valid_name in the kernel, and Unicode spaces); undefined when it is valid. */
 export function ifNameProblem(name: string): { readonly message: string; readonly details?: string } | undefined {
   if (name === '') {
     return { message: 'interface name is empty' }
@@ -65,7 +65,7 @@ export function ifNameProblem(name: string): { readonly message: string; readonl
     : undefined
 }
 
-/** Key-value pairs `A=1;B=2`; empty parts and duplicates are allowed, the last non-empty value wins. */
+/** Parses key-value pairs `A=1;B=2`. Empty parts and duplicates are allowed; the last non-empty value wins. */
 export function parseExtraArgs(text: string): Record<string, string> {
   const extra: Record<string, string> = Object.create(null)
   for (const part of text.split(';')) {
@@ -85,7 +85,7 @@ function requireIdentifier(containerId: string): void {
 }
 
 /**
- * Checks the environment of a call: an invalid value is reported at once, missing ones together.
+ * Checks the environment of a call. Reports the first invalid value at once, and all missing variables together.
  * @throws PluginError kind `environment`
  */
 export function parseArgs({ required }: VerbRule, environment: Environment): CallArgs {

@@ -4,7 +4,7 @@ import { foldKeys, keyTable, parseJsonObject, shownJson } from './json.js'
 import { type ParsedNetConf, parseNetConf } from './netconf.js'
 import { CURRENT_VERSION, IMPLIED_VERSION, isAtLeast, requireSupported } from './version.js'
 
-/** A call that has passed the process contract. */
+/** A call whose environment, JSON, name, verb and version are valid. Issues of the configuration are in `parsed`. */
 export interface Call {
   readonly verb: Verb
   readonly args: CallArgs
@@ -35,7 +35,7 @@ function requireName(name: string, isAnonymousCaller: boolean): void {
   }
 }
 
-/** Whether the version of a configuration has the verb. @throws PluginError kinds `decode`, `version` */
+/** Requires that the configuration's version has the verb. @throws PluginError kinds `decode`, `version` */
 function requireVerb(verb: Verb, version: string): void {
   const { since } = VERBS[verb]
   if (since === undefined) {
@@ -51,7 +51,7 @@ function requireVerb(verb: Verb, version: string): void {
 
 /**
  * Reads a call in the order of the reference implementation: environment, stdin, JSON, name, version.
- * @throws PluginError with the first thing wrong
+ * @throws PluginError for the first problem
  */
 export function readCall(command: string, environment: Environment, readStdin: () => string): Call {
   const args = parseArgs(isVerb(command) ? VERBS[command] : UNKNOWN_VERB, environment)

@@ -1,4 +1,4 @@
-/** How a configuration says which function of which card a pod gets. */
+/** How a configuration names the PCI function that a pod gets. */
 import type { ConfigIssue } from '../errors.js'
 import type { PciAddress } from '../pci/address.js'
 import type { CallArgs } from './args.js'
@@ -6,7 +6,10 @@ import { shownJson } from './json.js'
 import type { NetConfValues, RuntimeValues } from './netconf-schema.js'
 import { readSelectors, type Selectors } from './selectors.js'
 
-/** By address; by PF, with `vfIndex` one VF of it; the PF itself; whatever matches. `key` is what the user wrote. */
+/**
+ * A function by its PCI address; any VF of a PF, or only VF `vfIndex`; the PF itself; any VF that the selectors match.
+ * `key` is the configuration key that the user wrote.
+ */
 export type DeviceChoice =
   | { readonly by: 'address'; readonly address: PciAddress }
   | { readonly by: 'pf'; readonly key: string; readonly pfName: string; readonly vfIndex?: number }
@@ -15,7 +18,7 @@ export type DeviceChoice =
 
 const DIGITS = /^\d{1,9}$/
 
-/** The VF by its PCI address; the keys that can name it must agree. */
+/** Several keys can name the VF's PCI address. They must agree. */
 function readAddress(values: NetConfValues, runtime: RuntimeValues, issues: ConfigIssue[]): PciAddress | undefined {
   const given = [
     ['runtimeConfig.deviceID', runtime.deviceID],
@@ -31,7 +34,7 @@ function readAddress(values: NetConfValues, runtime: RuntimeValues, issues: Conf
   return first?.[1]
 }
 
-/** CNI_ARGS VF before vf (intel 0.x). */
+/** CNI_ARGS VF takes precedence over `vf` (intel 0.x). */
 function readVfIndex(values: NetConfValues, { extra }: CallArgs, issues: ConfigIssue[]): number | undefined {
   const { VF } = extra
   if (VF === undefined) {
@@ -44,7 +47,7 @@ function readVfIndex(values: NetConfValues, { extra }: CallArgs, issues: ConfigI
   return Number(VF)
 }
 
-/** The PF by the name of its interface; both spellings must agree. */
+/** `master` and `if0` both name the interface of the PF. They must agree. */
 function readPf(values: NetConfValues, issues: ConfigIssue[]): { key: string; pfName: string } | undefined {
   const { master, if0 } = values
   if (master !== undefined && if0 !== undefined && master !== if0) {
@@ -77,8 +80,8 @@ function readPfChoice(
 }
 
 /**
- * Which device the configuration means: an address beats everything else; undefined when it names none, which is an
- * issue.
+ * The device that the configuration names. An address takes precedence over everything else. Undefined when the
+ * configuration names no device, which adds an issue.
  */
 export function readChoice(
   values: NetConfValues,

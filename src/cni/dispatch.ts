@@ -6,14 +6,14 @@ import { CURRENT_VERSION, isSupported, SUPPORTED_VERSIONS } from './version.js'
 
 /** Where a call comes from and where its answer goes. */
 export interface Streams {
-  /** All of stdin; may throw a PluginError, or the error of Node.js. */
+  /** Reads all of stdin. May throw a PluginError or an error of Node.js. */
   readStdin(): string
   /** Writes everything before it returns. */
   writeStdout(text: string): void
   writeStderr(text: string): void
 }
 
-/** Carries out a call; returns the document to print, or undefined where the verb prints none. */
+/** Carries out a call. Returns the document to print, or undefined for a verb that prints none. */
 export type Handler = (call: Call) => Promise<object | undefined>
 
 const ABOUT = 'sriov: gives pods virtual functions (VFs) of SR-IOV network cards (CNI plugin)'
@@ -33,15 +33,15 @@ function stdinOf({ readStdin }: Streams): () => string {
   }
 }
 
-/** The version an error document carries: the configuration's, where it is one we speak. */
+/** An error document carries the configuration's version, if this plugin supports it. */
 function errorVersion(call: Call | undefined): { cniVersion?: string } {
   const version = call?.parsed.conf.cniVersion
   return version !== undefined && isSupported(version) ? { cniVersion: version } : {}
 }
 
 /**
- * Answers one call of the CNI process contract and returns the exit code: the only place that prints. One JSON document
- * at the most on stdout.
+ * Answers one call of the CNI process contract and returns the exit code. No other function prints. Stdout gets at most
+ * one JSON document.
  */
 export async function dispatch(
   environment: Environment,

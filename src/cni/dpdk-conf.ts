@@ -3,20 +3,20 @@ import { foldKeys, keyTable, shownJson } from './json.js'
 import type { NetConfValues } from './netconf-schema.js'
 import type { WantedDpdk } from './wanted.js'
 
-/** The keys of `dpdk`. */
+/** The known keys of `dpdk`. */
 export const DPDK_KEYS = ['dpdk_driver', 'kernel_driver', 'dpdk_tool'] as const
 
 const KEYS = keyTable(DPDK_KEYS)
 
-/** Keys of `dpdk` that mean nothing. */
+/** The keys of `dpdk` that are not known. */
 export const unknownDpdkKeys = ({ dpdk }: NetConfValues): readonly string[] => foldKeys(dpdk ?? {}, KEYS).unknown
 
-/** Names of kernel modules and drivers, which become parts of paths. */
+/** Names of kernel modules and drivers. They become parts of paths, so slashes and leading dots are refused. */
 const DRIVER = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/
 
 /**
- * Reads `dpdk`, whose keys are those of intel's plugin 0.x; undefined when it is not there, empty, or wrong, which is an
- * issue.
+ * Reads `dpdk`, which has the keys of intel's plugin 0.x. Undefined when it is absent, empty or wrong; a wrong one adds
+ * an issue.
  */
 export function readDpdk({ dpdk, pfOnly }: NetConfValues, issues: ConfigIssue[]): WantedDpdk | undefined {
   const { known } = foldKeys(dpdk ?? {}, KEYS)

@@ -9,7 +9,7 @@ export interface ErrorDocument {
 
 const INTERNAL = 999
 
-/** The CNI code of a fault: 1–99 as the specification has them, 100–199 ours (the table is in docs/errors.md). */
+/** The CNI code of a fault. The specification defines 1–99; 100–199 are ours (the table is in docs/errors.md). */
 export function codeOf(fault: Fault): number {
   switch (fault.kind) {
     case 'version':
@@ -56,13 +56,13 @@ export function codeOf(fault: Fault): number {
   }
 }
 
-/** Nobody reads more; what the caller sent may be any length, and be quoted. */
+/** Limit in characters. A message may quote the caller's input, which can have any length. */
 const MAX_TEXT = 4_000
 
 const clip = (text: string): string =>
   text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT)}… (${text.length - MAX_TEXT} characters more)`
 
-/** What the caller reads on stdout when something was thrown. */
+/** The document that the caller reads on stdout after an error. Anything but a PluginError gets code 999. */
 export function errorDocument(thrown: unknown): ErrorDocument {
   if (!(thrown instanceof PluginError)) {
     return { code: INTERNAL, msg: clip(messageOf(thrown)) }
@@ -76,13 +76,13 @@ export function errorDocument(thrown: unknown): ErrorDocument {
   }
 }
 
-/** containerd's go-cni takes a DEL error with these words for success (its Remove()). */
+/** containerd's go-cni treats a DEL error that contains these words as success (its Remove()). */
 const SWALLOWED: readonly (readonly [RegExp, string])[] = [
   [/no such file or directory/gi, 'ENOENT'],
   [/not found/gi, 'missing'],
 ]
 
-/** The document of a DEL error, in words that no runtime swallows. */
+/** Rewords the document of a DEL error so that no runtime takes it for success. */
 export function rewordForDel({ code, msg, details }: ErrorDocument): ErrorDocument {
   const reword = (text: string) => SWALLOWED.reduce((reworded, [words, by]) => reworded.replace(words, by), text)
   return { code, msg: reword(msg), ...(details !== undefined && { details: reword(details) }) }

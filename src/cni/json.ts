@@ -5,10 +5,13 @@ export type JsonObject = { readonly [key: string]: unknown }
 export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Real configurations nest five deep; whatever goes through an object calls itself for each level. */
+/** Real configurations nest five deep. Code that walks an object recurses once per level. */
 const MAX_DEPTH = 1000
 
-/** Where a string of a JSON text ends; `start` is behind its opening quote. The end of the text where it does not end. */
+/**
+ * The offset behind the closing quote of a JSON string, or the length of the text when the string is not closed.
+ * `start` is the offset behind the opening quote.
+ */
 function endOfString(text: string, start: number): number {
   let at = start
   for (;;) {
@@ -27,12 +30,11 @@ function endOfString(text: string, start: number): number {
   }
 }
 
-/** Whether a JSON text has objects and lists deeper in each other than any code follows them. */
 function isTooDeep(text: string): boolean {
   if (text.length <= MAX_DEPTH) {
     return false
   }
-  // Strings are skipped by hand: a pattern for them fills the stack of the regular expression where one is long.
+  // Skip strings by hand: a pattern for them overflows the stack of the regular expression when a string is long.
   const quoteOrBracket = /["[\]{}]/g
   let depth = 0
   for (let found = quoteOrBracket.exec(text); found && depth <= MAX_DEPTH; found = quoteOrBracket.exec(text)) {
@@ -46,7 +48,7 @@ function isTooDeep(text: string): boolean {
 }
 
 /**
- * Parses one JSON object; `null` counts as the empty one, as in every Go caller.
+ * Parses one JSON object. `null` counts as an empty object, as in every Go caller.
  * @throws PluginError kind `decode` when the text is anything else
  */
 export function parseJsonObject(text: string, what: string): JsonObject {
@@ -72,25 +74,25 @@ export function parseJsonObject(text: string, what: string): JsonObject {
 
 const MAX_SHOWN = 120
 
-/** A value as an error shows it: JSON, cut where it is long. */
+/** A value as an error message shows it: JSON, cut after 120 characters. */
 export function shownJson(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value)
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text
 }
 
-/** Canonical spellings by their lower case. */
+/** Canonical spellings of keys, by their lower case. */
 export type KeyTable = ReadonlyMap<string, string>
 
 export const keyTable = (canonicalKeys: readonly string[]): KeyTable =>
   new Map(canonicalKeys.map((key) => [key.toLowerCase(), key]))
 
-/** Keys in their canonical spelling, and those nobody knows. */
+/** Values by the canonical spelling of their key, and the keys that the table does not have. */
 export interface FoldedKeys {
   readonly known: ReadonlyMap<string, unknown>
   readonly unknown: readonly string[]
 }
 
-/** Matches keys without regard to case, as Go's encoding/json does: the last duplicate wins, null means unset. */
+/** Matches keys without regard to case, as Go's encoding/json does. The last duplicate wins; null means unset. */
 export function foldKeys(object: JsonObject, table: KeyTable): FoldedKeys {
   const known = new Map<string, unknown>()
   const unknown: string[] = []
@@ -107,7 +109,7 @@ export function foldKeys(object: JsonObject, table: KeyTable): FoldedKeys {
   return { known, unknown }
 }
 
-/** The value of one key without regard to case; undefined when absent or null. */
+/** The value of one key, without regard to case; undefined when absent or null. The last duplicate wins. */
 export function valueAt(object: unknown, key: string): unknown {
   if (!isJsonObject(object)) {
     return undefined
@@ -141,7 +143,7 @@ function isOneSlipAway(left: string, right: string): boolean {
 
 const MIN_LENGTH_FOR_SLIPS = 4
 
-/** The known key that an unknown one was probably meant to be: `max-tx-rate` → `max_tx_rate`, `vlanQos1` → `vlanQoS`. */
+/** The known key that an unknown key probably stands for: `max-tx-rate` → `max_tx_rate`, `vlanQos1` → `vlanQoS`. */
 export function suggestKey(unknownKey: string, canonicalKeys: readonly string[]): string | undefined {
   const wanted = bare(unknownKey)
   return canonicalKeys.find(

@@ -1,6 +1,6 @@
 /**
- * The rules of the network configuration that need more than one key: precedence and
- * contradictions. Each reads what is right and adds what is wrong to `issues`.
+ * The rules of the network configuration that involve more than one key: precedence and contradictions. Each function
+ * returns the valid value and adds problems to `issues`.
  */
 import type * as z from 'zod/mini'
 import type { ConfigIssue } from '../errors.js'
@@ -24,7 +24,7 @@ function check(schema: z.ZodMiniType, key: string, value: unknown, issues: Confi
   return undefined
 }
 
-/** Checks every known key of an object on its own, so that one call reports every problem. */
+/** Checks every known key of an object separately, so that one call reports every problem. Returns the valid ones. */
 export function readKeys(
   schemas: Schemas,
   known: ReadonlyMap<string, unknown>,
@@ -44,7 +44,7 @@ export function readKeys(
   return values
 }
 
-/** runtimeConfig counts for the capabilities that the configuration declares, where it declares any. */
+/** Reads runtimeConfig. If the configuration declares capabilities, only the declared ones count. */
 export function readRuntimeConfig(values: NetConfValues, issues: ConfigIssue[]): RuntimeValues {
   const { known } = foldKeys(values.runtimeConfig ?? {}, RUNTIME_KEY_TABLE)
   const declared = new Map(
@@ -53,7 +53,7 @@ export function readRuntimeConfig(values: NetConfValues, issues: ConfigIssue[]):
   return readKeys(RUNTIME_KEYS, declared, 'runtimeConfig.', issues) as RuntimeValues
 }
 
-/** runtimeConfig before CNI_ARGS before args.cni before the key itself; all of them are checked. */
+/** Reads the MAC. Precedence: runtimeConfig, CNI_ARGS, args.cni, then `mac`. All of them are checked. */
 export function readMac(
   values: NetConfValues,
   runtime: RuntimeValues,
@@ -68,7 +68,7 @@ export function readMac(
   return runtime.mac ?? extra ?? nested ?? values.mac
 }
 
-/** CNI_ARGS VLAN before vlan; QoS and protocol stand only beside one. */
+/** Reads the VLAN. CNI_ARGS VLAN takes precedence over `vlan`. QoS and protocol need a VLAN. */
 export function readVlan(values: NetConfValues, args: CallArgs, issues: ConfigIssue[]): WantedVf['vlan'] {
   const { VLAN } = args.extra
   const fromArgs = VLAN === undefined ? undefined : DIGITS.test(VLAN) ? Number(VLAN) : VLAN
@@ -92,7 +92,7 @@ export function readVlan(values: NetConfValues, args: CallArgs, issues: ConfigIs
   return vlan === undefined ? undefined : { vlan, vlanQoS, vlanProto }
 }
 
-/** The IPAM plugin; undefined for layer 2. Its name is a file name in CNI_PATH. */
+/** The name of the IPAM plugin, which is a file name in CNI_PATH; undefined for layer 2. */
 export function readIpamType(values: NetConfValues, issues: ConfigIssue[]): string | undefined {
   const type = valueAt(values.ipam, 'type')
   if (values.l2enable === true || type === undefined || type === '') {
@@ -112,7 +112,7 @@ export function readIpamType(values: NetConfValues, issues: ConfigIssue[]): stri
   return type
 }
 
-/** The attachments GC is told to keep; undefined when it is not told. */
+/** The attachments that GC must keep; undefined when the runtime sends no list. */
 export function readAttachments(values: NetConfValues): readonly KnownAttachment[] | undefined {
   const list = values['cni.dev/valid-attachments'] ?? values['cni.dev/attachments']
   return list?.map((attachment) => ({

@@ -23,7 +23,7 @@ const text = z.string('must be a string')
 const flag = z.boolean('must be true or false')
 const object = z.record(z.string(), z.unknown(), 'must be an object')
 
-/** A list as one check, whatever its length: of a list with many wrong entries one is as good as all. */
+/** Checks a list as a whole: if many entries are wrong, one message serves as well as a message for each. */
 const listOf = <Entry>(isEntry: (value: unknown) => value is Entry, error: string) =>
   z.custom<readonly Entry[]>((value) => Array.isArray(value) && value.every(isEntry), error)
 
@@ -32,7 +32,7 @@ const PciAddress = z.pipe(
   z.transform((value) => parsePciAddress(value) ?? value),
 )
 
-/** A MAC for one interface, lower case with colons. */
+/** A unicast MAC. The parsed value is lower case with colons. */
 export const Mac = z.pipe(
   text.check(
     z.refine((value) => parseMac(value) !== undefined, 'must be a MAC address like 02:00:00:00:00:01'),
@@ -56,7 +56,7 @@ const VlanProto = z.pipe(
   z.enum(['802.1q', '802.1ad'], 'must be "802.1q" or "802.1ad"'),
 )
 
-/** The Go sriov-cni knows a level above error. */
+/** The Go sriov-cni also has `panic`, a level above error. */
 const LogLevel = z.pipe(
   oneOf([...LOG_LEVELS, 'panic']),
   z.transform((level) => (level === 'panic' ? 'error' : level)),
@@ -68,10 +68,10 @@ const AbsolutePath = text.check(
 
 const Attachments = listOf(isJsonObject, 'must be a list of attachments')
 
-/** VLAN IDs 0 (untagged) to 4094, IEEE 802.1Q. Shared with CNI_ARGS. */
+/** A VLAN ID from 0 (untagged) to 4094 (IEEE 802.1Q). Also checks CNI_ARGS VLAN. */
 export const Vlan = whole(0, 4094)
 
-/** Every key of the network configuration with its rule; what needs two keys is in netconf-rules.ts. */
+/** Every key of the network configuration with its rule. Rules that involve two keys are in netconf-rules.ts. */
 export const NET_CONF_KEYS = {
   type: text,
   deviceID: PciAddress,
@@ -114,10 +114,10 @@ export const NET_CONF_KEYS = {
 
 type Keys = typeof NET_CONF_KEYS
 
-/** The keys of a configuration that are there and right, by their canonical name. */
+/** The valid values of a configuration, by the canonical name of their key. */
 export type NetConfValues = { readonly [Key in keyof Keys]?: z.output<Keys[Key]> }
 
-/** What is said of runtimeConfig (CNI conventions; NPWG device information specification). */
+/** The keys of runtimeConfig with their rules (CNI conventions; NPWG device information specification). */
 export const RUNTIME_KEYS = {
   mac: Mac,
   deviceID: PciAddress,

@@ -13,24 +13,24 @@ export const DEFAULT_LOG_LEVEL: LogLevel = 'warning'
 
 export type LogLevel = 'error' | 'warning' | 'info' | 'debug'
 
-/** A configuration, each key renamed once, here. */
+/** A network configuration. Keys are renamed from the user's spelling here and nowhere else. */
 export interface NetConf {
   readonly cniVersion: CniVersion
-  /** "" for Multus 1, which sends none. */
+  /** "" when the caller sends none, like Multus 1. */
   readonly name: string
-  /** What IPAM plugins read: stdin as it came, with a name where the caller sends none. */
+  /** What IPAM plugins read: stdin as received, with a name added when the caller sends none. */
   readonly text: string
   readonly device?: DeviceChoice
-  /** The pod's NUMA node, where the caller knows it. */
+  /** The pod's NUMA node, if the caller knows it. */
   readonly numaNode?: number
-  /** What the interface is called in the pod, where that is not CNI_IFNAME. */
+  /** The name of the interface in the pod, if it is not CNI_IFNAME. */
   readonly podIfName?: string
   readonly vf: WantedVf
   readonly netdev: WantedNetdev
   readonly dpdk?: WantedDpdk
-  /** Whether the VF is reset (function-level reset) on release. */
+  /** Whether release resets the VF (function-level reset). */
   readonly flr?: boolean
-  /** Where the device is to be described for the pod (NPWG device information specification). */
+  /** Path of the file that describes the device to the pod (NPWG device information specification). */
   readonly deviceInfoFile?: string
   readonly ipamType?: string
   readonly cniDir: string
@@ -41,14 +41,14 @@ export interface NetConf {
   readonly validAttachments?: readonly KnownAttachment[]
 }
 
-/** A configuration with what is to be said about it. Nothing is thrown: DEL goes on where ADD must refuse. */
+/** A configuration with its issues and warnings. Issues are not thrown, because DEL goes on where ADD must refuse. */
 export interface ParsedNetConf {
   readonly conf: NetConf
   readonly issues: readonly ConfigIssue[]
   readonly warnings: readonly string[]
 }
 
-/** What the process contract has already checked. */
+/** The parts of a configuration that readCall() has already checked. */
 export interface NetConfHeader {
   readonly cniVersion: CniVersion
   readonly name: string
@@ -63,17 +63,16 @@ const CONF_KEY_TABLE = keyTable(CONF_KEYS)
 const onOff = (value: 'on' | 'off' | undefined): boolean | undefined =>
   value === undefined ? undefined : value === 'on'
 
-/** The object without its undefined values, as exactOptionalPropertyTypes wants it. */
+/** The object without its undefined values, as exactOptionalPropertyTypes requires. */
 const present = <T extends object>(object: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
   Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>
   }
 
-/** So many keys, and keys so long, may be slips of a hand. */
+/** How many unknown keys, and of what length, are compared with the known ones. */
 const MAX_SLIPS = 20
 const MAX_SLIP_LENGTH = 64
 
-/** What is to be said of keys that are almost known ones. */
 const nearMisses = (unknown: readonly string[], known: readonly string[], prefix = ''): string[] =>
   unknown.slice(0, MAX_SLIPS).flatMap((key) => {
     if (key.length > MAX_SLIP_LENGTH) {
@@ -85,16 +84,16 @@ const nearMisses = (unknown: readonly string[], known: readonly string[], prefix
       : [`unknown key "${prefix}${key}" is ignored; did you mean "${prefix}${suggestion}"?`]
   })
 
-/** The network of callers that name none, for IPAM plugins, which keep their leases by it. */
+/** The network name for callers that send none. IPAM plugins keep their leases under it. */
 const NAME_FOR_IPAM = 'sriov'
 
-/** A configuration with a name behind all its keys: the last of a kind counts. One without `ipam` is read by nobody else. */
+/** Appends a name: the last duplicate of a key counts. Without `ipam` no other program reads the text. */
 function withName(text: string): string {
   const end = text.lastIndexOf('}')
   return /"ipam"/i.test(text) ? `${text.slice(0, end)},"name":"${NAME_FOR_IPAM}"${text.slice(end)}` : text
 }
 
-/** Reads the whole network configuration (docs/configuration.md): every issue, every warning, nothing thrown. */
+/** Reads the whole network configuration (docs/configuration.md). Collects every issue and warning; throws nothing. */
 export function parseNetConf({ cniVersion, name, text, object }: NetConfHeader, args: CallArgs): ParsedNetConf {
   const issues: ConfigIssue[] = []
   const { known, unknown } = foldKeys(object, CONF_KEY_TABLE)
@@ -147,7 +146,7 @@ export function parseNetConf({ cniVersion, name, text, object }: NetConfHeader, 
   return { conf, issues, warnings }
 }
 
-/** The configuration, or one error that names every problem. @throws PluginError kind `config` */
+/** The configuration, or one error that names every issue. @throws PluginError kind `config` */
 export function requireValid({ conf, issues }: ParsedNetConf): NetConf {
   if (issues.length > 0) {
     throw new PluginError({ kind: 'config', issues })

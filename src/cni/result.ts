@@ -3,7 +3,7 @@ import { tryParseCidr, tryParseIp } from '../netlink/ip.js'
 import { isJsonObject, type JsonObject, parseJsonObject, valueAt } from './json.js'
 import { type CniVersion, rankOf } from './version.js'
 
-/** An interface of a result; `mtu` in bytes. `sandbox` is the path of its network namespace. */
+/** An interface of a result. `mtu` is in bytes; `sandbox` is the path of its network namespace. */
 export interface ResultInterface {
   readonly name: string
   readonly mac?: string
@@ -19,7 +19,7 @@ export interface ResultIp {
   readonly interface?: number
 }
 
-/** A route of a result; the keys after `gw` are those of version 1.1.0. */
+/** A route of a result. Version 1.1.0 introduced the keys after `gw`. */
 export interface ResultRoute {
   readonly dst: string
   readonly gw?: string
@@ -30,7 +30,7 @@ export interface ResultRoute {
   readonly scope?: number
 }
 
-/** A result in the shape of CNI 1.1.0, whatever version comes in or goes out. */
+/** A result in the shape of CNI 1.1.0. Other versions are converted on input and output. */
 export interface CniResult {
   readonly interfaces: readonly ResultInterface[]
   readonly ips: readonly ResultIp[]
@@ -69,7 +69,7 @@ function ipOf(address: string, gateway: string | undefined, index: unknown): Res
   }
 }
 
-/** Versions 0.1.0 and 0.2.0: at most one address a family, its routes beside it. */
+/** Versions 0.1.0 and 0.2.0 have at most one address per family, with its routes beside it. */
 function readLegacy(object: JsonObject): Pick<CniResult, 'ips' | 'routes'> {
   const families = [valueAt(object, 'ip4'), valueAt(object, 'ip6')].filter(isJsonObject)
   return {
@@ -87,7 +87,7 @@ function requireAddresses(texts: readonly (string | undefined)[], parse: (text: 
   }
 }
 
-/** Reads a result of any version. Addresses are checked, routes too. @throws PluginError kind `address` */
+/** Reads a result of any version and checks its addresses and routes. @throws PluginError kind `address` */
 export function readResult(object: JsonObject): CniResult {
   const { ips, routes } =
     isJsonObject(valueAt(object, 'ip4')) || isJsonObject(valueAt(object, 'ip6'))
@@ -120,7 +120,7 @@ export function readResult(object: JsonObject): CniResult {
   return { interfaces, ips, routes, dns: isJsonObject(dns) ? dns : {} }
 }
 
-/** Reads what a plugin printed. @throws PluginError kinds `decode`, `address` */
+/** Parses what a plugin printed; `what` begins the decode error. @throws PluginError kinds `decode`, `address` */
 export const parseResult = (text: string, what: string): CniResult => readResult(parseJsonObject(text, what))
 
 function legacyFamily(result: CniResult, wantsIpv4: boolean): JsonObject | undefined {
@@ -139,7 +139,7 @@ const legacyRoute = ({ dst, gw }: ResultRoute): JsonObject => ({ dst, ...(gw !==
 
 const withoutNewKeys = ({ mtu: _mtu, pciID: _pciID, ...rest }: ResultInterface): JsonObject => rest
 
-/** The result as a caller of that version reads it (the specification's "Result" sections, 0.1.0 to 1.1.0). */
+/** The result in the form of a version (the specification's "Result" sections, 0.1.0 to 1.1.0). */
 export function resultDocument(result: CniResult, cniVersion: CniVersion): JsonObject {
   const hasDns = Object.keys(result.dns).length > 0
   const rank = rankOf(cniVersion)

@@ -2,13 +2,16 @@ import type { ConfigIssue } from '../errors.js'
 import { type PciAddress, parsePciAddress } from '../pci/address.js'
 import { type JsonObject, keyTable, shownJson } from './json.js'
 
-/** A PF by interface name or PCI address, and which of its VFs: all where `indexes` is absent. */
+/**
+ * A PF by interface name or PCI address, and the indexes of its VFs: ranges with both ends included, or all VFs when
+ * `indexes` is absent.
+ */
 export interface PfSelector {
   readonly pf: string
   readonly indexes?: readonly (readonly [from: number, to: number])[]
 }
 
-/** The device plugin's vocabulary (sriov-network-device-plugin, "Selectors"). A VF matches when it matches all given. */
+/** The vocabulary of the device plugin (sriov-network-device-plugin, "Selectors"). A VF must match every given list. */
 export interface Selectors {
   readonly pfNames?: readonly PfSelector[]
   readonly rootDevices?: readonly PfSelector[]
@@ -22,12 +25,12 @@ export interface Selectors {
 
 const HEX_ID = /^(?:0x)?([0-9a-f]{4})$/
 const RANGE = /^(\d{1,6})(?:-(\d{1,6}))?$/
-/** Nobody mends a hundred thousand names. */
+/** Limits on the unknown names in an error: how many, and how many characters of each. */
 const MAX_NAMES_SHOWN = 5
 const MAX_NAME_SHOWN = 64
 const LINK_TYPES = ['ether', 'infiniband']
 
-/** `0-3,5` as ranges, both ends included; undefined when it is none. */
+/** Parses `0-3,5` into ranges with both ends included; undefined when malformed. */
 function parseRanges(text: string): (readonly [number, number])[] | undefined {
   const ranges = text.split(',').map((part): readonly [number, number] | undefined => {
     const [, from, to = from] = RANGE.exec(part.trim()) ?? []
@@ -36,7 +39,7 @@ function parseRanges(text: string): (readonly [number, number])[] | undefined {
   return ranges.every((range) => range !== undefined) ? ranges : undefined
 }
 
-/** `ens1f0#0-3,5`; undefined when it is none. */
+/** Parses `ens1f0#0-3,5`; undefined when malformed. */
 function parsePfSelector(text: string, parsePf: (name: string) => string | undefined): PfSelector | undefined {
   const [name = '', list, ...more] = text.split('#')
   const pf = parsePf(name)
@@ -50,7 +53,7 @@ function parsePfSelector(text: string, parsePf: (name: string) => string | undef
 const nonEmpty = (text: string): string | undefined => (text === '' ? undefined : text)
 const hexId = (text: string): string | undefined => HEX_ID.exec(text.toLowerCase())?.[1]
 
-/** How each list is read, and what an entry of it looks like. */
+/** The parser for the entries of each list, and a description of a valid entry. */
 const LISTS: Readonly<Record<keyof Selectors, readonly [(text: string) => unknown, string]>> = {
   pfNames: [(text) => parsePfSelector(text, nonEmpty), 'a PF name like ens1f0 or ens1f0#0-3,5'],
   rootDevices: [(text) => parsePfSelector(text, parsePciAddress), 'the PCI address of a PF like 0000:01:00.0#0-3,5'],
@@ -73,11 +76,11 @@ function readList(key: keyof Selectors, value: unknown, issues: ConfigIssue[]): 
     })
     return undefined
   }
-  // The device plugin's: an empty list is no list.
+  // Like the device plugin, treat an empty list as absent.
   return parsed.length > 0 ? parsed : undefined
 }
 
-/** Reads `selectors`. A key that is not known is an error: ignored, it would select a wrong VF. */
+/** Reads `selectors`. An unknown key is an error: if ignored, it would select a wrong VF. */
 export function readSelectors(given: JsonObject, issues: ConfigIssue[]): Selectors {
   const selectors: Record<string, unknown> = {}
   const unknown: string[] = []

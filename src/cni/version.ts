@@ -1,24 +1,24 @@
 import { PluginError } from '../errors.js'
 
-/** Versions of the CNI specification that are spoken, oldest first. */
+/** The supported versions of the CNI specification, oldest first. */
 export const SUPPORTED_VERSIONS = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'] as const
 export type CniVersion = (typeof SUPPORTED_VERSIONS)[number]
 
-/** What VERSION reports as its own. */
+/** The version that VERSION reports as its own. */
 export const CURRENT_VERSION: CniVersion = '1.1.0'
 
-/** A configuration without cniVersion speaks this one (CNI specification). */
+/** The version of a configuration without cniVersion (CNI specification). */
 export const IMPLIED_VERSION: CniVersion = '0.1.0'
 
-/** Whether a version is spoken: compared as a string, like libcni does. */
+/** Whether a version is supported. Compares strings, like libcni. */
 export const isSupported = (version: string): version is CniVersion =>
   (SUPPORTED_VERSIONS as readonly string[]).includes(version)
 
-/** Position in the list of versions: larger is newer. */
+/** The position in SUPPORTED_VERSIONS; a larger one is newer. */
 export const rankOf = (version: CniVersion): number => SUPPORTED_VERSIONS.indexOf(version)
 
 /**
- * The numbers of `major.minor.micro`, as libcni reads them before CHECK, GC and STATUS.
+ * The numbers of `major.minor.micro`, as libcni reads them before CHECK, GC and STATUS. Absent parts are 0.
  * @throws PluginError kind `decode`
  */
 export function parseVersion(version: string): readonly [number, number, number] {
@@ -42,7 +42,7 @@ export function parseVersion(version: string): readonly [number, number, number]
   return [numbers[0] ?? 0, numbers[1] ?? 0, numbers[2] ?? 0]
 }
 
-/** Whether `left` is `right` or newer. @throws PluginError kind `decode` */
+/** Whether `left` equals `right` or is newer. @throws PluginError kind `decode` */
 export function isAtLeast(left: string, right: string): boolean {
   const a = parseVersion(left)
   const b = parseVersion(right)
@@ -54,7 +54,7 @@ export function isAtLeast(left: string, right: string): boolean {
   return true
 }
 
-/** @throws PluginError kind `version` naming what is spoken. */
+/** Requires a supported version. @throws PluginError kind `version`, which names the supported ones */
 export function requireSupported(version: string): CniVersion {
   if (!isSupported(version)) {
     throw new PluginError({

@@ -16,7 +16,7 @@ import { withLockedAttachment } from '../state/locked-attachment.js'
 const isRepeated = ({ environment }: CallArgs): boolean => environment[REPEATED_VARIABLE] === '1'
 
 /**
- * Makes sure that this attachment is new. An intent under its name is of a killed ADD and is undone.
+ * Makes sure that this attachment is new. Undoes what a killed ADD or a dead pod left under its name.
  * @throws PluginError kinds `alreadyAttached`, `state`, `release`
  */
 async function requireNewAttachment(host: HostWithState, args: CallArgs): Promise<void> {

@@ -22,7 +22,6 @@ import { loadAttachment } from '../state/attachments.js'
 import type { HostWithState } from '../state/folder.js'
 import type { AttachmentRecord, Phase } from '../state/record.js'
 
-/** What of the PF's settings is not as it was set. */
 async function vfDifferences(host: HostWithState, record: AttachmentRecord): Promise<string[]> {
   if (!record.pf) {
     return []
@@ -49,16 +48,18 @@ function driverDifferences({ files }: HostWithState, { deviceId, dpdk, driver: o
   return driver === '' || now === driver ? [] : [`its driver is ${now ?? 'none'}, not ${driver}`]
 }
 
-/** What the pod's interface should be: as the result has it, and as the configuration asked. */
+/** What the pod's interface should be, by the result of its ADD and by the configuration. */
 interface Expected {
   readonly deviceId: PciAddress
-  /** In the pod. */
+  /** Its name in the pod. */
   readonly ifName: string
   readonly result: CniResult
   readonly wanted: WantedNetdev
 }
 
-/** What the runtime was told counts; before CNI 1.1.0 that has no MTU, which the record has. */
+/**
+ * The result that the runtime passes takes precedence. Before CNI 1.1.0 it has no MTU; that is taken from the record.
+ */
 function expectedResult(recorded: CniResult, told: CniResult | undefined): CniResult {
   return told
     ? {
@@ -71,7 +72,6 @@ function expectedResult(recorded: CniResult, told: CniResult | undefined): CniRe
     : recorded
 }
 
-/** Promiscuous and all-multicast mode, where the configuration asks for one or the other. */
 function flagDifferences({ isPromisc, isAllmulti }: Link, { promisc, allmulti }: WantedNetdev): string[] {
   const flags = [
     ['promisc', promisc, isPromisc],
@@ -82,7 +82,6 @@ function flagDifferences({ isPromisc, isAllmulti }: Link, { promisc, allmulti }:
   )
 }
 
-/** What of the interface in the pod is not as the result of its ADD says. */
 async function podDifferences(
   host: HostWithState,
   { deviceId, ifName, result, wanted }: Expected,
@@ -99,7 +98,11 @@ async function podDifferences(
     }
     const expected = result.interfaces.find(({ name }) => name === ifName)
     const addresses = await addressesOf(rtnl, link.index)
-    const missing = result.ips.flatMap(({ address }) => {
+    // A later plugin of the list may have added addresses to other interfaces.
+    const own = result.ips.filter(
+      (ip) => ip.interface === undefined || result.interfaces[ip.interface]?.name === ifName,
+    )
+    const missing = own.flatMap(({ address }) => {
       const { bytes, prefixLength } = parseCidr(address)
       const found = addresses.find((one) => one.bytes.equals(bytes) && one.prefixLength === prefixLength)
       if (!found) {
@@ -123,7 +126,7 @@ async function podDifferences(
   }
 }
 
-/** Why an attachment that is recorded is none to check. */
+/** Why a recorded attachment cannot be checked, by its phase. */
 const UNFINISHED: Readonly<Record<Phase, string>> = {
   intent: 'its ADD did not finish',
   attached: '',
@@ -144,7 +147,7 @@ export async function check(host: HostWithState, args: CallArgs, parsed: ParsedN
     throw new PluginError({ kind: 'mismatch', differences: [problem] })
   }
   const { record } = read
-  // Routes are not looked at: Multus may have removed a default route.
+  // Routes are not compared: Multus may have removed a default route.
   const result = expectedResult(readResult(record.result ?? {}), conf.prevResult && readResult(conf.prevResult))
   const expected: Expected = {
     deviceId: record.deviceId,
@@ -153,7 +156,7 @@ export async function check(host: HostWithState, args: CallArgs, parsed: ParsedN
     wanted: record.wanted.netdev,
   }
   const differences = [
-    // A VF for DPDK has no interface there, whichever plugin attached it.
+    // A VF for DPDK has no interface in the pod, whichever plugin attached it.
     ...(record.dpdk || record.original.netdev.name === '' ? [] : await podDifferences(host, expected, pod)),
     ...(await vfDifferences(host, record)),
     ...driverDifferences(host, record),

@@ -82,7 +82,12 @@ export async function del(host: HostWithState, args: CallArgs, { conf, issues }:
     netnsPaths: args.netnsPath === '' ? [] : [args.netnsPath],
   })
   if (read?.kind === 'record') {
-    await withLockedAttachment(host, args, (record, lock) => releaseAttachment(host, record, optionsFor(record, lock)))
+    await withLockedAttachment(
+      host,
+      args,
+      (record, lock) => releaseAttachment(host, record, { ...optionsFor(record, lock), isOnDisk: true }),
+      read.record,
+    )
     return true
   }
   const isNewer = read?.kind === 'foreign' && read.of === 'version'

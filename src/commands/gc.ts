@@ -14,14 +14,14 @@ import { withFreeAttachment, withLockedAttachment } from '../state/locked-attach
 import { markedVfs } from '../state/marks.js'
 import type { AttachmentRecord } from '../state/record.js'
 
-/** Whether the runtime says that an attachment is valid; undefined when it says nothing about it. */
+/** Whether the runtime lists an attachment as valid. Undefined when it says nothing about it. */
 function isValid({ name, validAttachments }: NetConf, record: AttachmentRecord): boolean | undefined {
   return record.network === name ? validAttachments?.some((known) => isSameFile(known, record)) : undefined
 }
 
 /**
- * How to free the lease of an attachment. The Go sriov-cni kept of `ipam` the type alone: this call's configuration has
- * the rest, where it is of the same network.
+ * How to free the lease of an attachment. The Go sriov-cni recorded only the type of `ipam`. This call's configuration
+ * has the rest, if it is for the same network.
  */
 function leaseOf(
   { environment }: CallArgs,
@@ -34,7 +34,7 @@ function leaseOf(
   }
   const { CNI_PATH } = environment
   const attachment = { ...ipam.environment, ...(CNI_PATH !== undefined && { CNI_PATH }) }
-  // In the version of the record: the plugin that gave the lease need not speak that of GC.
+  // Keep the CNI version of the record: the plugin that gave the lease need not support that of the GC call.
   const stdin = JSON.stringify({
     ...parseJsonObject(ipam.stdin, 'the record'),
     ipam: valueAt(parseJsonObject(text, 'stdin'), 'ipam'),
@@ -49,31 +49,31 @@ async function collectAttachment(
   found: AttachmentRecord,
 ): Promise<void> {
   const { name } = conf
-  // An intent is of an ADD that nobody had an answer to: no runtime can mean it.
+  // An intent belongs to an ADD that never returned a result: no runtime can mean it.
   if (found.phase !== 'intent' && isValid(conf, found)) {
     return
   }
   if (isUnfinished(host, found)) {
-    // While the VF is locked the call is not dead: it is at work.
+    // A call that holds the lock of the VF is alive and at work: leave it alone.
     return withFreeAttachment(host, found, async (record, lock) => {
       if (isUnfinished(host, record)) {
-        await releaseAttachment(host, record, { ...leaseOf(args, conf, record), lock })
+        await releaseAttachment(host, record, { ...leaseOf(args, conf, record), lock, isOnDisk: true })
       }
     })
   }
   const isGarbage = async (record: AttachmentRecord): Promise<boolean> =>
     record.network === name && !(isValid(conf, record) ?? (await awaitTenancy(host, record)) === 'used')
   if (await isGarbage(found)) {
-    // Asked again under the lock: an ADD of the same name may have come meanwhile.
+    // Ask again under the lock: an ADD of the same name may have come meanwhile.
     await withLockedAttachment(host, found, async (record, lock) => {
       if (await isGarbage(record)) {
-        await releaseAttachment(host, record, { ...leaseOf(args, conf, record), lock })
+        await releaseAttachment(host, record, { ...leaseOf(args, conf, record), lock, isOnDisk: true })
       }
     })
   }
 }
 
-/** The IPAM plugin's own GC. Without a list it would take every lease for garbage. */
+/** Runs the GC of the IPAM plugin. Only with a list: without one, the plugin would free every lease. */
 async function collectLeases(host: HostWithState, { environment }: CallArgs, conf: NetConf): Promise<void> {
   const { ipamType, text, validAttachments } = conf
   if (ipamType !== undefined && validAttachments) {
@@ -82,9 +82,9 @@ async function collectLeases(host: HostWithState, { environment }: CallArgs, con
 }
 
 /**
- * GC: releases the attachments of this network that the runtime does not know any more; without a list, those whose
- * pod is provably dead. Repairs, whatever the network: what calls that died and another boot have left, VFs whose
- * record is lost, marks of nobody.
+ * GC: releases the attachments of this network that the runtime no longer knows. Without a list, it releases those
+ * whose pod is provably dead. In every network it repairs what dead calls and an earlier boot left: unfinished
+ * attachments, VFs whose record is lost, and marks of dead pods.
  * @throws PluginError kind `release` naming what could not be given back, after trying all
  */
 export async function gc(host: HostWithState, args: CallArgs, { conf }: ParsedNetConf): Promise<void> {

@@ -12,15 +12,15 @@ import { del } from './del.js'
 import { gc } from './gc.js'
 import { status } from './status.js'
 
-/** The world of one call: its log goes where its configuration says. */
+/** Makes the host of one call: its log goes where the call's configuration says. */
 export type HostOf = (verb: Verb, args: CallArgs, conf: NetConf) => Host
 
-/** A container runtime's path to the namespace of a process; after its end another process may have its number. */
+/** A container runtime's path to the namespace of a process. After that process ends, another may have its number. */
 const OF_A_PROCESS = /^\/proc\/\d+\//
 
 const isTrue = (text: string | undefined): boolean => ['1', 't', 'true'].includes((text ?? '').toLowerCase())
 
-/** What is wrong with a namespace that is our own, unless CNI_NETNS_OVERRIDE allows it. */
+/** Returns an error when the namespace is our own, unless CNI_NETNS_OVERRIDE allows that. */
 function ownNetnsProblem({ kernel }: Host, { environment }: CallArgs, netns: Netns): PluginError | undefined {
   const own = kernel.ownNetns()
   const isOwn = isSameNetns(own.id, netns.id)
@@ -43,7 +43,7 @@ async function withNetns<T>(host: Host, { netnsPath }: CallArgs, work: (netns: N
   }
 }
 
-/** DEL does without a namespace; what is wrong with one that is our own. */
+/** DEL works without a namespace. Returns an error only for one that is our own. */
 function netnsProblemOfDel(host: Host, args: CallArgs): PluginError | undefined {
   if (args.netnsPath === '') {
     return undefined
@@ -62,7 +62,7 @@ function netnsProblemOfDel(host: Host, args: CallArgs): PluginError | undefined 
   }
 }
 
-/** The five verbs over a world: what cni/dispatch.ts calls. */
+/** The handlers of the five verbs, which cni/dispatch.ts calls. */
 export function handlers(hostOf: HostOf): Readonly<Record<Verb, Handler>> {
   const on =
     (work: (host: HostWithState, call: Call) => Promise<object | undefined>): Handler =>

@@ -14,11 +14,11 @@ function folderProblem(files: FilePort, folder: string): string | undefined {
   }
 }
 
-/** Claims and locks are in the folder of the node, wherever the records are. */
+/** Claims and locks are always in the folder of the node, wherever the records are. */
 const stateFolderProblem = ({ files, path }: StateFolder): string | undefined =>
   folderProblem(files, path) ?? (path === NODE_FOLDER ? undefined : folderProblem(files, NODE_FOLDER))
 
-/** A PF that a pod has as a whole is not on the host, and that is no problem. */
+/** A whole PF is not checked: it leaves the host while a pod has it, and that is no problem. */
 function deviceProblem(files: FilePort, { device }: NetConf): string | undefined {
   if (device?.by === 'address' && !deviceExists(files, device.address)) {
     return `deviceID: there is no PCI device ${device.address} on this node`
@@ -29,8 +29,8 @@ function deviceProblem(files: FilePort, { device }: NetConf): string | undefined
 }
 
 /**
- * STATUS: whether an ADD could be served: the state folder is writable, the configured device is there. That all VFs
- * are taken is no error: any error here makes the node NotReady.
+ * STATUS: checks whether an ADD could be served: the state folder is writable, and the configured device is there. It
+ * is no error when all VFs are taken, because any error here makes the node NotReady.
  * @throws PluginError kind `notReady`
  */
 export async function status({ files, state }: HostWithState, _args: CallArgs, { conf }: ParsedNetConf): Promise<void> {

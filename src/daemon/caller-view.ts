@@ -2,7 +2,7 @@ import { readCall } from '../cni/call.js'
 import type { OtherView } from '../host/other-view.js'
 import type { Request } from './protocol.js'
 
-/** The state folder that a request names; undefined where the request is no call that uses one. */
+/** The state folder that a request names; undefined when the request is not a call that uses one. */
 function stateFolderOf({ environment, stdin }: Request): string | undefined {
   try {
     return readCall(environment.CNI_COMMAND ?? '', environment, () => stdin).parsed.conf.cniDir
@@ -12,9 +12,9 @@ function stateFolderOf({ environment, stdin }: Request): string | undefined {
 }
 
 /**
- * Whether a call finds the same files here as where it was made: its IPAM plugins and its state. Multus in its container
- * makes calls from another mount namespace, below the root of the host; a plugin in a container with a root of its own
- * has other files under the same names.
+ * Whether a call sees the same files here as its caller does: its IPAM plugins and its state. Multus in its container
+ * makes calls from another mount namespace, below the root of the host. A plugin in a container with its own root has
+ * other files under the same names.
  */
 export function seesSameFiles(view: OtherView, request: Request): boolean {
   if (view.isOurs()) {

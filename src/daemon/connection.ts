@@ -3,20 +3,21 @@ import type { ClockPort } from '../host/ports.js'
 import type { PassedDescriptor, PeerSocket } from '../host/unix-sockets.js'
 import { REQUEST_HEADER_BYTES, requestStart } from './protocol.js'
 
-/** More than nearly every request has. */
+/** Larger than nearly every request. */
 const FIRST_BYTES = 16 * 1024
 
-/** What a connection brought. */
+/** What a connection brought: a request frame, or the reason for refusing it. */
 export type ReadFrame =
   | { readonly kind: 'refused'; readonly problem: string }
   | { readonly kind: 'frame'; readonly frame: Buffer }
 
+/** The limits of a read, and what happens on the way. */
 export interface ReadOptions {
   readonly clock: Pick<ClockPort, 'nowMs'>
   readonly timeoutMs: number
-  /** Asked once for the bytes of the frame, before memory is taken for them. */
+  /** Asked once, with the length of the frame, before memory is allocated for it. */
   readonly hasRoom: (bytes: number) => boolean
-  /** Takes charge of the descriptor that comes with the first byte. */
+  /** Takes ownership of the descriptor that comes with the first byte. */
   readonly onDescriptor: (passed: PassedDescriptor) => void
 }
 
@@ -31,7 +32,7 @@ function withLength(buffer: Buffer, count: number, length: number): Buffer {
   return larger
 }
 
-/** Reads one request frame, neither more nor longer than allowed. @throws PluginError kind `kernel` */
+/** Reads exactly one request frame within its size limit. @throws PluginError kind `kernel` */
 export async function readFrame(socket: PeerSocket, options: ReadOptions): Promise<ReadFrame> {
   const deadline = options.clock.nowMs() + options.timeoutMs
   let buffer: Buffer = Buffer.allocUnsafe(FIRST_BYTES)
@@ -65,7 +66,7 @@ export async function readFrame(socket: PeerSocket, options: ReadOptions): Promi
       }
       isCounted = true
       if (count === start.length) {
-        // Decoding would change it. The launcher carries it out by itself then, and the call is refused with a reason.
+        // Decoding would change the bytes. The launcher then runs the call itself, which refuses it with a reason.
         if (!isUtf8(buffer.subarray(REQUEST_HEADER_BYTES, count))) {
           return refused('is not UTF-8')
         }
@@ -76,7 +77,10 @@ export async function readFrame(socket: PeerSocket, options: ReadOptions): Promi
   }
 }
 
-/** Writes a whole frame; false when the peer does not take it in time. @throws PluginError kind `kernel` when the peer is gone */
+/**
+ * Writes a whole frame; false when the peer does not take it in time.
+ * @throws PluginError kind `kernel` when the peer is gone
+ */
 export async function sendFrame(
   socket: PeerSocket,
   frame: Buffer,

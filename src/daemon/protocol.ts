@@ -9,14 +9,15 @@ import type { NetnsId } from '../host/ports.js'
  * network namespace (u64 each); the environment, each string with its NUL; stdin up to the end. The first byte may
  * carry one descriptor (SCM_RIGHTS): the namespace behind CNI_NETNS.
  *
- * Answer: magic, version, length of the frame, kind (u32 each). An acknowledgement: the request is complete and is now
- * carried out. A result: exit code and length of stdout (u32 each), stdout, stderr up to the end. Whoever does not want
- * a request closes the connection; the launcher then carries it out without a resident process.
+ * Answer: magic, version, length of the frame, kind (u32 each). An acknowledgement says that the request is complete
+ * and is now carried out. A result has the exit code and the length of stdout (u32 each), stdout, and stderr up to the
+ * end. A process that does not want a request closes the connection; the launcher then carries the request out without
+ * a resident process.
  */
 export const PROTOCOL_MAGIC = 0x31495253
 export const PROTOCOL_VERSION = 1
 export const REQUEST_HEADER_BYTES = 32
-/** A configuration has some kilobytes; GC's list of attachments, a hundred bytes for each. */
+/** A configuration has a few kilobytes; the attachment list of GC, a hundred bytes for each attachment. */
 export const MAX_REQUEST_BYTES = 1024 * 1024
 export const ANSWER_HEADER_BYTES = 16
 export const RESULT_HEADER_BYTES = 24
@@ -24,10 +25,10 @@ export const MAX_ANSWER_BYTES = 64 * 1024 * 1024
 export const ANSWER_ACK = 1
 export const ANSWER_RESULT = 2
 
-/** Where the resident process listens. */
+/** The socket path of the resident process. */
 export const RESIDENT_SOCKET = '/run/sriov-cni/daemon.sock'
 
-/** One call, as a process of its own would get it. */
+/** One call, as a process of its own would receive it. */
 export interface Request {
   /** The network namespace of the caller. */
   readonly callerNetns: NetnsId
@@ -35,14 +36,14 @@ export interface Request {
   readonly stdin: string
 }
 
-/** What a process of its own would leave. */
+/** The outcome that a process of its own would have. */
 export interface Result {
   readonly exitCode: number
   readonly stdout: string
   readonly stderr: string
 }
 
-/** What the beginning of a request says: it is none, more bytes are needed to tell, or the length of its frame. */
+/** What the first bytes show: not a request, too few bytes to tell, or the length of the frame. */
 export type FrameStart =
   | { readonly kind: 'refused'; readonly problem: string }
   | { readonly kind: 'incomplete' }
@@ -50,7 +51,7 @@ export type FrameStart =
 
 const refused = (problem: string): FrameStart => ({ kind: 'refused', problem })
 
-/** Judges the bytes that have come so far: as soon as they cannot become a request they are refused. */
+/** Judges the bytes that have come so far. They are refused as soon as they cannot become a request. */
 export function requestStart(bytes: Buffer): FrameStart {
   if (bytes.length >= 4 && bytes.readUInt32LE(0) !== PROTOCOL_MAGIC) {
     return refused('is no request')
@@ -70,7 +71,7 @@ export function requestStart(bytes: Buffer): FrameStart {
     : { kind: 'frame', length }
 }
 
-/** As getenv(3) sees it: the first of a name counts, what has no name or no value is not there. */
+/** Parses like getenv(3): the first of several equal names counts; a string without name or "=" is ignored. */
 function parseEnvironment(block: Buffer): Environment {
   const variables = new Map<string, string>()
   for (const text of block.toString('utf8').split('\0')) {
@@ -92,7 +93,7 @@ export function decodeRequest(frame: Buffer): Request {
   }
 }
 
-/** What the launcher sends. */
+/** Encodes a request, as the launcher sends it. */
 export function encodeRequest({ callerNetns, environment, stdin }: Request): Buffer {
   const variables = Object.entries(environment).flatMap(([name, value]) =>
     value === undefined ? [] : [`${name}=${value}\0`],
@@ -117,10 +118,10 @@ function writeAnswerHeader(frame: Buffer, kind: number): Buffer {
   return frame
 }
 
-/** The request is complete and is now carried out. */
+/** Says that the request is complete and is now carried out. */
 export const ACKNOWLEDGEMENT = writeAnswerHeader(Buffer.alloc(ANSWER_HEADER_BYTES), ANSWER_ACK)
 
-/** The outcome of a call. Of stderr, only as much as a frame has room for. */
+/** Encodes the outcome of a call. Stderr is cut to the room that is left in the frame. */
 export function encodeResult({ exitCode, stdout, stderr }: Result): Buffer {
   const stdoutBytes = Buffer.byteLength(stdout)
   const stderrText = Buffer.from(stderr)
@@ -138,7 +139,7 @@ export function encodeResult({ exitCode, stdout, stderr }: Result): Buffer {
 /** An answer frame, as the launcher reads it. */
 export type Answer = { readonly kind: 'acknowledgement' } | ({ readonly kind: 'result' } & Result)
 
-/** Reads the first answer of some bytes; undefined while it is not whole. @throws RangeError when it is none */
+/** Reads the first answer in `bytes`; undefined while it is incomplete. @throws RangeError when it is not an answer */
 export function decodeAnswer(bytes: Buffer): { readonly answer: Answer; readonly rest: Buffer } | undefined {
   if (bytes.length < ANSWER_HEADER_BYTES) {
     return undefined

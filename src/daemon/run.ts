@@ -15,25 +15,25 @@ import { RESIDENT_SOCKET } from './protocol.js'
 import { serveCall } from './serve-call.js'
 import { startServer } from './server.js'
 
-/** Threads that wait for the kernel: netlink takes one change at a time, but a driver may keep a thread for a minute. */
+/** Threads that wait for the kernel. Netlink takes one change at a time; a driver may keep a thread for a minute. */
 const THREADS = 32
 
-/** Calls under way may end in this time after a signal. Those that do not are undone by whoever meets them next. */
+/** How long calls under way may take after a signal. The next call that meets an unfinished one undoes it. */
 const DRAIN_TIMEOUT_MS = 60_000
 
-/** How often it is looked whether there is a reason to end: an upgrade, or a socket that nobody finds any more. */
+/** How often to look for a reason to stop: an upgrade, or a socket that nobody finds any more. */
 const CHECK_MS = 2_000
 
-/** As a runtime starts its plugins; IPAM plugins inherit it. */
+/** The umask that a runtime gives its plugins. IPAM plugins inherit it. */
 const UMASK = 0o022
 
-/** Drivers that do not return from so many writes hold half of the places for them: a new process has all of its threads. */
+/** This process ends at so many blocked writes: they hold half of the places. A new process has all its threads. */
 const MAX_ABANDONED_WRITES = 4
 
-/** What ps and messages about locks call this process: at most 15 bytes. */
+/** The name of this process in ps and in messages about locks: at most 15 bytes. */
 const TITLE = 'sriov-daemon'
 
-/** How the operator started the resident process. */
+/** The operator's options for the resident process. */
 export interface DaemonOptions {
   readonly socketPath?: string
   readonly logLevel?: LogLevelName
@@ -42,7 +42,7 @@ export interface DaemonOptions {
 
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/'
 
-/** Whether an upgrade, or the removal of the plugin, has replaced the release that runs from a folder. */
+/** Returns a check whether an upgrade, or the removal of the plugin, has replaced the release in `folder`. */
 function releaseWatch(files: FilePort, folder: string): () => boolean {
   const link = `${folderOf(folder)}/current`
   const own = folder.slice(folder.lastIndexOf('/') + 1)
@@ -50,7 +50,7 @@ function releaseWatch(files: FilePort, folder: string): () => boolean {
   return isCurrent() ? () => !isCurrent() : () => false
 }
 
-/** Waits for a reason to stop, which is looked for now and then. */
+/** Waits for a signal, or for a reason from `findReason`, which is asked every CHECK_MS. */
 const untilStopped = (findReason: () => string | undefined): Promise<string> =>
   new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
@@ -81,8 +81,8 @@ function serveAt(addon: Addon, socketPath: string, log: Log) {
 }
 
 /**
- * The resident process: carries out the calls that launchers hand to it, until a signal or an upgrade ends it. `folder`
- * is that of the release, with the addon. Returns the exit code.
+ * Runs the resident process: carries out the calls that launchers hand to it, until a signal or an upgrade ends it.
+ * `folder` is the folder of the release, with the addon. Returns the exit code.
  */
 export async function runDaemon(
   folder: string,
@@ -90,7 +90,7 @@ export async function runDaemon(
 ): Promise<number> {
   // Absent files are normal; a stack trace for each is expensive.
   Error.stackTraceLimit = 0
-  // libuv reads it when it first needs a thread, which is later.
+  // libuv reads this when it needs its first thread, which is later.
   process.env.UV_THREADPOOL_SIZE = String(THREADS)
   process.umask(UMASK)
   process.chdir('/')
@@ -130,6 +130,6 @@ export async function runDaemon(
   log[unfinished > 0 ? 'warning' : 'info']('stopped', { unfinished })
   lock.release()
   manager.close()
-  // Node.js would wait for the threads that its drivers hold.
+  // Without this, Node.js would wait for the threads that drivers hold.
   return abandonedWrites() > 0 ? addon.exitNow(1) : 0
 }

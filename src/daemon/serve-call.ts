@@ -6,13 +6,13 @@ import { residentHost } from '../host/resident.js'
 import type { Result } from './protocol.js'
 import type { Accepted } from './server.js'
 
-/** A call's log: to its file, or to its stderr. */
+/** Opens the log of a call: its file, or its stderr. */
 export type OpenCallLog = (
   file: string | undefined,
   stderr: { write(text: string): void },
 ) => { readonly write: WriteLine; close(): void }
 
-/** Carries out a call as a process of its own would, but into buffers. */
+/** Carries out a call as a process of its own would, but writes to buffers. */
 export async function serveCall(
   { request: { environment, stdin }, netnsFd, isGone, isAlone }: Accepted,
   { addon, openCallLog }: { readonly addon: Addon; readonly openCallLog: OpenCallLog },

@@ -8,19 +8,19 @@ import { readFrame, sendFrame } from './connection.js'
 import { ACKNOWLEDGEMENT, decodeRequest, encodeResult, type Request, type Result } from './protocol.js'
 import { throttled } from './throttle.js'
 
-/** A launcher sends a request, and takes its answer, in microseconds. */
+/** A launcher sends its request and takes its answer within microseconds. */
 const PEER_TIMEOUT_MS = 10_000
 
-/** Calls at once; others wait in the backlog, where the launcher does not wait long. */
+/** Limit on concurrent calls. Others wait in the backlog, where the launcher does not wait long. */
 const MAX_CONNECTIONS = 256
 
-/** All requests under way together. Parsed, the worst of them take thirty times as much of a heap that is small. */
+/** Limit on the bytes of all requests under way. The worst take thirty times as much, parsed, of a small heap. */
 const MAX_REQUESTS_BYTES = 2 * 1024 * 1024
 
-/** When descriptors are short, some calls may end meanwhile. */
+/** Pause when descriptors run out: some calls may end meanwhile. */
 const ACCEPT_PAUSE_MS = 100
 
-/** A request that was accepted, and whoever made it. */
+/** An accepted request, and its caller. */
 export interface Accepted {
   readonly request: Request
   readonly netnsFd?: number
@@ -30,27 +30,27 @@ export interface Accepted {
   isAlone(): boolean
 }
 
+/** What a server needs. */
 export interface ServerOptions {
   readonly listener: Listener
-  /** Carries a call out. */
   readonly serve: (accepted: Accepted) => Promise<Result>
-  /** Beside root's, the calls of this user are accepted. */
+  /** The calls of this user are accepted, and root's. */
   readonly ownUid: number
-  /** Calls from another network namespace are for a process there: interfaces are looked for where the caller is. */
+  /** Calls from another network namespace need a process there: interfaces are looked up where the caller is. */
   readonly ownNetns: NetnsId
   readonly clock: ClockPort
   readonly log: Log
-  /** How long a peer may take to send its request, and to take its answer; 10 s. */
+  /** How long a peer may take to send its request, and again to take its answer; 10 s by default. */
   readonly peerTimeoutMs?: number
 }
 
-/** A server that takes calls. */
+/** A running server. */
 export interface Server {
-  /** Takes no more calls and waits for the end of those under way; how many there are after that time. */
+  /** Takes no more calls and waits for those under way. Returns how many are left after `timeoutMs`. */
   drain(timeoutMs: number): Promise<number>
 }
 
-/** Takes calls from launchers, side by side. */
+/** Starts to take calls from launchers and serves them concurrently. */
 export function startServer(options: ServerOptions): Server {
   const { listener, serve, ownUid, ownNetns, clock, log, peerTimeoutMs: timeoutMs = PEER_TIMEOUT_MS } = options
   const warn = throttled(log.warning, clock)
@@ -61,7 +61,7 @@ export function startServer(options: ServerOptions): Server {
   let watching: Watch | undefined
   let onIdle: (() => void) | undefined
 
-  /** A call answers with its errors. What it throws is a fault of ours, which a process of its own may not have. */
+  /** A call reports its own errors. An exception is a bug of this process, which a process of its own may not have. */
   async function serveOrReport(accepted: Accepted): Promise<Result> {
     try {
       return await serve(accepted)
@@ -80,7 +80,7 @@ export function startServer(options: ServerOptions): Server {
       inform('a call that sees other files was left to a process of its own', { peer: socket.pid })
       return
     }
-    // Fails when the launcher has gone: then it does the call itself.
+    // Fails when the launcher has hung up: it then runs the call itself.
     if (isDraining || !(await sendFrame(socket, ACKNOWLEDGEMENT, { clock, timeoutMs }))) {
       return
     }
@@ -175,7 +175,7 @@ export function startServer(options: ServerOptions): Server {
     async drain(timeoutMs) {
       isDraining = true
       pause()
-      // With its path: launchers that come now do without us at once.
+      // This also removes the path, so that new launchers do without us at once.
       listener.close()
       if (connections > 0) {
         await new Promise<void>((resolve) => {

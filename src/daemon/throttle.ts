@@ -3,8 +3,8 @@ import type { ClockPort, Log } from '../host/ports.js'
 const INTERVAL_MS = 10_000
 
 /**
- * A line of a log for what a peer can make happen any number of times: written once in ten seconds for each sentence,
- * with the number of times it was left out in between.
+ * Wraps a log function for events that a peer can cause any number of times. Each sentence is written once in ten
+ * seconds, with the number of lines that were left out in between.
  */
 export function throttled(log: Log['info'], clock: Pick<ClockPort, 'nowMs'>): Log['info'] {
   const said = new Map<string, { atMs: number; leftOut: number }>()

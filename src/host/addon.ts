@@ -3,15 +3,15 @@ import { join } from 'node:path'
 import { PluginError } from '../errors.js'
 import { errnoName } from './errno.js'
 
-/** What only the addon can look into. */
+/** An opaque handle of the addon. */
 export type Watcher = { readonly watcher: unique symbol }
 
-/** The functions of native/glue.c and native/glue/. A number below zero is a negative errno. */
+/** The functions of native/glue.c and native/glue/. A negative number is a negative errno. */
 export interface Addon {
   openRouteSocket(netnsFd: number): number
   sendFrame(netnsFd: number, interfaceIndex: number, bytes: Buffer): number
   writeFileInNetns(netnsFd: number, path: string, bytes: Buffer): number
-  /** ENOTTY for what is no network namespace. */
+  /** -ENOTTY when the path is not a network namespace. */
   openNetns(path: string): [fd: number, device: string, inode: string] | number
   tryLock(fd: number): number
   releaseLock(fd: number): number
@@ -23,34 +23,32 @@ export interface Addon {
     keptFd: number,
     flags: number,
   ): [pid: number, stdoutFd: number, stderrFd: number, stdinFd: number] | number
-  /** A descriptor that is readable once the process has ended. */
+  /** Returns a descriptor that becomes readable when the process ends. */
   openChild(pid: number): number
   waitChild(pid: number, timeoutMs: number): number
   exitNow(code: number): never
-  /**
-   * On a thread: sends a datagram, where there are bytes, and receives all that come for it, one behind the other.
-   */
+  /** On a thread: sends a datagram unless `bytes` is empty, then returns all its answers, concatenated. */
   exchangeRoute(fd: number, bytes: Buffer, timeoutMs: number): Promise<Buffer | number>
-  /** The same without a thread. */
+  /** Does what `exchangeRoute` does, on the calling thread. */
   exchangeRouteNow(fd: number, bytes: Buffer, timeoutMs: number): Buffer | number
-  /** On a thread: the bus address that the driver of an interface tells ethtool; any socket of its namespace serves. */
+  /** On a thread: the bus address that an interface's driver reports to ethtool. Any socket of its namespace serves. */
   busInfo(socketFd: number, interfaceName: string): Promise<string | number>
   readText(path: string): string | number
   readLink(path: string): string | number
   readFolder(path: string): string[] | number
-  /** 0 when something is there, even a link that leads nowhere. */
+  /** 0 when something is there, even a dangling link. */
   isThere(path: string): number
-  /** Writes a whole file over what is there; 1: to the disk, too. */
+  /** Writes a whole file over an existing one. With `isDurable` 1, the file is also synced to the disk. */
   writeNew(path: string, bytes: Buffer, isDurable: number): number
   listenAt(path: string, backlog: number): number
   acceptPeer(fd: number): [fd: number, uid: number, pid: number] | number
-  /** Into the buffer from an offset on; `passedFd` is below zero when no descriptor came along. */
+  /** Reads into `buffer` from `offset` on. `passedFd` is negative when no descriptor came along. */
   receiveFrom(fd: number, buffer: Buffer, offset: number): [count: number, passedFd: number] | number
   sendTo(fd: number, bytes: Buffer, offset: number): number
   isHungUp(fd: number): number
   /** Sends one datagram to a unix socket. */
   notify(path: string, bytes: Buffer): number
-  /** Calls back whenever the descriptor is ready, until `unwatch`. */
+  /** Calls back each time the descriptor is ready, until `unwatch`. */
   watch(fd: number, events: number, callback: () => void): Watcher | number
   unwatch(watcher: Watcher): void
 }
@@ -59,7 +57,7 @@ const FILE_NAME = 'sriov_native.node'
 
 let loaded: Addon | undefined
 
-/** Loads the addon: from a release's folder, or from node-gyp's in a checkout. Once a process. */
+/** Loads the addon once per process: from a release's folder, or from node-gyp's output folder in a checkout. */
 export function loadAddon(folder: string): Addon {
   if (!loaded) {
     const candidates = [folder, ...['..', '../..'].map((up) => join(folder, up, 'build/Release'))]
@@ -71,7 +69,7 @@ export function loadAddon(folder: string): Addon {
   return loaded
 }
 
-/** Hands a result on, or throws what the kernel said. @throws PluginError kind `kernel` */
+/** Returns the result, or throws the errno in it. @throws PluginError kind `kernel` */
 export function orThrow(result: number, operation: string, target: string): number {
   if (result < 0) {
     throw new PluginError({ kind: 'kernel', operation, target, code: errnoName(-result) })

@@ -1,24 +1,24 @@
 import { closeSync, constants, openSync, write } from 'node:fs'
 import { errnoOf, messageOf, PluginError } from '../errors.js'
 
-/** A driver that holds a device for so long holds it for its user: nothing is gained by waiting on. */
+/** A driver that blocks this long waits for a user of the device. A longer wait does not help. */
 const WRITE_TIMEOUT_MS = 60_000
 
-/** So many writes are under way at once. The other threads of this process are left to netlink. */
+/** Limit on concurrent writes. It leaves the other threads of this process to netlink. */
 const MAX_WRITES = 8
 
 let underWay = 0
 let abandoned = 0
 const waiting: (() => void)[] = []
 
-/** How many writes hold a thread although nobody waits for them any more: their driver does not let them go. */
+/** The number of writes that timed out and still hold a thread, because their driver does not return. */
 export const abandonedWrites = (): number => abandoned
 
 function timedOut(): Error {
   return Object.assign(new Error('timed out'), { code: 'ETIMEDOUT' })
 }
 
-/** Waits for one of the places; false when none is free in time. */
+/** Waits for a free place; false when none becomes free in time. */
 async function takePlace(timeoutMs: number): Promise<boolean> {
   if (underWay < MAX_WRITES) {
     underWay += 1
@@ -43,7 +43,7 @@ function leavePlace(): void {
   waiting.shift()?.()
 }
 
-/** One write(2), on a thread: a driver that is asked to let a device go waits for its user. */
+/** One write(2), on a thread: a driver that is asked to release a device waits for the device's user. */
 function writeOnce(fd: number, text: string, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     let isAbandoned = false
@@ -55,7 +55,7 @@ function writeOnce(fd: number, text: string, timeoutMs: number): Promise<void> {
     write(fd, text, (error) => {
       clearTimeout(timer)
       abandoned -= isAbandoned ? 1 : 0
-      // Not before: a descriptor of this number could become another file's while the write goes on.
+      // Close only now: another file could get this descriptor number while the write still runs.
       closeSync(fd)
       leavePlace()
       if (error) {
@@ -68,11 +68,11 @@ function writeOnce(fd: number, text: string, timeoutMs: number): Promise<void> {
 }
 
 /**
- * Writes to an attribute of sysfs. At most eight writes are under way at once; a driver that does not return from its own
- * keeps its place.
+ * Writes to a sysfs attribute. At most eight writes run at once. A write whose driver does not return keeps its place.
  * @throws PluginError kind `kernel` with the driver's errno; ETIMEDOUT after `timeoutMs`, 60 s
  */
 export async function writeAttribute(path: string, text: string, timeoutMs = WRITE_TIMEOUT_MS): Promise<void> {
+  const began = performance.now()
   try {
     if (!(await takePlace(timeoutMs))) {
       throw timedOut()
@@ -84,7 +84,7 @@ export async function writeAttribute(path: string, text: string, timeoutMs = WRI
       leavePlace()
       throw error
     }
-    await writeOnce(fd, text, timeoutMs)
+    await writeOnce(fd, text, Math.max(1, timeoutMs - (performance.now() - began)))
   } catch (error) {
     throw new PluginError({
       kind: 'kernel',

@@ -18,7 +18,7 @@ import {
 const FILE_MODE = 0o600
 const FOLDER_MODE = 0o700
 
-/** Does something to a file; an error says to which. @throws PluginError kind `state` */
+/** Runs `work`. An error names the path and the failed action. @throws PluginError kind `state` */
 function named<T>(path: string, what: string, work: () => T): T {
   try {
     return work()
@@ -27,7 +27,11 @@ function named<T>(path: string, what: string, work: () => T): T {
   }
 }
 
-/** What the addon found at a path; undefined where there is nothing. By the addon, because absence is no exception there. */
+/**
+ * The addon's answer about a path; undefined when nothing is there. The addon does the reads because it reports absence
+ * without an exception.
+ * @throws PluginError kind `state`
+ */
 function found<T>(path: string, answer: T | number): T | undefined {
   if (typeof answer !== 'number') {
     return answer
@@ -39,7 +43,7 @@ function found<T>(path: string, answer: T | number): T | undefined {
   throw new PluginError({ kind: 'state', path, problem: `cannot be read: ${errno}` })
 }
 
-/** mkdir -p, of many callers at once. Not Node's: on a read-only file system that says ENOENT. */
+/** mkdir -p that tolerates concurrent callers. Node's own version reports ENOENT on a read-only file system. */
 function makeFolders(path: string, isParentThere = false): void {
   try {
     mkdirSync(path, FOLDER_MODE)
@@ -54,7 +58,7 @@ function makeFolders(path: string, isParentThere = false): void {
   }
 }
 
-/** Opens a lock file, which is made when missing; on a disk that is read-only by now one that is there will do. */
+/** Opens a lock file and creates it when missing. On a disk that has become read-only, an existing file will do. */
 function openLockFile(path: string): number {
   try {
     const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK } = constants
@@ -67,7 +71,7 @@ function openLockFile(path: string): number {
   }
 }
 
-/** The files below `root`, "" for the machine's own: a folder of a test stands for the whole machine. */
+/** The files below `root`. "" is the machine's own root; a test passes a folder that stands for the whole machine. */
 export function realFiles(addon: Addon, root = ''): FilePort {
   const at = (path: string) => root + path
   return {
@@ -79,7 +83,7 @@ export function realFiles(addon: Addon, root = ''): FilePort {
       return answer === 0 || found(at(path), answer) !== undefined
     },
     makeFolder(path) {
-      // Nearly always it is there; of mkdir(2) that would be an exception.
+      // The folder nearly always exists, and mkdir(2) would then throw.
       if (addon.isThere(`${at(path)}/`) !== 0) {
         named(at(path), 'be made', () => makeFolders(at(path)))
       }
@@ -103,8 +107,10 @@ export function realFiles(addon: Addon, root = ''): FilePort {
     },
     tryLock(path) {
       const fd = named(at(path), 'be opened', () => openLockFile(at(path)))
-      if (orThrow(addon.tryLock(fd), 'lock', path) === 0) {
+      const taken = addon.tryLock(fd)
+      if (taken <= 0) {
         closeSync(fd)
+        orThrow(taken, 'lock', path)
         return undefined
       }
       return {

@@ -5,7 +5,7 @@ import { errnoName } from './errno.js'
 import type { KernelPort, Netns } from './ports.js'
 import { openRouteSocket } from './route-socket.js'
 
-/** Errors of open(2) that say nothing about what is behind the path. */
+/** Errors of open(2) that do not tell what is behind the path. */
 const UNSURE = new Set(['EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'EACCES', 'EPERM'])
 
 const PROBLEMS: Readonly<Record<string, string>> = {
@@ -16,11 +16,11 @@ const PROBLEMS: Readonly<Record<string, string>> = {
 const OWN_NETNS_PATH = '/proc/thread-self/ns/net'
 
 /**
- * Opens the namespace behind a path, or behind another file that stands for it.
+ * Opens the namespace at `path`. `file` is the file to open instead, when another one stands for the path.
  * @throws PluginError kind `netns` that names the path
  */
 export function openNetns(addon: Addon, path: string, file = path): Netns {
-  // To the kernel a NUL would be the end of the path.
+  // The kernel would end the path at a NUL.
   const opened = file.includes('\0') ? 'ENOENT' : addon.openNetns(file)
   if (typeof opened !== 'object') {
     const errno = typeof opened === 'number' ? errnoName(-opened) : opened
@@ -44,13 +44,13 @@ export function openNetns(addon: Addon, path: string, file = path): Netns {
 
 let own: Netns | undefined
 
-/** Our own namespace, which stays the same and open for as long as we live. */
+/** Our own namespace. It stays open, and stays the same, for the life of this process. */
 function ownNetns(addon: Addon): Netns {
   own ??= { ...openNetns(addon, OWN_NETNS_PATH), close: () => undefined }
   return own
 }
 
-/** A process of one call has nobody that would have to wait. */
+/** A process that serves one call has no other caller that would have to wait. */
 const noThread = () => false
 
 /** The kernel of this machine, through the addon. */
@@ -63,7 +63,7 @@ export function realKernel(addon: Addon): KernelPort {
     sendFrame(netns, interfaceIndex, frame) {
       const where = `interface ${interfaceIndex} in ${netns.path}`
       const fd = orThrow(addon.sendFrame(netns.fd, interfaceIndex, frame), 'send a frame', where)
-      // On a thread: the kernel waits for all CPUs before a packet socket is gone.
+      // Close on a thread: the kernel waits for all CPUs before it removes a packet socket.
       close(fd, () => undefined)
     },
     writeNetSysctl(netns, path, value) {

@@ -1,28 +1,31 @@
 import { writeSync } from 'node:fs'
 import type { Environment } from '../cni/args.js'
 
-/** What the launcher (native/shim/attempt.h, node.h, one_shot.c) and the plugin it starts say to each other; a test compares it. */
+/**
+ * The protocol between the launcher (native/shim/attempt.h, node.h, one_shot.c) and the plugin that it starts. A test
+ * compares the two sides.
+ */
 export const CALLER_PREFIX = 'CALLER_'
 export const REPORT_VARIABLE = 'SRIOV_CNI_REPORT'
 export const REPORT_BEGUN = 'B'
 export const REPORT_ANSWERED = 'A'
 export const FALLBACK_VARIABLE = 'SRIOV_CNI_FALLBACK'
 
-/** A call as the launcher started it, or a test without one. */
+/** One call, started by the launcher or by a test without a launcher. */
 export interface Launched {
-  /** What the runtime gave to the plugin. */
+  /** The environment that the runtime gave to the plugin. */
   readonly environment: Environment
-  /** Why this is the second start of the same call: what became of the first. */
+  /** Set on the second start of a call: how the first start ended. */
   readonly fallback?: string
-  /** From here on the call must not be made again by the launcher. @throws Error of Node.js when it cannot be told */
+  /** Tells the launcher not to make this call again. @throws Error of Node.js when the launcher cannot be told */
   begun(): void
-  /** The answer is out, and the launcher exits so. */
+  /** Tells the launcher that the answer is out, and which exit code to return. */
   answered(exitCode: number): void
 }
 
 /**
- * The environment of the caller, which the launcher hands on under other names: Node.js, its libraries and their loader
- * see nothing of it. What it says itself (`SRIOV_CNI_AGAIN`) counts more.
+ * The caller's environment. The launcher passes it on under prefixed names, so that Node.js, its libraries and their
+ * loader do not see it. The launcher's own variables (`SRIOV_CNI_AGAIN`) take precedence.
  */
 function callerEnvironment(own: Environment): Environment {
   const environment: Record<string, string | undefined> = Object.create(null)
@@ -40,7 +43,7 @@ function callerEnvironment(own: Environment): Environment {
   return environment
 }
 
-/** Reads how this process was started from its own environment. */
+/** Reads from its own environment how this process was started. */
 export function launched(own: Environment): Launched {
   const fd = own[REPORT_VARIABLE]
   const fallback = own[FALLBACK_VARIABLE]
@@ -57,7 +60,7 @@ export function launched(own: Environment): Launched {
       try {
         report(REPORT_ANSWERED, exitCode)
       } catch {
-        // The answer is out, whoever hears of it.
+        // The answer is out, even if nobody can be told.
       }
     },
   }

@@ -7,19 +7,19 @@ import type { LogWriterModule, WriteLine } from './log.js'
 const STDERR = 2
 const PINO_LEVELS = { error: 50, warning: 40, info: 30, debug: 20 } as const satisfies Record<LogLevelName, number>
 
-/** Where lines go when there is no file: a descriptor, or something that collects them. */
+/** Where lines go without a log file: a descriptor, or an object that collects them. */
 type Sink = number | { write(text: string): void }
 
-/** A log until it is closed. */
+/** A log that stays open until `close()`. */
 export interface LogWriter {
   readonly write: WriteLine
   close(): void
 }
 
 /**
- * Opens a log file to append to. A name in a configuration may lead anywhere: neither the reader of a FIFO is waited for,
- * nor anything but a file written to.
- * @throws Error of Node.js, or one that says what is there instead
+ * Opens a log file to append to. A configured path may lead anywhere: a FIFO is opened without waiting for its reader,
+ * and only a regular file is written to.
+ * @throws Error of Node.js, or one that says that the path is not a regular file
  */
 function openLogFile(path: string): number {
   mkdirSync(dirname(path), { recursive: true })
@@ -32,7 +32,10 @@ function openLogFile(path: string): number {
   return fd
 }
 
-/** JSON lines to a file (appended) or to a sink, each on its way before the call returns. A bad file falls back to the sink. */
+/**
+ * Writes JSON lines, appended to a file or passed to a sink. Each line is on its way before the call returns. When the
+ * file cannot be opened, lines go to the sink.
+ */
 export function openClosableLogWriter(file: string | undefined, sink: Sink): LogWriter {
   const open = (dest: number) => pino.destination({ dest, sync: true })
   const openSink = () => (typeof sink === 'number' ? open(sink) : sink)
@@ -63,5 +66,5 @@ export function openClosableLogWriter(file: string | undefined, sink: Sink): Log
   }
 }
 
-/** The same for a process of one call: without a file to stderr, and open to the end. */
+/** Opens the log of a process that serves one call. Without a file it goes to stderr. It stays open until the end. */
 export const openLogWriter: LogWriterModule['openLogWriter'] = (file) => openClosableLogWriter(file, STDERR).write

@@ -1,14 +1,15 @@
 import { LOG_LEVELS, type LogLevelName } from '../cni/log-levels.js'
 import type { Log } from './ports.js'
 
+/** Writes one log line: a sentence, and its facts. */
 export type WriteLine = (level: LogLevelName, message: string, facts: Readonly<Record<string, unknown>>) => void
 
-/** What log-writer.ts, a bundle of its own, offers. */
+/** The exports of log-writer.ts, which is a separate bundle. */
 export interface LogWriterModule {
   openLogWriter(file: string | undefined): WriteLine
 }
 
-/** Where lines go, and from which level on. Without a file: stderr. `facts` stand in every line. */
+/** `level` is the most verbose level that is written. Without `file`, lines go to stderr. Every line has `facts`. */
 export interface LogOptions {
   readonly level: LogLevelName
   readonly file?: string
@@ -16,8 +17,8 @@ export interface LogOptions {
 }
 
 /**
- * A log that loads its writer with the first line it has to write: pino costs 8 ms to load, and an ADD that goes
- * well has nothing to say at the default level.
+ * A log that loads its writer when it writes its first line. Loading pino takes 8 ms, and a successful ADD writes
+ * nothing at the default level.
  */
 export function lazyLog({ level, file, facts }: LogOptions, loadWriter: () => LogWriterModule): Log {
   let write: WriteLine | undefined
@@ -30,7 +31,7 @@ export function lazyLog({ level, file, facts }: LogOptions, loadWriter: () => Lo
           write ??= loadWriter().openLogWriter(file)
           write(name, message, { ...facts, ...more })
         } catch {
-          // A full disk under the log must not decide what becomes of a VF.
+          // A full disk under the log must not decide what happens to a VF.
         }
       }
     }

@@ -1,7 +1,7 @@
 import { readlinkSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 
-/** What is behind a path: device and inode; undefined where nothing is, or nobody may look. */
+/** Device and inode of a path; undefined when nothing is there, or we may not look. */
 function identityOf(path: string): string | undefined {
   try {
     const { dev, ino } = statSync(path, { bigint: true })
@@ -11,7 +11,7 @@ function identityOf(path: string): string | undefined {
   }
 }
 
-/** The nearest folder above a path, or the path itself, that is there for us. */
+/** The path itself, or its nearest ancestor that exists for us. */
 const existing = (path: string): string =>
   path === '/' || identityOf(path) !== undefined ? path : existing(dirname(path))
 
@@ -23,14 +23,15 @@ const mountNamespaceOf = (process: string): string | undefined => {
   }
 }
 
-/** The files of another process, which may live in another mount namespace or below another root (proc_pid_root(5)). */
+/** The files of another process. Its mount namespace or its root may differ from ours (proc_pid_root(5)). */
 export interface OtherView {
-  /** Whether that process is in our mount namespace, and below our root. */
+  /** Whether that process shares our mount namespace and our root. */
   isOurs(): boolean
-  /** Whether a path leads that process where it leads us; of one that is not there yet, its nearest folder. */
+  /** Whether a path leads to the same place for both processes. For a missing path, its nearest folder is compared. */
   sharesPath(path: string): boolean
 }
 
+/** The files as process `pid` sees them. 0 stands for an unknown process, which shares nothing with us. */
 export function otherView(pid: number): OtherView {
   const root = `/proc/${pid}/root`
   const sharesPath = (path: string): boolean => {

@@ -1,12 +1,12 @@
 import type { ClockPort } from './ports.js'
 
-/** How long to look for something, and how long to wait between two looks. */
+/** How long to poll for something, and how long to pause between two looks. */
 export interface PollLimits {
   readonly timeoutMs: number
   readonly pauseMs: number
 }
 
-/** Looks until there is an answer; undefined when the last look, after the time has passed, still has none. */
+/** Calls `look` until it answers. The last call comes after the timeout; undefined when it has no answer either. */
 export async function pollUntil<T>(
   clock: ClockPort,
   { timeoutMs, pauseMs }: PollLimits,

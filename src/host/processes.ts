@@ -4,7 +4,7 @@ import { type Addon, orThrow } from './addon.js'
 import { errnoName } from './errno.js'
 import type { ProcessPort } from './ports.js'
 
-/** Exit code of a program that a signal ended, as shells have it. */
+/** Added to the signal's number for the exit code of a killed program, as in shells. */
 const SIGNAL_BASE = 128
 
 const NOTHING = Buffer.alloc(0)
@@ -12,7 +12,7 @@ const NOTHING = Buffer.alloc(0)
 /** FD_NONE of native/mechanisms.h. */
 const NO_FD = -1
 
-/** Status of waitpid(2) as an exit code. */
+/** Converts a waitpid(2) status to an exit code. */
 function exitCode(waitStatus: number): number {
   const signal = waitStatus & 0x7f
   return signal === 0 ? (waitStatus >> 8) & 0xff : SIGNAL_BASE + signal
@@ -21,7 +21,7 @@ function exitCode(waitStatus: number): number {
 /** enum child_flags of native/mechanisms.h. */
 const FLAGS = { keepsStderr: 1, isHeldBack: 2 } as const
 
-/** Waits for a process: its status of waitpid(2), or a negative errno, ETIMEDOUT while it still runs. */
+/** Waits for a process. Returns its waitpid(2) status, or a negative errno: -ETIMEDOUT while it still runs. */
 export type WaitForChild = (pid: number, timeoutMs: number) => number | Promise<number>
 
 async function waitOrKill(wait: WaitForChild, pid: number, timeoutMs: number): Promise<number> {
@@ -33,7 +33,7 @@ async function waitOrKill(wait: WaitForChild, pid: number, timeoutMs: number): P
   return orThrow(await wait(pid, timeoutMs), 'wait for', `process ${pid}`)
 }
 
-/** What the child wrote to its memfd, from the beginning. */
+/** Reads from its beginning the memfd that the child wrote to. */
 function readAndClose(addon: Addon, fd: number): string {
   try {
     const path = `/proc/self/fd/${fd}`
@@ -44,7 +44,7 @@ function readAndClose(addon: Addon, fd: number): string {
   }
 }
 
-/** Writes what a program is to read, and that there is no more. One that has ended reads nothing: its exit status says why. */
+/** Writes the input, then closes the pipe. EPIPE is no error: the exit status says why the program has ended. */
 function writeAndClose(fd: number, input: Buffer): void {
   try {
     writeSync(fd, input)
@@ -57,7 +57,7 @@ function writeAndClose(fd: number, input: Buffer): void {
   }
 }
 
-/** Programs of this machine, by posix_spawn in the addon: Node's child_process costs several milliseconds. */
+/** Starts programs with posix_spawn in the addon: Node's child_process costs several milliseconds. */
 export function realProcesses(addon: Addon, waitForChild: WaitForChild = addon.waitChild): ProcessPort {
   return {
     start({ path, args = [], environment, stdin = '', held, keepsStderr = false, isHeldBack = false }) {
@@ -82,7 +82,7 @@ export function realProcesses(addon: Addon, waitForChild: WaitForChild = addon.w
       return {
         begin: () => give(input),
         async wait(timeoutMs) {
-          // What it was not given by now it is not to get.
+          // Close stdin: withheld input is never sent.
           give(NOTHING)
           const status = await waitOrKill(waitForChild, pid, timeoutMs)
           return {

@@ -5,7 +5,7 @@ import { realKernel } from './kernel.js'
 import type { Host, Log } from './ports.js'
 import { realProcesses } from './processes.js'
 
-/** This machine. */
+/** The edges of this machine, for a process that serves one call. */
 export const realHost = (addon: Addon, log: Log): Host => ({
   kernel: realKernel(addon),
   files: realFiles(addon),

@@ -10,21 +10,21 @@ import { realProcesses, type WaitForChild } from './processes.js'
 import { openRouteSocket } from './route-socket.js'
 import { untilReady } from './watch.js'
 
-/** What the resident process knows of the caller of one call. */
+/** What the resident process knows about one call and its caller. */
 export interface ResidentCall {
   readonly log: Log
   readonly caller: CallerPort
-  /** The namespace behind CNI_NETNS as the caller sees it, open. */
+  /** The open namespace behind CNI_NETNS, as the caller sees it. */
   readonly netns?: { readonly path: string; readonly fd: number }
   writeStderr(text: string): void
-  /** Whether no other call is under way that would have to wait for this one. */
+  /** Whether no other call under way would have to wait for this one. */
   isAlone(): boolean
 }
 
-/** Only where pidfd_open(2) is missing (Linux < 5.3). */
+/** Poll interval where pidfd_open(2) is missing (Linux < 5.3). */
 const LOOK_AGAIN_MS = 5
 
-/** Waits for a child by the event loop: other calls go on. */
+/** Waits for a child through the event loop, so that other calls continue. */
 const waitByEventLoop =
   (addon: Addon): WaitForChild =>
   async (pid, timeoutMs) => {
@@ -51,7 +51,7 @@ const waitByEventLoop =
     }
   }
 
-/** Programs whose stderr is the caller's, which a descriptor of ours is not. */
+/** Starts programs and passes their stderr to the caller. Our own stderr is not the caller's. */
 function residentProcesses(addon: Addon, { writeStderr }: ResidentCall): ProcessPort {
   const processes = realProcesses(addon, waitByEventLoop(addon))
   return {
@@ -72,11 +72,14 @@ function residentProcesses(addon: Addon, { writeStderr }: ResidentCall): Process
   }
 }
 
-/** The path of the caller's namespace leads to what the caller has sent: in a container it may lead elsewhere, or nowhere. */
+/**
+ * Opens the path of the caller's namespace through the descriptor that the caller sent. Here, the path of a
+ * caller in a container may lead elsewhere, or nowhere.
+ */
 function residentKernel(addon: Addon, { netns, isAlone }: ResidentCall): KernelPort {
   return {
     ...realKernel(addon),
-    // By then the event loop has handed everything over to a thread.
+    // One turn of the event loop later, a thread has everything that was sent.
     duringRequest: (work) => new Promise((resolve) => setImmediate(resolve)).then(work),
     openNetns: (path) => openNetns(addon, path, netns?.path === path ? `/proc/self/fd/${netns.fd}` : path),
     openRouteSocket: (within) =>
@@ -85,8 +88,9 @@ function residentKernel(addon: Addon, { netns, isAlone }: ResidentCall): KernelP
 }
 
 /**
- * This machine, for one of several calls at once. What may take long does not keep the others waiting: netlink on
- * threads, programs and pauses by the event loop. State files stay synchronous: milliseconds, and their order matters.
+ * The edges of this machine, for one of several concurrent calls. Slow work does not block the others: netlink runs on
+ * threads, programs and pauses run through the event loop. State files stay synchronous: they take milliseconds, and
+ * their order matters.
  */
 export const residentHost = (addon: Addon, call: ResidentCall): Host => ({
   kernel: residentKernel(addon, call),

@@ -4,15 +4,15 @@ import { type Addon, orThrow } from './addon.js'
 import { errnoName } from './errno.js'
 import type { Netns, RouteSocket } from './ports.js'
 
-/** The kernel gives its answer before sendmsg(2) returns, whatever was asked; a driver may take long in there. */
+/** The kernel answers every request before sendmsg(2) returns, but a driver may take long inside that call. */
 const ANSWER_TIMEOUT_MS = 30_000
 
-/** Answers of an interface that is gone, and of one whose driver says nothing of itself. */
+/** Errors of an interface that is gone (ENODEV), and of a driver that reports nothing (EOPNOTSUPP). */
 const TELLS_NONE = new Set(['ENODEV', 'EOPNOTSUPP'])
 
 const NOTHING = Buffer.alloc(0)
 
-/** What came, or what the kernel said instead. @throws PluginError kind `kernel` */
+/** Returns the answer, or throws the errno in its place. @throws PluginError kind `kernel` */
 function answerOrThrow(answer: Buffer | number): Buffer {
   if (typeof answer === 'number') {
     throw new PluginError({
@@ -25,12 +25,12 @@ function answerOrThrow(answer: Buffer | number): Buffer {
   return answer
 }
 
-/** Which requests are carried out on a thread, so that nobody else waits for them; no bytes: an answer is waited for. */
+/** Whether a request runs on a thread, so that nobody else waits for it. Empty bytes stand for a wait for an answer. */
 export type NeedsThread = (bytes: Buffer) => boolean
 
 /**
- * A netlink socket in a namespace, or in our own. A request and all its answers are one call of the addon: the kernel
- * works inside sendmsg(2), 16 ms and more for a move.
+ * Opens a netlink socket in a namespace, by default in our own. A request and all its answers are one call of the
+ * addon: the kernel works inside sendmsg(2), 16 ms and more for a move.
  * @throws PluginError kind `kernel`
  */
 export function openRouteSocket(addon: Addon, needsThread: NeedsThread, netns?: Netns): RouteSocket {

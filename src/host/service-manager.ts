@@ -1,23 +1,23 @@
 import type { Environment } from '../cni/args.js'
 import type { Addon } from './addon.js'
 
-/** What systemd is told (sd_notify(3)); all of it is nothing where no service manager has asked. */
+/** Messages to systemd (sd_notify(3)). They do nothing when no service manager has asked for them. */
 export interface ServiceManager {
   ready(): void
   stopping(): void
-  /** Ends what {@link serviceManager} began. */
+  /** Stops the timer that {@link serviceManager} started. */
   close(): void
 }
 
 /**
- * Tells systemd that this process is there, and that its event loop turns: twice in the time after which systemd takes a
- * process that says nothing for stuck (WatchdogSec=).
+ * Tells systemd that this process is ready and that its event loop turns. systemd considers a process stuck that is
+ * silent for WatchdogSec=; the message goes out twice in that time.
  */
 export function serviceManager(addon: Addon, environment: Environment): ServiceManager {
   const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: watchdogUs } = environment
   const tell = (state: string): void => {
     if (socket !== undefined && socket !== '') {
-      // Without an answer: a service manager that does not listen must not end us.
+      // Ignore the result: a service manager that does not listen must not end us.
       addon.notify(socket, Buffer.from(state))
     }
   }

@@ -7,13 +7,13 @@ const STDIN = 0
 const STDOUT = 1
 const STDERR = 2
 
-/** A configuration rarely has more than some kilobytes. */
+/** A configuration rarely has more than a few kilobytes. */
 const CHUNK_BYTES = 65_536
 
-/** Waits a little without an event loop: whoever is at the other end of a non-blocking pipe needs time. */
+/** Sleeps 1 ms without an event loop: the other end of a non-blocking pipe needs time. */
 const pause = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
 
-/** @throws PluginError kind `decode` for what is no text, and the errors of Node.js */
+/** @throws PluginError kind `decode` when the bytes are not UTF-8, and the errors of Node.js */
 function readAll(fd: number): string {
   const chunks: Buffer[] = []
   const chunk = Buffer.allocUnsafe(CHUNK_BYTES)
@@ -30,7 +30,7 @@ function readAll(fd: number): string {
     }
   }
   const bytes = Buffer.concat(chunks)
-  // Decoding would replace the bytes that are no text, and the IPAM plugin would get another configuration.
+  // Decoding would replace invalid bytes, and the IPAM plugin would get a different configuration.
   if (!isUtf8(bytes)) {
     throw new PluginError({ kind: 'decode', message: 'stdin is not UTF-8' })
   }
@@ -51,7 +51,7 @@ function writeAll(fd: number, text: string): void {
   }
 }
 
-/** The standard streams of this process, synchronously: an answer is out before the process may die. */
+/** The standard streams of this process. They are synchronous: an answer is out before the process may die. */
 export const processStreams: Streams = {
   readStdin: () => readAll(STDIN),
   writeStdout: (text) => writeAll(STDOUT, text),

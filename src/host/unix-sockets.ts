@@ -4,7 +4,7 @@ import { type Addon, orThrow } from './addon.js'
 import { errnoName } from './errno.js'
 import { type Readiness, untilReady, type Watch, watch } from './watch.js'
 
-/** What a read brought: bytes, 0 at the end, and a descriptor that came with them, which is the reader's to close. */
+/** The result of a read: the byte count, 0 at the end, and a descriptor that came along. The reader closes it. */
 export interface Received {
   readonly count: number
   readonly passed?: PassedDescriptor
@@ -16,36 +16,39 @@ export interface PassedDescriptor {
   close(): void
 }
 
-/** The connection of one peer. Nothing here blocks. */
+/** The connection of one peer. No function of it blocks. */
 export interface PeerSocket {
-  /** Who connected. */
+  /** The user that connected. */
   readonly uid: number
-  /** 0 when it lives in a PID namespace that is not below ours. */
+  /** 0 when the peer lives in a PID namespace that is not below ours. */
   readonly pid: number
-  /** Reads into a buffer from an offset on; undefined when nothing is there yet. @throws PluginError kind `kernel` */
+  /** Reads into `buffer` from `offset` on; undefined when nothing is there yet. @throws PluginError kind `kernel` */
   receive(buffer: Buffer, offset: number): Received | undefined
-  /** Writes what fits and returns how much that was. @throws PluginError kind `kernel` when the peer is gone */
+  /** Writes what fits and returns its length. @throws PluginError kind `kernel` when the peer is gone */
   send(bytes: Buffer, offset: number): number
-  /** Waits until it can be read or written; false when it cannot in time. */
+  /** Waits until the socket can be read or written; false when it cannot in time. */
   untilReady(readiness: Readiness, timeoutMs: number): Promise<boolean>
   /** Whether the peer has closed its end. */
   isHungUp(): boolean
   close(): void
 }
 
-/** A socket that takes connections. */
+/** A socket that accepts connections. */
 export interface Listener {
-  /** The next connection; undefined when there is none. @throws PluginError kind `kernel`, EMFILE for want of descriptors */
+  /**
+   * Accepts the next connection; undefined when there is none.
+   * @throws PluginError kind `kernel`, EMFILE for want of descriptors
+   */
   accept(): PeerSocket | undefined
-  /** Calls back whenever there is a connection. */
+  /** Calls back each time a connection waits. */
   watch(onReady: () => void): Watch
   /** Whether the path still leads to this socket. */
   isInPlace(): boolean
-  /** Takes the path away first, unless it leads to another socket by now. */
+  /** Removes the path, then closes the socket. The path stays if it leads to another socket by now. */
   close(): void
 }
 
-/** Connections the kernel keeps until they are accepted; it caps the number at net.core.somaxconn. */
+/** The number of connections that the kernel queues until they are accepted. It is capped at net.core.somaxconn. */
 const BACKLOG = 1024
 
 const isLater = (result: number): boolean => errnoName(-result) === 'EAGAIN'
@@ -79,13 +82,13 @@ function peerSocket(addon: Addon, [fd, uid, pid]: [number, number, number]): Pee
 }
 
 /**
- * Listens at a path, in place of what is there. A socket of its own name is renamed to it: at no moment is the path
- * without a socket that answers, if there was one before.
+ * Listens at a path and replaces what is there. The socket is made under a name of its own and renamed: if an answering
+ * socket was at the path before, there is one at every moment.
  * @throws PluginError kind `kernel`
  */
 export function listenAt(addon: Addon, path: string): Listener {
   const beside = `${path}.${process.pid}`
-  // Of one that was killed and had our PID, as in a container.
+  // A killed process that had our PID may have left it; this happens in containers.
   rmSync(beside, { force: true })
   const fd = orThrow(addon.listenAt(beside, BACKLOG), 'listen', beside)
   renameSync(beside, path)

@@ -1,4 +1,4 @@
-/** Files that are written beside their place and put there whole: nobody ever reads half of one. */
+/** Files that are written beside their place and moved there whole. Nobody ever reads half a file. */
 import {
   closeSync,
   copyFileSync,
@@ -15,16 +15,18 @@ import { dirname, join } from 'node:path'
 import { errnoOf } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
 
-/** Temporary files: PID namespace, PID, number. */
+/** The name of a temporary file: PID namespace, PID, number; "-2" marks its second link. */
 const TEMPORARY = /^\.tmp-(\d+)-(\d+)-\d+(-2)?$/
 
-/** Errors that say "there is no such file": ENODEV, ENXIO and EOPNOTSUPP come from sysfs, EINVAL from reading what is no link. */
+/**
+ * Errors that mean "there is no such file". ENODEV, ENXIO and EOPNOTSUPP come from sysfs, EINVAL from readlink on
+ * something that is not a link.
+ */
 const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ENODEV', 'ENXIO', 'EINVAL', 'EOPNOTSUPP', 'ENOTSUP'])
 
-/** Whether an errno says that there is nothing at a path. */
+/** Whether an errno means that nothing is at a path. */
 export const isAbsence = (errno: string): boolean => ABSENT.has(errno)
 
-/** What is read, or undefined where there is nothing to read. */
 function whenPresent<T>(read: () => T): T | undefined {
   try {
     return read()
@@ -45,12 +47,12 @@ function syncPath(path: string): void {
   }
 }
 
-/** Removes a file; that there is none is no error. */
+/** Removes a file. A missing file is no error. */
 export function removeIfPresent(path: string): void {
   whenPresent(() => unlinkSync(path))
 }
 
-/** Process IDs count within one PID namespace only: the plugin of a container must not judge the host's. */
+/** PIDs count within one PID namespace only: a plugin in a container must not judge the host's PIDs. */
 let ownPidNamespace: string | undefined
 
 function pidNamespace(): string {
@@ -58,7 +60,7 @@ function pidNamespace(): string {
   return ownPidNamespace
 }
 
-/** What writers that were killed left: temporary files whose process is gone. Litter that stays is no error. */
+/** Removes temporary files whose process is gone: killed writers left them. A file that stays is no error. */
 export function removeLitter(folder: string): void {
   try {
     const own = pidNamespace()
@@ -75,15 +77,14 @@ export function removeLitter(folder: string): void {
 
 let temporaryFiles = 0
 
-/** The name of a temporary file's second link. */
 const second = (temporary: string): string => `${temporary}-2`
 
-/** What of a written file is on the disk for sure: nothing, its text, or its place in the folder, too. */
+/** What is certainly on the disk after a write: nothing, the text of the file, or its place in the folder, too. */
 type Durability = 'none' | 'file' | 'folder'
 
 /**
- * Writes a whole file beside the target and lets `place` put it there. The name of the temporary file begins with a
- * dot: a kill leaves no half record behind, only litter that is nobody's record.
+ * Writes a whole file beside the target and lets `place` move it there. The name of the temporary file begins with a
+ * dot: after a kill it is mere litter, and no half record remains.
  */
 function writeBeside<T>(
   addon: Addon,
@@ -108,10 +109,13 @@ function writeBeside<T>(
   }
 }
 
-/** What link(2) says on a file system that has no hard links, as some of FUSE and of the network: EPERM, by its man page. */
+/**
+ * Errors of link(2) on a file system without hard links, such as some FUSE and network file systems. Its man page names
+ * EPERM.
+ */
 const NO_LINKS = new Set(['EPERM', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS'])
 
-/** Gives a file a second name; false on a file system that has no hard links. */
+/** Gives a file a second name; false on a file system without hard links. */
 function tryLink(from: string, to: string): boolean {
   try {
     linkSync(from, to)
@@ -124,7 +128,7 @@ function tryLink(from: string, to: string): boolean {
   }
 }
 
-/** Makes the second name of a temporary file, without hard links a copy on the disk; returns its path. */
+/** Makes the second name of a temporary file. Without hard links this is a synced copy. Returns its path. */
 function makeSecond(temporary: string): string {
   const path = second(temporary)
   if (!tryLink(temporary, path)) {
@@ -135,7 +139,7 @@ function makeSecond(temporary: string): string {
 }
 
 /**
- * Does without hard links what a link does: takes a path that must be free. A kill in between leaves an empty file, which
+ * Does the work of link(2) without hard links: `to` must not exist yet. A kill in between leaves an empty file, which
  * counts as a damaged record of an attachment that has nothing yet.
  */
 function copyUnlessPresent(from: string, to: string): void {
@@ -162,14 +166,14 @@ function linkUnlessPresent(from: string, to: string): boolean {
   }
 }
 
-/** A second name for a file, which it takes from another file at once where that has it. */
+/** Gives a file a second name. If another file has that name, it is replaced atomically. */
 function linkOver(from: string, to: string): void {
   if (!linkUnlessPresent(from, to)) {
     renameSync(makeSecond(from), to)
   }
 }
 
-/** One new file under two names; neither when the first is taken. */
+/** Gives one new file two names, or neither when the first is taken. */
 function linkTwice(temporary: string, path: string, twin: string | undefined): boolean {
   const isNew = linkUnlessPresent(temporary, path)
   if (isNew && twin !== undefined) {
@@ -179,11 +183,11 @@ function linkTwice(temporary: string, path: string, twin: string | undefined): b
   return isNew
 }
 
-/** Replaces a file at once. Survives a kill of this process, not a power cut. */
+/** Replaces a file atomically. Survives a kill of this process, not a power cut. */
 export const writeOver = (addon: Addon, path: string, text: string): void =>
   writeBeside(addon, path, text, { durability: 'none', place: (temporary) => renameSync(temporary, path) })
 
-/** The same, and its twin after it; after a power cut each is the old one or the new one. */
+/** Replaces a file, then its twin, each atomically. After a power cut each is the old one or the new one. */
 export const writeWhole = (addon: Addon, path: string, text: string, twin: string): void =>
   writeBeside(addon, path, text, {
     durability: 'file',
@@ -194,10 +198,10 @@ export const writeWhole = (addon: Addon, path: string, text: string, twin: strin
     },
   })
 
-/** Replaces a file, on the disk when it returns. */
+/** Replaces a file atomically. It is on the disk on return. */
 export const writeDurably = (addon: Addon, path: string, text: string): void =>
   writeBeside(addon, path, text, { durability: 'folder', place: (temporary) => renameSync(temporary, path) })
 
-/** Makes a file that must not exist yet, under one or two names, and on the disk when it returns; false when it exists. */
+/** Creates a file under one or two names; it is on the disk on return. False when the first name is taken. */
 export const createDurably = (addon: Addon, path: string, text: string, twin?: string): boolean =>
   writeBeside(addon, path, text, { durability: 'folder', place: (temporary) => linkTwice(temporary, path, twin) })

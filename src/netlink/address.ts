@@ -12,7 +12,7 @@ import { parseIp } from './ip.js'
 
 const HEADER_BYTES = 8
 
-/** An address of an interface: the bytes in network order, prefix length in bits, IFA_F_* flags. */
+/** An address of an interface: bytes in network order, prefix length in bits, IFA_F_* flags. */
 export interface Address {
   readonly interfaceIndex: number
   readonly bytes: Buffer
@@ -20,7 +20,7 @@ export interface Address {
   readonly flags: number
 }
 
-/** struct ifaddrmsg and its attributes, nothing interpreted. */
+/** struct ifaddrmsg and its attributes, uninterpreted. */
 export interface AddressMessage {
   readonly family: number
   readonly prefixLength: number
@@ -53,7 +53,7 @@ export function decodeAddressMessage(payload: Buffer): AddressMessage {
   }
 }
 
-/** What an address message tells; undefined when it holds no address. @throws PluginError kind `wire` */
+/** The address in an address message; undefined when it holds none. @throws PluginError kind `wire` */
 export function addressOf(message: AddressMessage): Address | undefined {
   const bytes = payloadOf(message.attributes, IFA_LOCAL) ?? payloadOf(message.attributes, IFA_ADDRESS)
   return (
@@ -66,7 +66,7 @@ export function addressOf(message: AddressMessage): Address | undefined {
   )
 }
 
-/** Broadcast address of an IPv4 prefix, as `ip addr add … brd +` sets it; undefined for /31 and /32. */
+/** The broadcast address of an IPv4 prefix, as `ip addr add … brd +` sets it; undefined for /31 and /32. */
 function broadcastOf(bytes: Buffer, prefixLength: number): Buffer | undefined {
   if (bytes.length !== 4 || prefixLength > 30) {
     return undefined

@@ -14,7 +14,10 @@ function ethernet(destination: Buffer, source: Buffer, protocol: number, payload
   return Buffer.concat([destination, source, type, payload])
 }
 
-/** A gratuitous ARP request for an IPv4 address (RFC 5227 section 3): whoever has the address cached learns the new MAC. */
+/**
+ * A gratuitous ARP request for an IPv4 address (RFC 5227 section 3). Hosts with the address in their cache learn the
+ * new MAC.
+ */
 function gratuitousArp(mac: Buffer, ip: Buffer): Buffer {
   const head = Buffer.from('0001080006040001', 'hex')
   return ethernet(BROADCAST, mac, ETH_P_ARP, Buffer.concat([head, mac, ip, Buffer.alloc(6), ip]))
@@ -42,7 +45,7 @@ function neighbourAdvertisement(mac: Buffer, ip: Buffer): Buffer {
   return ethernet(ALL_NODES_MAC, mac, ETH_P_IPV6, Buffer.concat([header, ip, ALL_NODES, body]))
 }
 
-/** The Ethernet frame that tells the neighbours who has an address now. */
+/** The Ethernet frame that tells the neighbours which MAC now has an address. `ip` has 4 or 16 bytes. */
 export function announcementFrame(mac: string, ip: Buffer): Buffer {
   const source = parseMac(mac) ?? Buffer.alloc(6)
   return ip.length === 4 ? gratuitousArp(source, ip) : neighbourAdvertisement(source, ip)

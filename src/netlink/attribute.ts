@@ -3,7 +3,7 @@ import { NLA_F_NESTED, NLA_TYPE_MASK } from './constants.js'
 
 const HEADER_BYTES = 4
 
-/** One netlink attribute: `type` keeps its flag bits, so that unknown ones survive a round trip. */
+/** One netlink attribute. `type` keeps its flag bits, so that unknown ones survive a round trip. */
 export interface Attribute {
   readonly type: number
   readonly payload: Buffer
@@ -12,7 +12,7 @@ export interface Attribute {
 /** Rounds a length up to the 4-byte boundary of netlink (NLA_ALIGN, netlink(7)). */
 export const align4 = (length: number): number => (length + 3) & ~3
 
-/** Writes attributes one behind the other, each padded to 4 bytes (netlink(7)). */
+/** Writes attributes one after another, each padded to 4 bytes (netlink(7)). */
 export function encodeAttributes(attributes: readonly Attribute[]): Buffer {
   const total = attributes.reduce((sum, { payload }) => sum + align4(HEADER_BYTES + payload.length), 0)
   const bytes = Buffer.alloc(total)
@@ -26,14 +26,15 @@ export function encodeAttributes(attributes: readonly Attribute[]): Buffer {
   return bytes
 }
 
-/** Where an attribute really ends whose 16-bit length may have overflowed; undefined for any other. */
+/** The real end of an attribute whose 16-bit length may have overflowed; undefined for any other attribute. */
 export type RealEnd = (type: number, start: number) => number | undefined
 
 /** readUInt16LE() without its checks, which cost more than the rest of a walk. */
 const u16At = (bytes: Buffer, offset: number): number => (bytes[offset] ?? 0) | ((bytes[offset + 1] ?? 0) << 8)
 
 /**
- * Walks over a run of attributes from an offset on: the type with its flag bits, and where the payload starts and ends.
+ * Walks over attributes from an offset to the end of the bytes. Passes the type with its flag bits, and the start and
+ * end of the payload.
  * @throws PluginError kind `wire` when a length does not fit.
  */
 export function visitAttributes(
@@ -61,23 +62,23 @@ export function visitAttributes(
   }
 }
 
-/** Reads a run of attributes; known and unknown alike, in their order. @throws PluginError kind `wire` */
+/** Reads attributes, known and unknown ones, in their order. @throws PluginError kind `wire` */
 export function decodeAttributes(bytes: Buffer): Attribute[] {
   const attributes: Attribute[] = []
   visitAttributes(bytes, 0, (type, start, end) => attributes.push({ type, payload: bytes.subarray(start, end) }))
   return attributes
 }
 
-/** The first attribute of a type, flag bits aside. */
+/** The first attribute of a type, ignoring flag bits. */
 export const findAttribute = (attributes: readonly Attribute[], type: number): Attribute | undefined =>
   attributes.find((attribute) => (attribute.type & NLA_TYPE_MASK) === type)
 
-/** The payload of the first attribute of a type; undefined where it is absent. */
+/** The payload of the first attribute of a type; undefined when absent. */
 export const payloadOf = (attributes: readonly Attribute[], type: number): Buffer | undefined =>
   findAttribute(attributes, type)?.payload
 
 /**
- * The 32-bit number an attribute holds; undefined where the attribute is absent.
+ * The 32-bit number in an attribute; undefined when the attribute is absent.
  * @throws PluginError kind `wire` when it is shorter than that.
  */
 export function u32Of(attributes: readonly Attribute[], type: number): number | undefined {
@@ -85,7 +86,7 @@ export function u32Of(attributes: readonly Attribute[], type: number): number | 
   return payload && atLeast(payload, 4, `attribute ${type}`).readUInt32LE(0)
 }
 
-/** The text an attribute holds, without its closing NUL; undefined where the attribute is absent. */
+/** The text in an attribute, without its closing NUL; undefined when the attribute is absent. */
 export const textOf = (attributes: readonly Attribute[], type: number): string | undefined => {
   const payload = payloadOf(attributes, type)
   return payload && cString(payload)
@@ -98,7 +99,7 @@ export function cString(bytes: Buffer): string {
 }
 
 /**
- * Hands bytes back when there are enough of them. The kernel may send more than we know of.
+ * Returns the bytes if there are at least `length`. The kernel may send more than the plugin knows.
  * @throws PluginError kind `wire` otherwise.
  */
 export function atLeast(bytes: Buffer, length: number, what: string): Buffer {
@@ -119,7 +120,7 @@ export const textAttribute = (type: number, text: string): Attribute => ({
   payload: Buffer.from(`${text}\0`, 'utf8'),
 })
 
-/** An attribute that holds attributes, marked as nested like iproute2 does. */
+/** An attribute that holds attributes. Sets NLA_F_NESTED, like iproute2. */
 export const nestedAttribute = (type: number, attributes: readonly Attribute[]): Attribute => ({
   type: type | NLA_F_NESTED,
   payload: encodeAttributes(attributes),

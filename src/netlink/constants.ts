@@ -14,9 +14,9 @@ export const NLM_F_DUMP_INTR = 0x10
 export const NLM_F_DUMP = 0x300
 export const NLM_F_CREATE = 0x400
 export const NLM_F_EXCL = 0x200
-/** In an acknowledgement: the request is not repeated behind its header. */
+/** In an acknowledgement: only the header of the request is repeated. */
 export const NLM_F_CAPPED = 0x100
-/** In an acknowledgement: attributes with the driver's text follow. */
+/** In an acknowledgement: attributes follow, with the driver's text. */
 export const NLM_F_ACK_TLVS = 0x200
 
 export const NLMSGERR_ATTR_MSG = 1

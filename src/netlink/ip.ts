@@ -1,6 +1,6 @@
 import { PluginError } from '../errors.js'
 
-/** An address with its prefix length: `10.1.0.5/24`, `2001:db8::5/64`. The host part is kept. */
+/** An address with its prefix length: `10.1.0.5/24`, `2001:db8::5/64`. The host bits are kept. */
 export interface Cidr {
   readonly bytes: Buffer
   readonly prefixLength: number
@@ -12,7 +12,7 @@ function ipv4Bytes(text: string): Buffer | undefined {
   return parts.length === 4 && numbers.every((number) => number < 256) ? Buffer.from(numbers) : undefined
 }
 
-/** The groups of one side of a `::`; where the address ends, an IPv4 tail counts as two. */
+/** The 16-bit groups on one side of a `::`. At the end of the address (`isEnd`) an IPv4 tail counts as two groups. */
 function groupsOf(text: string, isEnd: boolean): number[] | undefined {
   if (text === '') {
     return []
@@ -50,7 +50,7 @@ function ipv6Bytes(text: string): Buffer | undefined {
   return bytes
 }
 
-/** The 4 or 16 bytes of an address; undefined when the text is none. An IPv4-mapped one counts as IPv4, as in Go. */
+/** The 4 or 16 bytes of an address; undefined when malformed. An IPv4-mapped address counts as IPv4, as in Go. */
 export function tryParseIp(text: string): Buffer | undefined {
   const bytes = text.includes(':') ? ipv6Bytes(text) : ipv4Bytes(text)
   const isMapped =
@@ -67,7 +67,7 @@ export function parseIp(text: string): Buffer {
   return bytes
 }
 
-/** An address with prefix length; undefined when the text is none. */
+/** An address with prefix length; undefined when malformed. */
 export function tryParseCidr(text: string): Cidr | undefined {
   const slash = text.indexOf('/')
   const bytes = tryParseIp(text.slice(0, slash))
@@ -85,7 +85,7 @@ export function parseCidr(text: string): Cidr {
   return cidr
 }
 
-/** The network of an address: its host bits cleared. */
+/** The network of an address: its bytes with the host bits cleared. */
 export function networkOf({ bytes, prefixLength }: Cidr): Buffer {
   return Buffer.from(
     bytes.map((byte, i) => byte & (0xff << (8 - Math.min(8, Math.max(0, prefixLength - i * 8)))) & 0xff),

@@ -31,7 +31,7 @@ const HEADER_BYTES = 16
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 
-/** struct ifinfomsg and the attributes behind it, nothing interpreted. */
+/** struct ifinfomsg and its attributes, uninterpreted. */
 export interface LinkMessage {
   readonly family: number
   readonly linkType: number
@@ -42,8 +42,8 @@ export interface LinkMessage {
 }
 
 /**
- * A network interface as the plugin sees it. `mac` is its hardware address, 20 bytes for IP over InfiniBand; `mtu` and
- * `maxMtu` in bytes, `maxMtu` 0 where the driver states none.
+ * A network interface. `mac` is its hardware address, which has 20 bytes for IP over InfiniBand. `mtu` and `maxMtu` are
+ * in bytes; `maxMtu` is 0 when the driver states none.
  */
 export interface Link {
   readonly index: number
@@ -56,9 +56,9 @@ export interface Link {
   readonly isAllmulti: boolean
   readonly hasCarrier: boolean
   readonly altNames: readonly string[]
-  /** The device behind the interface; absent on kernels before 5.14 and for virtual interfaces: see pciDeviceOf(). */
+  /** The device behind the interface. Absent on kernels before 5.14 and for virtual interfaces; see pciDeviceOf(). */
   readonly parentDevice?: string
-  /** The IFLA_VFINFO_LIST, where it was asked for: see findVfInfo(). */
+  /** The IFLA_VFINFO_LIST, if it was requested; see findVfInfo(). */
   readonly vfList?: Buffer
 }
 
@@ -91,7 +91,7 @@ const altNamesIn = (properties: Buffer): string[] =>
     .map(({ payload }) => cString(payload))
 
 /**
- * What a link message tells about its interface: one pass over some sixty attributes, of which few are looked at.
+ * Reads the interface from a link message. One pass suffices: of some sixty attributes few are needed.
  * @throws PluginError kind `wire` when it is malformed.
  */
 export function linkOf(message: Buffer): Link {
@@ -143,7 +143,7 @@ export function linkOf(message: Buffer): Link {
   return link
 }
 
-/** What can be changed on an interface in one message. Only the keys given are sent. */
+/** Changes to an interface that fit in one message. Only the given keys are sent. */
 export interface LinkChange {
   readonly netnsFd?: number
   readonly name?: string
@@ -154,7 +154,7 @@ export interface LinkChange {
   readonly isAllmulti?: boolean
 }
 
-/** The message that makes a change; the kernel applies it in the order: move, MAC, MTU, name, flags (do_setlink). */
+/** The message that makes a change. The kernel applies it in this order: move, MAC, MTU, name, flags (do_setlink). */
 export function linkChangeMessage(index: number, change: LinkChange): LinkMessage {
   const flag = (wanted: boolean | undefined, bit: number) => ({
     value: wanted ? bit : 0,

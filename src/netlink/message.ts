@@ -11,7 +11,7 @@ import {
 
 export const MESSAGE_HEADER_BYTES = 16
 
-/** One netlink message: header fields of struct nlmsghdr, and what follows it. */
+/** One netlink message: the header fields of struct nlmsghdr, and the bytes behind the header. */
 export interface NetlinkMessage {
   readonly type: number
   readonly flags: number
@@ -20,10 +20,12 @@ export interface NetlinkMessage {
   readonly payload: Buffer
 }
 
-/** Requests for which drivers work: moves, up and down, MACs, the settings of VFs. Addresses and routes are the kernel's own. */
+/**
+ * Requests that call a driver: moves, up and down, MACs, VF settings. The kernel handles addresses and routes itself.
+ */
 const FOR_DRIVERS: ReadonlySet<number> = new Set([RTM_NEWLINK, RTM_SETLINK])
 
-/** Whether a datagram of rtnetlink requests has one that may take its time: milliseconds, and with some cards seconds. */
+/** Whether a datagram of rtnetlink requests may take milliseconds, and with some cards seconds. */
 export function mayTakeLong(bytes: Buffer): boolean {
   for (let at = 0; at < bytes.length; at += align4(bytes.readUInt32LE(at))) {
     if (FOR_DRIVERS.has(bytes.readUInt16LE(at + 4))) {
@@ -33,16 +35,16 @@ export function mayTakeLong(bytes: Buffer): boolean {
   return false
 }
 
-/** What an NLMSG_ERROR message says. `errno` 0 is success; otherwise positive. */
+/** The content of an NLMSG_ERROR message. `errno` is 0 for success, otherwise positive. */
 export interface Acknowledgement {
   readonly errno: number
-  /** The driver's or the kernel's own words (NETLINK_EXT_ACK). */
+  /** The error text of the driver or the kernel (NETLINK_EXT_ACK). */
   readonly text?: string
-  /** Offset in the request of the attribute that was refused, in bytes. */
+  /** Offset of the refused attribute in the request, in bytes. */
   readonly offset?: number
 }
 
-/** Writes messages into one datagram; the kernel works through them in order. */
+/** Writes messages into one datagram. The kernel processes them in order. */
 export function encodeMessages(messages: readonly NetlinkMessage[]): Buffer {
   return Buffer.concat(
     messages.map(({ type, flags, sequence, portId, payload }) => {
@@ -59,7 +61,7 @@ export function encodeMessages(messages: readonly NetlinkMessage[]): Buffer {
 }
 
 /**
- * Takes a datagram apart.
+ * Splits a datagram into its messages.
  * @throws PluginError kind `wire` when a length does not fit.
  */
 export function decodeMessages(bytes: Buffer): NetlinkMessage[] {
@@ -87,7 +89,7 @@ export function decodeMessages(bytes: Buffer): NetlinkMessage[] {
 }
 
 /**
- * Reads an NLMSG_ERROR message: the errno, and the extended acknowledgement behind it (netlink(7), NETLINK_EXT_ACK).
+ * Reads an NLMSG_ERROR message: the errno and the extended acknowledgement (netlink(7), NETLINK_EXT_ACK).
  * @throws PluginError kind `wire` when it is malformed.
  */
 export function decodeAcknowledgement({ flags, payload }: NetlinkMessage): Acknowledgement {

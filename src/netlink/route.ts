@@ -27,7 +27,7 @@ import {
 
 const HEADER_BYTES = 12
 
-/** struct rtmsg and its attributes, nothing interpreted. */
+/** struct rtmsg and its attributes, uninterpreted. */
 export interface RouteMessage {
   readonly family: number
   readonly prefixLength: number
@@ -38,7 +38,7 @@ export interface RouteMessage {
   readonly attributes: readonly Attribute[]
 }
 
-/** A route through an interface. `mtu` and `advmss` in bytes; `scope` as in rtnetlink(7). */
+/** A route through an interface. `mtu` and `advmss` are in bytes; `scope` is as in rtnetlink(7). */
 export interface Route {
   readonly destination: Buffer
   readonly prefixLength: number
@@ -76,7 +76,7 @@ export function decodeRouteMessage(payload: Buffer): RouteMessage {
   }
 }
 
-/** The message that adds a route. A route without a gateway has link scope, unless told otherwise. */
+/** The message that adds a route. An IPv4 route without a gateway has link scope, unless `scope` says otherwise. */
 export function addRouteMessage(route: Route): RouteMessage {
   const { destination, gateway, mtu, advmss, priority, table = RT_TABLE_MAIN } = route
   const isIpv4 = destination.length === 4

@@ -20,7 +20,7 @@ import { formatMac, parseMac, ZERO_MAC } from './mac.js'
 export type VlanProto = '802.1q' | '802.1ad'
 export type LinkState = 'auto' | 'enable' | 'disable'
 
-/** The settings a PF holds for one VF. `vlan` 0 is untagged; rates in Mbit/s, 0 is unlimited. */
+/** The settings that a PF holds for one VF. `vlan` 0 means untagged. Rates are in Mbit/s; 0 means unlimited. */
 export interface VfSettings {
   readonly mac: string
   readonly vlan: number
@@ -33,13 +33,15 @@ export interface VfSettings {
   readonly linkState: LinkState
 }
 
-/** The settings of VF `index` as the PF's driver reports them; `unreported` names those it keeps silent about. */
+/**
+ * The settings of VF `index` as the PF's driver reports them. `unreported` names the settings that it does not report.
+ */
 export interface VfInfo extends VfSettings {
   readonly index: number
   readonly unreported: readonly (keyof VfSettings)[]
 }
 
-/** Changes for one VF that travel together. VLAN, QoS and protocol are one attribute, and so are both rates. */
+/** Changes to one VF in one message. VLAN, QoS and protocol share one attribute, and both rates share another. */
 export interface VfChange {
   readonly mac?: string
   readonly vlan?: Pick<VfSettings, 'vlan' | 'vlanQoS' | 'vlanProto'>
@@ -52,7 +54,7 @@ export interface VfChange {
 const LINK_STATES: readonly LinkState[] = ['auto', 'enable', 'disable']
 const MAC_FIELD_BYTES = 32
 
-/** (u32)-1: the PF's driver does not know (rtnl_fill_vfinfo in net/core/rtnetlink.c). */
+/** (u32)-1 means that the PF's driver does not know (rtnl_fill_vfinfo in net/core/rtnetlink.c). */
 const UNKNOWN = 0xffffffff
 
 function reader(attributes: readonly Attribute[]) {
@@ -63,8 +65,8 @@ function reader(attributes: readonly Attribute[]) {
 }
 
 /**
- * Reads one IFLA_VF_INFO. The index is the `vf` field inside, not the position in the list.
- * Source: struct ifla_vf_* in include/uapi/linux/if_link.h.
+ * Reads one IFLA_VF_INFO. The index is the `vf` field inside, not the position in the list. Source: struct ifla_vf_* in
+ * include/uapi/linux/if_link.h.
  * @throws PluginError kind `wire` when an attribute is too short or the index is missing.
  */
 export function decodeVfInfo(payload: Buffer): VfInfo {
@@ -100,9 +102,9 @@ export function decodeVfInfo(payload: Buffer): VfInfo {
 const ATTRIBUTE_HEADER_BYTES = 4
 
 /**
- * Where an IFLA_VFINFO_LIST ends that starts at an offset of a link message: behind the last IFLA_VF_INFO. Its own
- * 16-bit length is of no use: with some three hundred VFs the kernel lets it overflow (nla_nest_end in
- * include/net/netlink.h). An IFLA_VF_INFO is told from a link's IFLA_ADDRESS, which has the same number, by what is in it.
+ * The offset in a link message where an IFLA_VFINFO_LIST ends: behind its last IFLA_VF_INFO. `start` is the offset of
+ * its payload. Its own 16-bit length is useless: with some three hundred VFs the kernel lets it overflow (nla_nest_end
+ * in include/net/netlink.h). IFLA_VF_INFO and a link's IFLA_ADDRESS have one number: their content tells them apart.
  */
 export function endOfVfList(message: Buffer, start: number): number {
   let end = start
@@ -128,13 +130,16 @@ const vfInfosIn = (list: Buffer): Buffer[] =>
 /** Reads an IFLA_VFINFO_LIST. @throws PluginError kind `wire` */
 export const decodeVfInfoList = (list: Buffer): VfInfo[] => vfInfosIn(list).map(decodeVfInfo)
 
-/** IFLA_VF_MAC comes first, and the index first in it (rtnl_fill_vfinfo): attribute header, then `vf`. */
+/**
+ * Reads the index alone. IFLA_VF_MAC comes first and begins with the index (rtnl_fill_vfinfo): attribute header, then
+ * `vf`.
+ */
 const quickIndex = (info: Buffer): number | undefined =>
   info.length >= 8 && (info.readUInt16LE(2) & NLA_TYPE_MASK) === IFLA_VF_MAC ? info.readUInt32LE(4) : undefined
 
 /**
- * The settings of one VF in an IFLA_VFINFO_LIST, without decoding those of the hundreds of others; undefined when it
- * is not listed.
+ * The settings of one VF in an IFLA_VFINFO_LIST; undefined when it is not listed. Avoids decoding the hundreds of other
+ * VFs.
  * @throws PluginError kind `wire`
  */
 export function findVfInfo(list: Buffer, index: number): VfInfo | undefined {
@@ -143,10 +148,13 @@ export function findVfInfo(list: Buffer, index: number): VfInfo | undefined {
   return quick ? decodeVfInfo(quick) : infos.map(decodeVfInfo).find((vf) => vf.index === index)
 }
 
-/** The index of another VF in an IFLA_VFINFO_LIST that has a MAC; undefined when none has. @throws PluginError kind `wire` */
+/**
+ * The index of another VF in an IFLA_VFINFO_LIST that has this MAC; undefined when none has it.
+ * @throws PluginError kind `wire`
+ */
 export function otherVfWithMac(list: Buffer, index: number, mac: string): number | undefined {
   const wanted = parseMac(mac) ?? Buffer.alloc(0)
-  // The MAC stands behind the index, in the attribute that comes first.
+  // The MAC follows the index, in the first attribute.
   const hasMac = (info: Buffer) => info.length >= 14 && info.subarray(8, 14).equals(wanted)
   return vfInfosIn(list)
     .filter(hasMac)
@@ -176,8 +184,8 @@ function vlanAttribute(index: number, { vlan, vlanQoS, vlanProto }: NonNullable<
 }
 
 /**
- * The IFLA_VFINFO_LIST that makes a change. The kernel applies it in its own order and stops at the first refusal
- * without undoing the earlier ones (do_setvfinfo in net/core/rtnetlink.c).
+ * The IFLA_VFINFO_LIST that makes a change. The kernel applies the settings in its own order. It stops at the first
+ * refusal and does not undo earlier settings (do_setvfinfo in net/core/rtnetlink.c).
  */
 export function vfChangeAttribute(index: number, change: VfChange): Attribute {
   const { mac, vlan, rate, spoofchk, linkState, trust } = change
@@ -192,7 +200,7 @@ export function vfChangeAttribute(index: number, change: VfChange): Attribute {
   return nestedAttribute(IFLA_VFINFO_LIST, [nestedAttribute(IFLA_VF_INFO, info)])
 }
 
-/** One IFLA_VF_INFO as a PF's driver reports it: the inverse of decodeVfInfo(), for the fake kernel and the tests. */
+/** One IFLA_VF_INFO as a PF's driver writes it: the inverse of decodeVfInfo(), for the fake kernel and the tests. */
 export function encodeVfInfo(info: VfInfo): Buffer {
   const known = (name: keyof VfSettings, value: number) => (info.unreported.includes(name) ? UNKNOWN : value)
   const { index, vlan, vlanQoS, minTxRateMbps, maxTxRateMbps } = info

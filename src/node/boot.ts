@@ -4,8 +4,8 @@ import type { FilePort } from '../host/ports.js'
 const BOOT_ID_PATH = '/proc/sys/kernel/random/boot_id'
 
 /**
- * Which boot of the machine this is (random(4)).
- * @throws PluginError kind `state` when it does not say: every record would count as another boot's
+ * The ID of the machine's current boot (random(4)).
+ * @throws PluginError kind `state` when it is missing: every record would seem to come from another boot
  */
 export function bootIdOf(files: FilePort): string {
   const id = files.readText(BOOT_ID_PATH)?.trim() ?? ''

@@ -4,11 +4,11 @@ import type { FilePort } from '../host/ports.js'
 const RELEASE_PATH = '/proc/sys/kernel/osrelease'
 const RELEASE = /^(\d+)\.(\d+)/
 
-/** docs/kernels.md says why. */
+/** docs/kernels.md gives the reason. */
 const OLDEST = { major: 4, minor: 18 } as const
 
 /**
- * Makes sure that this kernel is one that the plugin attaches VFs on. A release that cannot be read is let through.
+ * Requires a kernel on which the plugin attaches VFs. A release that cannot be read is accepted.
  * @throws PluginError kind `kernelTooOld`
  */
 export function requireSupportedKernel(files: FilePort): void {

@@ -5,8 +5,8 @@ import { type PciAddress, parsePciAddress } from '../pci/address.js'
 const CHECKPOINT = '/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint'
 
 /**
- * The PCI functions that kubelet hands out by a device plugin: `Data.RegisteredDevices{resource:[id]}` of its
- * checkpoint (pkg/kubelet/cm/devicemanager/checkpoint). None where there is no kubelet, or the file says otherwise.
+ * The PCI functions that kubelet hands out through device plugins: `Data.RegisteredDevices{resource:[id]}` of its
+ * checkpoint (pkg/kubelet/cm/devicemanager/checkpoint). Empty without a kubelet, or when the file has another form.
  */
 export function kubeletDevices(files: FilePort): ReadonlySet<PciAddress> {
   let document: unknown

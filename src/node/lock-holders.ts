@@ -5,8 +5,8 @@ import { processesThat } from './open-files.js'
 const HELD = /^lock:/m
 
 /**
- * Who holds the flock of a file: a process that was killed may have left its lock to a child, such as an IPAM plugin.
- * Looks through all of /proc, so only ask when it is worth it.
+ * Names the processes that hold the flock of a file. A killed process may have left its lock to a child, such as an
+ * IPAM plugin. Searches all of /proc, so call it only when the answer is worth the cost.
  */
 export function lockHolders(files: FilePort, path: string): string {
   const holders = processesThat(

@@ -1,9 +1,11 @@
 import type { FilePort } from '../host/ports.js'
 
-/** Inode of the first PID namespace of a machine, whose /proc shows every process (PROC_PID_INIT_INO in proc_ns.h). */
+/** Inode of a machine's first PID namespace (PROC_PID_INIT_INO in proc_ns.h). Its /proc shows every process. */
 const FIRST_PID_NAMESPACE = 'pid:[4026531836]'
 
-/** Which paths and processes a caller sees: its mount and its PID namespace, as /proc/self/ns names them. */
+/**
+ * The mount and PID namespaces of a caller, as /proc/self/ns names them. They decide which paths and processes it sees.
+ */
 export interface View {
   readonly mount: string
   readonly pid: string

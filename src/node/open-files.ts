@@ -6,15 +6,15 @@ function unlessDenied<T>(look: () => T, otherwise: T): T {
   try {
     return look()
   } catch {
-    // It has ended since, or it is another user's.
+    // The process has ended, or it belongs to another user.
     return otherwise
   }
 }
 
 /**
- * The processes with a descriptor of which `has` is true, for a person who has to do something about them: `process 12
- * (dpdk-testpmd)`. Looks through all of /proc, so only ask when it is worth it.
- * @param has told the process ID, the descriptor, and what that leads to
+ * The processes with a descriptor for which `has` is true, named for a person who must act on them: `process 12
+ * (dpdk-testpmd)`. Searches all of /proc, so call it only when the answer is worth the cost.
+ * @param has receives the process ID, the descriptor, and the target of the descriptor
  */
 export function processesThat(
   files: FilePort,

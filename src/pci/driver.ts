@@ -1,4 +1,4 @@
-/** Which driver a PCI function is bound to, and how it gets another (Documentation/ABI/testing/sysfs-bus-pci). */
+/** Which driver a PCI function is bound to, and how to bind another (Documentation/ABI/testing/sysfs-bus-pci). */
 import { basename } from 'node:path'
 import type { FilePort } from '../host/ports.js'
 import type { PciAddress } from './address.js'
@@ -8,18 +8,18 @@ const DRIVERS = '/sys/bus/pci/drivers'
 const PROBE = '/sys/bus/pci/drivers_probe'
 const NOIOMMU = '/sys/module/vfio/parameters/enable_unsafe_noiommu_mode'
 
-/** Drivers that hand a function to a program in user space (DPDK): it has no network interface then. */
+/** Drivers that hand a function to a program in user space (DPDK). The function then has no network interface. */
 const USERSPACE_DRIVERS = new Set(['vfio-pci', 'uio_pci_generic', 'igb_uio'])
 
-/** Drivers that may have a function of an IOMMU group another function of which is on vfio (vfio_main.c, bridges). */
+/** Drivers that vfio tolerates on other functions of an IOMMU group that it uses (vfio_main.c, bridges). */
 const HARMLESS_IN_GROUP = new Set(['vfio-pci', 'pci-stub', 'pcieport'])
 
-/** Whether a driver that a configuration names is one for programs in user space. */
+/** Whether a driver that a configuration names serves programs in user space. */
 export const isUserspaceDriver = (driver: string): boolean => USERSPACE_DRIVERS.has(driver)
 
 /**
- * Whether a function is bound to a driver for programs in user space: a known one, or a variant of vfio-pci
- * (`mlx5_vfio_pci`), which shows by a vfio device (Documentation/ABI/testing/sysfs-devices-vfio-dev).
+ * Whether a function is bound to a driver for programs in user space: a known driver, or a variant of vfio-pci
+ * (`mlx5_vfio_pci`), recognized by its vfio device (Documentation/ABI/testing/sysfs-devices-vfio-dev).
  */
 export function isInUserspace(files: FilePort, address: PciAddress): boolean {
   const driver = driverOf(files, address)
@@ -31,7 +31,7 @@ export function isInUserspace(files: FilePort, address: PciAddress): boolean {
 /** Whether a driver is loaded. */
 export const driverExists = (files: FilePort, driver: string): boolean => files.exists(`${DRIVERS}/${driver}`)
 
-/** The driver that alone may have a function, as its administrator says; "" for any. */
+/** The only driver that the administrator allows for a function (driver_override); "" when any is allowed. */
 export function driverOverrideOf(files: FilePort, address: PciAddress): string {
   const text = files.readText(`${deviceFolder(address)}/driver_override`)?.trim() ?? ''
   return text === '(null)' ? '' : text
@@ -39,10 +39,10 @@ export function driverOverrideOf(files: FilePort, address: PciAddress): string {
 
 /** @throws PluginError kind `kernel` */
 export const writeDriverOverride = (files: FilePort, address: PciAddress, driver: string): Promise<void> =>
-  // An empty line takes it away.
+  // An empty line clears the override.
   files.writeAttribute(`${deviceFolder(address)}/driver_override`, `${driver}\n`)
 
-/** Takes a function from the driver it has; its interface goes with it. @throws PluginError kind `kernel` */
+/** Unbinds a function from its driver, which also removes its interface. @throws PluginError kind `kernel` */
 export async function unbind(files: FilePort, address: PciAddress): Promise<void> {
   if (driverOf(files, address) !== undefined) {
     await files.writeAttribute(`${deviceFolder(address)}/driver/unbind`, address)
@@ -50,9 +50,9 @@ export async function unbind(files: FilePort, address: PciAddress): Promise<void
 }
 
 /**
- * Binds a function to a driver, or to none (""): away from the one it has, and offered to this one alone. A refusal of
- * the driver does not show here: the caller looks at driverOf() afterwards.
- * @throws PluginError kind `kernel`; the override is left behind, in any case
+ * Binds a function to a driver, or to none (""). Unbinds its present driver, then offers the function to the new one
+ * only. A refusal by the driver is not reported: the caller must check driverOf() afterwards.
+ * @throws PluginError kind `kernel`; the override stays set in any case
  */
 export async function bindToDriver(files: FilePort, address: PciAddress, driver: string): Promise<void> {
   if (driver === '') {
@@ -64,14 +64,17 @@ export async function bindToDriver(files: FilePort, address: PciAddress, driver:
   await files.writeAttribute(PROBE, address)
 }
 
-/** The IOMMU group of a function, and those of it that drivers have which vfio cannot live with. */
+/**
+ * The IOMMU group of a function. `isShared` says whether it has other functions. `strangers` are those with drivers
+ * that vfio does not tolerate.
+ */
 export interface IommuGroup {
   readonly number: string
   readonly isShared: boolean
   readonly strangers: readonly { readonly address: PciAddress; readonly driver: string }[]
 }
 
-/** The IOMMU group of a function; undefined where the IOMMU is off. */
+/** The IOMMU group of a function; undefined when the IOMMU is off. */
 export function iommuGroupOf(files: FilePort, address: PciAddress): IommuGroup | undefined {
   const link = files.readLink(`${deviceFolder(address)}/iommu_group`)
   if (link === undefined) {
@@ -86,24 +89,24 @@ export function iommuGroupOf(files: FilePort, address: PciAddress): IommuGroup |
   return { number, isShared: members.some((member) => member !== address), strangers }
 }
 
-/** Whether vfio takes functions without an IOMMU. */
+/** Whether vfio accepts functions without an IOMMU. */
 export const isNoIommuOn = (files: FilePort): boolean => files.readText(NOIOMMU)?.trim() === 'Y'
 
-/** Whether a function can be reset by itself. */
+/** Whether a function can be reset on its own. */
 export const canReset = (files: FilePort, address: PciAddress): boolean =>
   files.exists(`${deviceFolder(address)}/reset`)
 
 /**
- * Resets a function; its settings at the PF stay. Only for one without a driver of the kernel: igbvf's interface, when
- * it is down, keeps the writer waiting for ever.
+ * Resets a function. The PF keeps its settings for it. Call it only for a function without a kernel driver: igbvf
+ * blocks the writer forever when its interface is down.
  * @throws PluginError kind `kernel`
  */
 export const resetFunction = (files: FilePort, address: PciAddress): Promise<void> =>
   files.writeAttribute(`${deviceFolder(address)}/reset`, '1')
 
 /**
- * The device files by which programs have a function, and no other: its vfio group, unless it shares that; the function
- * itself (since 6.6); its uio.
+ * The device files that give programs this function and no other: its vfio group, unless that is shared; the function
+ * itself (since Linux 6.6); its uio device.
  */
 export function deviceFilesOf(files: FilePort, address: PciAddress): readonly string[] {
   const group = iommuGroupOf(files, address)
@@ -114,6 +117,6 @@ export function deviceFilesOf(files: FilePort, address: PciAddress): readonly st
   ]
 }
 
-/** The RDMA device of a function (mlx5_3); undefined where it has none. */
+/** The RDMA device of a function (mlx5_3); undefined when it has none. */
 export const rdmaDeviceOf = (files: FilePort, address: PciAddress): string | undefined =>
   files.list(`${deviceFolder(address)}/infiniband`)[0]

@@ -4,7 +4,9 @@ import type { PciAddress } from './address.js'
 
 const DEVICES = '/sys/bus/pci/devices'
 const VF_LINK = /^virtfn(\d+)$/
-/** Physical port of a card; representors are called `pf0vf3` or the like (Documentation/networking/switchdev.rst). */
+/**
+ * Port name of a card's physical port. Representors have names like `pf0vf3` (Documentation/networking/switchdev.rst).
+ */
 const UPLINK_PORT = /^p\d+$/
 
 /** The sysfs folder of a PCI function (Documentation/ABI/testing/sysfs-bus-pci). */
@@ -12,7 +14,7 @@ export const deviceFolder = (address: PciAddress): string => `${DEVICES}/${addre
 
 export const deviceExists = (files: FilePort, address: PciAddress): boolean => files.exists(deviceFolder(address))
 
-/** Whether a network interface lives in this process's view of /sys. */
+/** Whether this process's view of /sys shows a network interface. */
 export const interfaceExists = (files: FilePort, name: string): boolean => files.exists(`/sys/class/net/${name}`)
 
 function linkTarget(files: FilePort, path: string): string | undefined {
@@ -20,18 +22,18 @@ function linkTarget(files: FilePort, path: string): string | undefined {
   return target === undefined ? undefined : basename(target)
 }
 
-/** The PF of a VF; undefined for a PF, and for a VF whose PF is not visible (inside a virtual machine). */
+/** The PF of a VF. Undefined for a PF, and for a VF whose PF is not visible (inside a virtual machine). */
 export const pfOf = (files: FilePort, vf: PciAddress): PciAddress | undefined =>
   linkTarget(files, `${deviceFolder(vf)}/physfn`)
 
-/** The kernel driver that a function is bound to; undefined when none. */
+/** The kernel driver of a function; undefined when it has none. */
 export const driverOf = (files: FilePort, address: PciAddress): string | undefined =>
   linkTarget(files, `${deviceFolder(address)}/driver`)
 
-/** A virtio device between a PCI function and its interface. */
+/** The name of a virtio device, which sits between a PCI function and its interface. */
 const VIRTIO = /^virtio\d+$/
 
-/** The network interfaces of a function that live in this process's view of /sys: those in pods do not show. */
+/** The network interfaces of a function in this process's view of /sys, which does not show those in pods. */
 export function netdevsOf(files: FilePort, address: PciAddress): readonly string[] {
   const folder = deviceFolder(address)
   const names = files.list(`${folder}/net`)
@@ -42,7 +44,7 @@ export function netdevsOf(files: FilePort, address: PciAddress): readonly string
   return virtio === undefined ? [] : files.list(`${folder}/${virtio}/net`)
 }
 
-/** The PCI function behind a network interface; undefined for a virtual one, and for one in another namespace. */
+/** The PCI function behind a network interface; undefined for a virtual interface, or one in another namespace. */
 export function functionOf(files: FilePort, interfaceName: string): PciAddress | undefined {
   const device = linkTarget(files, `/sys/class/net/${interfaceName}/device`)
   if (device === undefined || !VIRTIO.test(device)) {
@@ -52,13 +54,13 @@ export function functionOf(files: FilePort, interfaceName: string): PciAddress |
   return path === undefined ? undefined : basename(dirname(path))
 }
 
-/** One VF among those of its PF. */
+/** A VF and its index at its PF. */
 export interface NumberedVf {
   readonly index: number
   readonly address: PciAddress
 }
 
-/** The VFs of a PF, lowest index first, from the virtfn<N> links. */
+/** The VFs of a PF from its virtfn<N> links, lowest index first. */
 export const vfsOf = (files: FilePort, pf: PciAddress): NumberedVf[] =>
   files
     .list(deviceFolder(pf))
@@ -73,7 +75,7 @@ export const vfsOf = (files: FilePort, pf: PciAddress): NumberedVf[] =>
 export const isPf = (files: FilePort, address: PciAddress): boolean =>
   files.exists(`${deviceFolder(address)}/sriov_numvfs`)
 
-/** The PFs that have an interface on the host, by the names of their interfaces. */
+/** The PFs that have an interface on the host, sorted by interface name. */
 export const pfsOnHost = (files: FilePort): { readonly name: string; readonly address: PciAddress }[] =>
   [...files.list('/sys/class/net')].sort().flatMap((name) => {
     const address = functionOf(files, name)
@@ -83,40 +85,44 @@ export const pfsOnHost = (files: FilePort): { readonly name: string; readonly ad
 const attributeOf = (files: FilePort, address: PciAddress, name: string): string | undefined =>
   files.readText(`${deviceFolder(address)}/${name}`)?.trim()
 
-/** Vendor and device ID, four hexadecimal digits each; "" where they do not show. */
+/** Vendor and device ID, four hexadecimal digits each; "" when sysfs does not show them. */
 export const idsOf = (files: FilePort, address: PciAddress): { readonly vendor: string; readonly device: string } => {
   const id = (name: string) => attributeOf(files, address, name)?.replace(/^0x/, '').toLowerCase() ?? ''
   return { vendor: id('vendor'), device: id('device') }
 }
 
-/** The NUMA node a function is attached to; undefined where the machine has none (-1). */
+/** The NUMA node of a function; undefined when the machine has none (-1). */
 export function numaNodeOf(files: FilePort, address: PciAddress): number | undefined {
   const node = Number(attributeOf(files, address, 'numa_node') ?? '-1')
   return node >= 0 ? node : undefined
 }
 
-/** What sysfs says of an interface on the host; "" where it says nothing. */
 const netdevAttributeOf = (files: FilePort, interfaceName: string, attribute: string): string =>
   files.readText(`/sys/class/net/${interfaceName}/${attribute}`)?.trim() ?? ''
 
-/** ARPHRD_* of include/uapi/linux/if_arp.h, as the device plugin calls them. */
+/** ARPHRD_* of include/uapi/linux/if_arp.h, with the names that the device plugin uses. */
 const LINK_TYPES: Readonly<Record<string, string>> = { 1: 'ether', 32: 'infiniband' }
 
-/** `ether` or `infiniband`; undefined for others. */
+/** The link type of an interface, `ether` or `infiniband`; undefined for others. */
 export const linkTypeOf = (files: FilePort, interfaceName: string): string | undefined =>
   LINK_TYPES[netdevAttributeOf(files, interfaceName, 'type')]
 
-/** Which port of a card an interface is that has several behind one function (ConnectX-3); 0 where it does not say. */
+/** The port of an interface on a card with several ports behind one function (ConnectX-3); 0 when not stated. */
 export const devPortOf = (files: FilePort, interfaceName: string): number =>
   Number(netdevAttributeOf(files, interfaceName, 'dev_port'))
 
-/** Bus, device and function as the one number that SR-IOV counts in (PCIe base specification, 9.2.1.2). */
+/**
+ * The routing ID: bus, device and function as one number, in which SR-IOV counts (PCIe base specification, 9.2.1.2).
+ */
 function routingIdOf(address: PciAddress): number {
   const [bus = '', device = '', func = ''] = address.slice(address.indexOf(':') + 1).split(/[:.]/)
   return (Number.parseInt(bus, 16) << 8) | (Number.parseInt(device, 16) << 3) | Number.parseInt(func, 16)
 }
 
-/** The number a VF should have by its address, with the offset and stride of its PF (sysfs-bus-pci, since 4.14). */
+/**
+ * The index that a VF's address implies, from the offset and stride of its PF (sysfs-bus-pci, since 4.14). NaN when
+ * sysfs shows neither.
+ */
 function expectedIndex(files: FilePort, pf: PciAddress, vf: PciAddress): number {
   const [offset, stride] = ['sriov_offset', 'sriov_stride'].map((name) =>
     Number(attributeOf(files, pf, name) ?? 'none'),
@@ -124,7 +130,7 @@ function expectedIndex(files: FilePort, pf: PciAddress, vf: PciAddress): number 
   return (routingIdOf(vf) - routingIdOf(pf) - (offset ?? 0)) / (stride ?? 0)
 }
 
-/** The number of a VF among the VFs of its PF, from the virtfn<N> links; undefined when the PF does not list it. */
+/** The index of a VF at its PF, from the virtfn<N> links; undefined when the PF does not list it. */
 export function vfIndexOf(files: FilePort, pf: PciAddress, vf: PciAddress): number | undefined {
   const expected = expectedIndex(files, pf, vf)
   if (Number.isInteger(expected) && linkTarget(files, `${deviceFolder(pf)}/virtfn${expected}`) === vf) {
@@ -139,7 +145,7 @@ export function vfIndexOf(files: FilePort, pf: PciAddress, vf: PciAddress): numb
   return undefined
 }
 
-/** `pf0vf3` or `c1pf0vf3`, and `3` of older mlx5 (devlink-port.rst). */
+/** Port name of a VF's representor: `pf0vf3` or `c1pf0vf3`, and `3` with older mlx5 (devlink-port.rst). */
 const VF_PORT = /^(?:(?:c\d+)?pf(\d+)vf(\d+)|(\d+))$/
 
 const portOf = (files: FilePort, interfaceName: string): string =>
@@ -149,8 +155,8 @@ const switchOf = (files: FilePort, interfaceName: string): string =>
   netdevAttributeOf(files, interfaceName, 'phys_switch_id')
 
 /**
- * The representor of a VF: on the switch of its PF, whose own interface is `uplink`, the port that is called after its
- * number; undefined where the card is not in switchdev mode.
+ * The representor of a VF: the interface on its PF's switch whose port name has the VF's index. `uplink` is the PF's
+ * own interface. Undefined when the card is not in switchdev mode.
  */
 export function representorOf(files: FilePort, pf: PciAddress, uplink: string, index: number): string | undefined {
   const id = switchOf(files, uplink)
@@ -161,13 +167,13 @@ export function representorOf(files: FilePort, pf: PciAddress, uplink: string, i
     const [, pfNumber, vfNumber, bare] = VF_PORT.exec(portOf(files, name)) ?? []
     return Number(vfNumber ?? bare) === index && (pfNumber === undefined || pf.endsWith(`.${pfNumber}`))
   }
-  // Beside the uplink in most drivers; else anywhere on the same switch.
+  // Most drivers put it beside the uplink; otherwise search all interfaces of the same switch.
   return [...netdevsOf(files, pf), ...files.list('/sys/class/net')].find(
     (name) => name !== uplink && isOfVf(name) && switchOf(files, name) === id,
   )
 }
 
-/** The interface of a PF itself, where representors of its VFs stand beside it; undefined when it has none here. */
+/** The interface of the PF itself, not a representor of its VFs; undefined when the PF has none in /sys. */
 export function uplinkOf(files: FilePort, pf: PciAddress): string | undefined {
   return netdevsOf(files, pf).find((name) => {
     const port = portOf(files, name)

@@ -17,8 +17,8 @@ import { parseCidr } from '../netlink/ip.js'
 import type { Rtnl, RtnlRequest } from './connection.js'
 
 /**
- * The request that adds `10.1.0.5/24` or `2001:db8::5/64`. An IPv6 address may be used before duplicate address
- * detection ends, where the interface allows it (RFC 4429, optimistic_dad in ip-sysctl.rst).
+ * The request that adds `10.1.0.5/24` or `2001:db8::5/64`. If the interface allows it, an IPv6 address is usable before
+ * duplicate address detection ends (RFC 4429, optimistic_dad in ip-sysctl.rst).
  * @throws PluginError kind `address`
  */
 export function addAddressRequest(interfaceIndex: number, interfaceName: string, cidr: string): RtnlRequest {

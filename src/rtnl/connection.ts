@@ -18,23 +18,25 @@ import {
   type NetlinkMessage,
 } from '../netlink/message.js'
 
-/** The kernel answers in microseconds; a driver that resets its VF takes longer, and RTNL may be contended. */
+/** The kernel answers in microseconds. A driver that resets its VF takes longer, and RTNL may be contended. */
 const ANSWER_TIMEOUT_MS = 30_000
 
-/** A dump that changed under way is asked for again (NLM_F_DUMP_INTR). */
+/** A dump whose objects changed meanwhile is repeated (NLM_F_DUMP_INTR). */
 const MAX_DUMP_ATTEMPTS = 10
 
-/** Some PF drivers answer EBUSY or EAGAIN while their firmware works on another request; a socket may be short of memory. */
+/**
+ * Some PF drivers answer EBUSY or EAGAIN while their firmware handles another request. A socket may be short of memory.
+ */
 const BUSY_PAUSES_MS = [5, 10, 20, 50, 100, 200, 400, 800] as const
 const BUSY = new Set(['EBUSY', 'EAGAIN', 'EINTR', 'ENOBUFS'])
 
-/** include/uapi/asm-generic/errno-base.h. Looked at before there is an error: a name that is free is the usual case. */
+/** From include/uapi/asm-generic/errno-base.h. Checked before an error is created: a free name is the usual case. */
 const ENODEV = 19
 
-/** Whether the kernel said that another try may do. */
+/** Whether the kernel's errno means that another try may succeed. */
 export const isBusy = (error: unknown): boolean => BUSY.has(errnoOf(error) ?? '')
 
-/** A request: what to do, on what (both for the error message), and the bytes behind the netlink header. */
+/** A request: the operation and its target (both for the error message), and the bytes behind the netlink header. */
 export interface RtnlRequest {
   readonly operation: string
   readonly target: string
@@ -42,22 +44,25 @@ export interface RtnlRequest {
   readonly type: number
   readonly flags?: number
   readonly payload: Buffer
-  /** Facts for the trace. */
+  /** Additional facts for the debug log. */
   readonly trace?: Readonly<Record<string, unknown>>
 }
 
-/** An rtnetlink conversation in one network namespace. Whatever is asked, it is asked again for 1.6 s while the kernel is busy. */
+/** An rtnetlink conversation in one network namespace. Every request is repeated for 1.6 s while the kernel is busy. */
 export interface Rtnl {
   readonly netnsPath: string
-  /** Asks for one object; undefined when there is none of that name or index (ENODEV). @throws PluginError kind `kernel` */
+  /** Asks for one object; undefined when none has that name or index (ENODEV). @throws PluginError kind `kernel` */
   find(request: RtnlRequest): Promise<NetlinkMessage | undefined>
-  /** Asks for all objects; again when they changed under way. @throws PluginError kind `kernel` */
+  /** Asks for all objects, and again when they change meanwhile: 10 times at most. @throws PluginError kind `kernel` */
   dump(request: RtnlRequest): Promise<NetlinkMessage[]>
   /** Makes one change. @throws PluginError kind `kernel` with the driver's words */
   change(request: RtnlRequest): Promise<void>
-  /** Makes changes, sent in one datagram and carried out in order. @throws PluginError kind `kernel` for the first one refused */
+  /** Makes changes in order, sent in one datagram. @throws PluginError kind `kernel` for the first one refused */
   changeAll(requests: readonly RtnlRequest[]): Promise<void>
-  /** What the driver of an interface tells ethtool of its bus address: see RouteSocket. @throws PluginError kind `kernel` */
+  /**
+   * The bus address that an interface's driver reports to ethtool; see RouteSocket.
+   * @throws PluginError kind `kernel`
+   */
   busInfo(interfaceName: string): Promise<string | undefined>
   close(): void
 }
@@ -67,16 +72,16 @@ interface Refused {
   readonly acknowledgement: Acknowledgement
 }
 
-/** What came for one request. */
+/** The answer to one request. */
 interface Answer {
   readonly found: NetlinkMessage[]
-  /** Of a request that was refused. */
+  /** Present when the request was refused. */
   acknowledgement?: Acknowledgement
-  /** What was listed changed under way (NLM_F_DUMP_INTR). */
+  /** The listed objects changed during the dump (NLM_F_DUMP_INTR). */
   wasInterrupted: boolean
 }
 
-/** A request on its way, with flags beside its own. */
+/** A request that waits for its answer, with flags in addition to its own. */
 interface Asked {
   readonly request: RtnlRequest
   readonly flags: number
@@ -95,7 +100,7 @@ function refusal({ request, acknowledgement: { errno, text } }: Refused): Plugin
   })
 }
 
-/** An NLMSG_DONE: a dump that failed half-way has its errno here, without the request behind it. */
+/** Reads an NLMSG_DONE. A dump that fails half-way has its errno here, without the request behind it. */
 const endOfDump = ({ payload }: NetlinkMessage): Acknowledgement => ({
   errno: payload.length >= 4 ? 0 - payload.readInt32LE(0) : 0,
 })
@@ -114,13 +119,13 @@ async function retryWhileBusy<T>(clock: ClockPort, attempt: () => Promise<T>): P
   return attempt()
 }
 
-/** Opens a conversation in a namespace, or in our own. @throws PluginError kind `kernel` */
+/** Opens a conversation in `netns`, or in the process's own namespace. @throws PluginError kind `kernel` */
 export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' | 'log'>, netns?: Netns): Rtnl {
   const socket = kernel.openRouteSocket(netns)
   const netnsPath = netns?.path ?? 'the host'
   let sequence = 0
 
-  /** Sends requests together and collects the answers of each until its acknowledgement or the end of its dump. */
+  /** Sends requests together. Collects the answers to each until its acknowledgement or the end of its dump. */
   async function converse(asked: readonly Pick<Asked, 'request' | 'flags'>[]): Promise<Answer[]> {
     const first = sequence + 1
     sequence += asked.length
@@ -177,8 +182,8 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
   }
 
   /**
-   * Asks, after whatever was asked before. What is asked for at the same time travels in one datagram, which the kernel
-   * works through in order: a system call less for each, and in the resident process a trip to a thread.
+   * Sends a request after all earlier ones. Requests made at the same time share one datagram, which the kernel
+   * processes in order. This saves a system call per request, and in the resident process a trip to a thread.
    */
   const ask = (request: RtnlRequest, flags: number): Promise<Answer> =>
     new Promise((resolve, reject) => {
@@ -188,7 +193,7 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
       }
     })
 
-  /** The same, where a refusal is an error, but for the errno that is `allowed`. */
+  /** Sends a request, and again while the kernel is busy. A refusal is an error, except for the errno `allowed`. */
   const insist = (request: RtnlRequest, flags: number, allowed?: number) =>
     retryWhileBusy(clock, async () => {
       const answer = await ask(request, flags)
@@ -217,7 +222,7 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
     },
     async changeAll(requests) {
       let left = requests
-      /** An answer was lost: what exists now may be our own work. */
+      // An answer was lost: an object that exists now may be our own work.
       let isUnsure = false
       await retryWhileBusy(clock, async () => {
         const wasUnsure = isUnsure

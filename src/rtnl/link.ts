@@ -18,10 +18,10 @@ import { encodeLinkMessage, type Link, type LinkChange, linkChangeMessage, linkO
 import { type VfChange, vfChangeAttribute } from '../netlink/vf-info.js'
 import type { Rtnl } from './connection.js'
 
-/** Longest name IFLA_IFNAME takes, without the NUL; alternative names are longer (net/core/rtnetlink.c). */
+/** Longest name that IFLA_IFNAME takes, without the NUL. Alternative names may be longer (net/core/rtnetlink.c). */
 const MAX_IFNAME_BYTES = 15
 
-/** Who is to be blamed in an error message. */
+/** The operation, target and driver that an error message names. */
 export interface Blame {
   readonly operation: string
   readonly target: string
@@ -36,7 +36,7 @@ async function findLink(rtnl: Rtnl, target: string, payload: Buffer): Promise<Li
   return answer && linkOf(answer.payload)
 }
 
-/** The interface of that name or alternative name; undefined when there is none. @throws PluginError kind `kernel` */
+/** The interface with that name or alternative name; undefined when there is none. @throws PluginError kind `kernel` */
 export const linkByName = (rtnl: Rtnl, name: string): Promise<Link | undefined> =>
   findLink(
     rtnl,
@@ -52,7 +52,8 @@ export const linkByIndex = (rtnl: Rtnl, index: number): Promise<Link | undefined
   findLink(rtnl, `interface ${index}`, header(index, [u32Attribute(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)]))
 
 /**
- * A PF with the settings of all its VFs: the expensive look-up, it asks the driver about every VF under RTNL.
+ * A PF with the settings of all its VFs. This look-up is expensive: the kernel asks the driver about every VF under
+ * RTNL.
  * @throws PluginError kind `kernel`; kind `device` when the PF is gone
  */
 export async function pfWithVfs(rtnl: Rtnl, pfName: string): Promise<Link> {
@@ -83,7 +84,10 @@ export async function allLinks(rtnl: Rtnl): Promise<Link[]> {
   return messages.map(({ payload }) => linkOf(payload))
 }
 
-/** Changes an interface in place, or moves it: see linkChangeMessage() for the order. @throws PluginError kind `kernel` */
+/**
+ * Changes an interface in place, or moves it. See linkChangeMessage() for the order.
+ * @throws PluginError kind `kernel`
+ */
 export async function changeLink(rtnl: Rtnl, index: number, change: LinkChange, blame: Blame): Promise<void> {
   await rtnl.change({
     ...blame,
@@ -93,7 +97,7 @@ export async function changeLink(rtnl: Rtnl, index: number, change: LinkChange, 
   })
 }
 
-/** Changes settings that a PF holds for one of its VFs, all in one message. @throws PluginError kind `kernel` */
+/** Changes the settings that a PF holds for one of its VFs, all in one message. @throws PluginError kind `kernel` */
 export async function changeVf(
   rtnl: Rtnl,
   pfIndex: number,
@@ -128,7 +132,7 @@ export const addAltNames = (rtnl: Rtnl, index: number, names: readonly string[],
     type: RTM_NEWLINKPROP,
   })
 
-/** Takes alternative names away. @throws PluginError kind `kernel` */
+/** Removes alternative names of an interface. @throws PluginError kind `kernel` */
 export const removeAltNames = (rtnl: Rtnl, index: number, names: readonly string[], target: string): Promise<void> =>
   changeAltNames(rtnl, index, names, {
     operation: `remove the alternative names ${names.join(', ')}`,

@@ -5,8 +5,9 @@ import { addRouteMessage, encodeRouteMessage } from '../netlink/route.js'
 import type { RtnlRequest } from './connection.js'
 
 /**
- * The request that adds a route of a CNI result through an interface. Another route to the same place stays, behind it,
- * as with the other CNI plugins: no NLM_F_EXCL. EEXIST is the very same route.
+ * The request that adds a route of a CNI result through an interface. It does not set NLM_F_EXCL: like other CNI
+ * plugins it leaves another route to the same destination in place, behind the new one. EEXIST means that this exact
+ * route exists.
  * @throws PluginError kind `address`
  */
 export function addRouteRequest(interfaceIndex: number, interfaceName: string, route: ResultRoute): RtnlRequest {

@@ -1,9 +1,9 @@
-/** The results of promises, by place. */
+/** The results of promises, in their order. */
 type Settled<T extends readonly unknown[]> = { -readonly [K in keyof T]: Awaited<T[K]> }
 
 /**
- * Waits for all, and for the first error in their order, not in that of time. What is asked of one Rtnl together travels
- * together.
+ * Waits for all promises. Rejects with the first error in list order, not in order of time. Requests that one Rtnl gets
+ * together share a datagram.
  */
 export async function together<const T extends readonly Promise<unknown>[]>(promises: T): Promise<Settled<T>> {
   await Promise.allSettled(promises)

@@ -10,21 +10,20 @@ import { formatRecord, parseRecord, type ReadRecord } from './record-format.js'
 
 const nameOf = ({ containerId, ifName }: AttachmentKey): string => `${containerId}-${ifName}`
 
-/** The state file of an attachment. */
+/** The path of the state file of an attachment. */
 export const recordPath = ({ path }: StateFolder, key: AttachmentKey): string => `${key.folder ?? path}/${nameOf(key)}`
 
-/** What the state file of an attachment turned out to be, once a record of an older plugin counts as ours. */
+/** What the state file of an attachment contains. A record of an older plugin counts as ours. */
 export type OwnRecord = Exclude<ReadRecord, OlderRecord>
 
 type OlderRecord = Extract<ReadRecord, { kind: 'go' | 'intel' }>
 
-/** A record of another plugin as one of ours. */
 const adopt = (files: FilePort, key: AttachmentKey, { kind, conf, deviceId }: OlderRecord) =>
   kind === 'go' ? adoptGoRecord(files, key, conf, deviceId) : adoptIntelRecord(files, key, conf, deviceId)
 
 /**
- * The record of an attachment; undefined when there is none. `a-b` with `c` and `a` with `b-c` share a file name:
- * another attachment's record counts as foreign.
+ * The record of an attachment; undefined when there is none. `a-b` with `c` and `a` with `b-c` share a file name, so
+ * the file may hold another attachment's record: it counts as foreign.
  */
 export function loadAttachment(state: StateFolder, key: AttachmentKey): OwnRecord | undefined {
   const { containerId, ifName, folder = state.path } = key
@@ -48,7 +47,10 @@ export function loadAttachment(state: StateFolder, key: AttachmentKey): OwnRecor
       }
 }
 
-/** The same. @throws PluginError kind `state` when the disk does not give it, which is not to be taken for its absence */
+/**
+ * The record of an attachment; undefined when there surely is none.
+ * @throws PluginError kind `state` when the disk does not give it: this does not mean that there is none
+ */
 export function loadSurely(state: StateFolder, key: AttachmentKey): OwnRecord | undefined {
   const read = loadAttachment(state, key)
   if (read?.kind === 'unreadable' && read.isUnsure) {
@@ -57,7 +59,7 @@ export function loadSurely(state: StateFolder, key: AttachmentKey): OwnRecord | 
   return read
 }
 
-/** The text of a state file; one that the disk does not give counts as unreadable. */
+/** The text of a state file; `unreadable` when the disk does not give it. */
 function textAt(files: FilePort, path: string): string | Extract<ReadRecord, { kind: 'unreadable' }> | undefined {
   try {
     return files.readText(path)
@@ -72,14 +74,14 @@ interface StateFile {
   readonly text: string
 }
 
-/** All state files under the names of attachments, whichever plugin wrote them. */
+/** All state files named like attachments, whichever plugin wrote them. */
 const stateFiles = (files: FilePort, folder: string): StateFile[] =>
   files.list(folder).flatMap((name) => {
     const text = name.startsWith('.') || name === 'pci' ? undefined : textAt(files, `${folder}/${name}`)
     return typeof text === 'string' ? [{ folder, name, text }] : []
   })
 
-/** Container ID and interface from a file name: which hyphen parts them does not matter, the file is the same. */
+/** Container ID and interface from a file name. Any hyphen may separate them: the file is the same. */
 function keyOf({ folder, name }: StateFile): AttachmentKey {
   const hyphen = name.lastIndexOf('-')
   return { containerId: name.slice(0, Math.max(hyphen, 0)), ifName: name.slice(hyphen + 1), folder }
@@ -94,7 +96,7 @@ const recordsIn = (files: FilePort, some: readonly StateFile[]): AttachmentRecor
     return read.kind === 'record' ? [{ ...read.record, folder: file.folder }] : []
   })
 
-/** Every record in the state folder, the Go sriov-cni's included; what cannot be read is left out. */
+/** Every record in the state folder, including those of the Go sriov-cni. Unreadable files are left out. */
 export const allAttachments = ({ files, path }: StateFolder): AttachmentRecord[] =>
   recordsIn(files, stateFiles(files, path))
 
@@ -103,11 +105,11 @@ const filesAbout = (state: StateFolder, deviceId: PciAddress): StateFile[] =>
     .flatMap((folder) => stateFiles(state.files, folder))
     .filter(({ text }) => text.includes(deviceId))
 
-/** Every record that names a VF, whoever holds it now: reads all records. */
+/** Every record that names a VF, whoever holds the VF now. Reads all records. */
 export const attachmentsOfVf = (state: StateFolder, deviceId: PciAddress): AttachmentRecord[] =>
   recordsIn(state.files, filesAbout(state, deviceId)).filter((record) => record.deviceId === deviceId)
 
-/** Whether any state file, of another plugin even, speaks of a VF: reads all of them. */
+/** Whether any state file mentions a VF, even a file of another plugin. Reads all of them. */
 export const isMentioned = (state: StateFolder, deviceId: PciAddress): boolean => filesAbout(state, deviceId).length > 0
 
 /** Whether two attachments have the same state file. */
@@ -115,14 +117,14 @@ export const isSameFile = (left: AttachmentKey, right: AttachmentKey): boolean =
 
 /**
  * The record that belongs to a claim; undefined when it is lost, or names another VF by now.
- * @throws PluginError kind `state` when the disk does not give it, which is not to be taken for its loss
+ * @throws PluginError kind `state` when the disk does not give it: this does not mean that it is lost
  */
 export function recordOfClaim(state: StateFolder, claim: AttachmentRecord): AttachmentRecord | undefined {
   const read = loadSurely(state, claim)
   return read?.kind === 'record' && read.record.deviceId === claim.deviceId ? read.record : undefined
 }
 
-/** Takes back what a commitIntent() that failed may have written; what is left even so, the next call undoes. */
+/** Removes what a failed commitIntent() may have written. The next call undoes whatever remains. */
 function withdrawIntent(state: StateFolder, record: AttachmentRecord): void {
   try {
     if (recordOfClaim(state, record)?.phase === 'intent') {
@@ -133,11 +135,11 @@ function withdrawIntent(state: StateFolder, record: AttachmentRecord): void {
       removeClaim(state.files, record)
     }
   } catch {
-    // The disk refuses this too: the first refusal is the one to tell.
+    // The disk refuses this, too. Only the first error is reported.
   }
 }
 
-/** Writes a new record and its claim, on the disk when it returns; false when there is a record. */
+/** Writes a new record and its claim; both are on the disk on return. False when a record exists. */
 function createRecord(state: StateFolder, record: AttachmentRecord): boolean {
   const { files } = state
   const [path, claim, text] = [recordPath(state, record), claimPath(record.deviceId), formatRecord(record)]
@@ -151,7 +153,7 @@ function createRecord(state: StateFolder, record: AttachmentRecord): boolean {
   return isNew
 }
 
-/** Replaces a record and its claim; after a power cut each is the old one or this one. */
+/** Replaces a record and its claim. After a power cut each is the old one or the new one. */
 function writeRecord(state: StateFolder, record: AttachmentRecord): void {
   const { files } = state
   const [path, claim, text] = [recordPath(state, record), claimPath(record.deviceId), formatRecord(record)]
@@ -164,7 +166,7 @@ function writeRecord(state: StateFolder, record: AttachmentRecord): void {
 }
 
 /**
- * Writes an intent and its claim on the VF, on the disk when it returns. The caller holds the lock of the VF.
+ * Writes an intent and its claim on the VF; both are on the disk on return. The caller holds the lock of the VF.
  * @throws PluginError kind `alreadyAttached` when another call was first
  */
 export function commitIntent(state: StateFolder, record: AttachmentRecord): void {
@@ -181,43 +183,52 @@ export function commitIntent(state: StateFolder, record: AttachmentRecord): void
   }
 }
 
-/** Replaces a record, on the disk when it returns. */
+/** Replaces a record; it is on the disk on return. */
 export function commitAttachment(state: StateFolder, record: AttachmentRecord): void {
   state.files.writeDurably(recordPath(state, record), formatRecord(record))
 }
 
-/** Whether a state file says nothing of its attachment: where there is a claim, the claim says it. */
+/** Whether a state file tells nothing about its attachment. A claim, if there is one, tells it instead. */
 const isSpoilt = (read: OwnRecord | undefined): boolean =>
   read?.kind === 'unreadable' || (read?.kind === 'foreign' && read.of === 'plugin')
 
-/** Whether a write or a removal would hit the record of another attachment, or of another VF of this one. */
+/** Whether a write or a removal would hit a record of another attachment, or of this attachment with another VF. */
 function isAnothers(state: StateFolder, { deviceId, ...key }: AttachmentRecord): boolean {
   const read = loadAttachment(state, key)
   return read?.kind === 'record' ? read.record.deviceId !== deviceId : read !== undefined && !isSpoilt(read)
 }
 
-/** Replaces a record and its claim; after a power cut each is the old one or this one. */
-export function noteAttachment(state: StateFolder, record: AttachmentRecord): void {
-  if (!isAnothers(state, record)) {
+/**
+ * Replaces a record and its claim, unless the state file has the record of another attachment or VF; `isOwn` skips
+ * this check. After a power cut each is the old one or the new one.
+ */
+export function noteAttachment(state: StateFolder, record: AttachmentRecord, isOwn = false): void {
+  if (isOwn || !isAnothers(state, record)) {
     writeRecord(state, record)
   }
 }
 
-/** Writes a record again that was lost or damaged, unless the attachment has one of another VF by now. */
+/** Writes a lost or damaged record again, unless the attachment has a record of another VF by now. */
 export function restoreRecord(state: StateFolder, record: AttachmentRecord): void {
   if (!createRecord(state, record) && isSpoilt(loadAttachment(state, record))) {
     writeRecord(state, record)
   }
 }
 
-/** Removes the record of an attachment, readable or not; that of another one, or of another VF, stays. */
-export function removeAttachment(state: StateFolder, record: AttachmentRecord): void {
-  if (!isAnothers(state, record)) {
+/**
+ * Removes the record of an attachment, readable or not. A record of another attachment or VF stays; `isOwn` skips this
+ * check.
+ */
+export function removeAttachment(state: StateFolder, record: AttachmentRecord, isOwn = false): void {
+  if (isOwn || !isAnothers(state, record)) {
     state.files.remove(recordPath(state, record))
   }
 }
 
-/** Puts a record that cannot be read out of the way, for a person to look at. Returns its new path. */
+/**
+ * Renames an unreadable record, so that a person can look at it. Returns its new path.
+ * @throws PluginError kind `tryAgain` when another call has just written it
+ */
 export function setAsideAttachment(state: StateFolder, key: AttachmentKey): string {
   if (loadAttachment(state, key)?.kind !== 'unreadable') {
     throw new PluginError({ kind: 'tryAgain', message: `another call has just written ${recordPath(state, key)}` })
@@ -227,7 +238,7 @@ export function setAsideAttachment(state: StateFolder, key: AttachmentKey): stri
   return aside
 }
 
-/** Removes what killed calls left beside the records and marks: half-written files under temporary names. */
+/** Removes the temporary files that killed calls left beside the records and marks. */
 export function tidyStateFolder(state: StateFolder): void {
   for (const folder of [...recordFolders(state), `${NODE_FOLDER}/pci`]) {
     state.files.removeLitter(folder)

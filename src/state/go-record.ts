@@ -1,7 +1,7 @@
 /**
- * Attachments of the Go sriov-cni: what it left when a node moved to this plugin. Its record is its configuration with
- * `OrigVfState`, under the same file name as ours; the pod's namespace is in the mark of the VF. It gives back only what
- * the configuration had set (ResetVFConfig in pkg/sriov/sriov.go), so nothing else is recorded as original here.
+ * Attachments that the Go sriov-cni left when a node moved to this plugin. Its record is its configuration with
+ * `OrigVfState`, under the same file name as ours; the pod's namespace is in the mark of the VF. The Go plugin gives
+ * back only what the configuration had set (ResetVFConfig in pkg/sriov/sriov.go), so only that is recorded as original.
  */
 import { isJsonObject, type JsonObject } from '../cni/json.js'
 import type { FilePort } from '../host/ports.js'
@@ -14,7 +14,7 @@ import { type AttachmentKey, type AttachmentRecord, type IpamCall, RECORD_SCHEMA
 
 const LINK_STATES: readonly LinkState[] = ['auto', 'enable', 'disable']
 const ETH_P_8021AD = 34984
-/** Where IPAM plugins are when no caller says so. */
+/** Where IPAM plugins are when no caller names CNI_PATH. */
 const DEFAULT_CNI_PATH = '/opt/cni/bin'
 
 const textOf = (object: JsonObject, key: string): string => {
@@ -28,7 +28,7 @@ const numberOf = (object: JsonObject, key: string): number => {
 const has = (object: JsonObject, key: string): boolean =>
   object[key] !== undefined && object[key] !== null && object[key] !== ''
 
-/** The settings of the VF that it changed, as they were. Versions before 2.8 kept no trust: they turned it off. */
+/** The original values of the VF settings that it changed. Versions before 2.8 kept no trust: they turned it off. */
 function originalSettings(conf: JsonObject, original: JsonObject): Partial<VfSettings> {
   const hasRate = has(conf, 'min_tx_rate') || has(conf, 'max_tx_rate')
   return {
@@ -63,7 +63,7 @@ function ipamOf(conf: JsonObject, key: AttachmentKey, netnsPath: string): { ipam
       }
 }
 
-/** A record of the Go sriov-cni as one of ours: complete enough to give the VF back. */
+/** Converts a record of the Go sriov-cni to one of ours, complete enough to give the VF back. */
 export function adoptGoRecord(
   files: FilePort,
   key: AttachmentKey,
@@ -77,7 +77,7 @@ export function adoptGoRecord(
     phase: 'attached',
     ...key,
     network: textOf(conf, 'name'),
-    // The Go plugin keeps no identity: whatever namespace is there is taken for the pod's.
+    // The Go plugin records no identity: assume that the namespace at this path is the pod's.
     netns: { path: netnsPath, device: '', inode: '' },
     bootId: bootIdOf(files),
     deviceId,

@@ -1,7 +1,7 @@
 /**
- * Attachments of intel's plugin 0.x in DPDK mode: what it left when a node moved to this plugin. It kept neither the
- * pod's namespace nor the settings of the VF; on DEL it bound the VF to `kernel_driver` and set its VLAN to 0
- * (releaseVF() of its sriov.go), so that is what is recorded as original here.
+ * Attachments in DPDK mode that intel's plugin 0.x left when a node moved to this plugin. It recorded neither the pod's
+ * namespace nor the settings of the VF. On DEL it bound the VF to `kernel_driver` and set its VLAN to 0 (releaseVF() of
+ * its sriov.go), so these are recorded as original here.
  */
 import type { JsonObject } from '../cni/json.js'
 import type { FilePort } from '../host/ports.js'
@@ -11,7 +11,7 @@ import { type AttachmentKey, type AttachmentRecord, RECORD_SCHEMA } from './reco
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 
-/** A record of intel's plugin 0.x as one of ours: complete enough to give the VF back. */
+/** Converts a record of intel's plugin 0.x to one of ours, complete enough to give the VF back. */
 export function adoptIntelRecord(
   files: FilePort,
   key: AttachmentKey,

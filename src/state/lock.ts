@@ -37,19 +37,20 @@ async function using<T>(lock: Lock, work: (lock: Lock) => Promise<T>): Promise<T
 }
 
 /**
- * Holds the lock of a VF while `work` runs: one call at a time touches a VF, the Go sriov-cni's included.
+ * Holds the lock of a VF while `work` runs. One call at a time touches a VF; calls of the Go sriov-cni take this lock,
+ * too.
  * @throws PluginError kind `tryAgain` after 60 s, naming the process that has it
  */
 export const withVfLock = async <T>(host: Host, deviceId: PciAddress, work: (lock: Lock) => Promise<T>): Promise<T> =>
   using(await take(host, vfLockPath(deviceId), `VF ${deviceId}`), work)
 
-/** The lock of a VF when it is to be had at once; undefined while another call has it, which is at work on the VF. */
+/** Takes the lock of a VF without waiting; undefined while another call has it and works on the VF. */
 export function tryVfLock({ files }: Host, deviceId: PciAddress): Lock | undefined {
   files.makeFolder(`${NODE_FOLDER}/pci/vf_lock`)
   return files.tryLock(vfLockPath(deviceId))
 }
 
-/** Holds it while `work` runs; nothing is done when it is not to be had at once. */
+/** Holds the lock of a VF while `work` runs. Does nothing when the lock is not free at once. */
 export async function withFreeVfLock(
   host: Host,
   deviceId: PciAddress,
@@ -62,8 +63,8 @@ export async function withFreeVfLock(
 }
 
 /**
- * Holds the lock of a PF while its driver is told something about one of its VFs: some drivers cannot take that from
- * two at once. Never held while another program is waited for, and always taken after a VF's.
+ * Holds the lock of a PF while its driver is told something about one of its VFs: some drivers cannot take two such
+ * requests at once. Never held while another program is waited for. Always taken after a VF's lock.
  * @throws PluginError kind `tryAgain` after 60 s, naming the process that has it
  */
 export const withPfLock = async <T>(host: Host, pfAddress: PciAddress, work: () => Promise<T>): Promise<T> =>

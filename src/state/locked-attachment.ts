@@ -4,44 +4,51 @@ import type { HostWithState } from './folder.js'
 import { withFreeVfLock, withVfLock } from './lock.js'
 import type { AttachmentKey, AttachmentRecord } from './record.js'
 
+function recordOf({ state }: HostWithState, key: AttachmentKey): AttachmentRecord | undefined {
+  const read = loadSurely(state, key)
+  return read?.kind === 'record' ? read.record : undefined
+}
+
 /**
- * Does something with the record of an attachment, as it is once the lock of its VF is held; nothing when there is none
- * (any more). A record that names another VF by then is locked anew.
- * @throws PluginError kind `tryAgain` when the lock is not to be had
+ * Runs `work` with the record of an attachment, read again once the lock of its VF is held. Does nothing when there is
+ * no record (any more). If the record names another VF by then, the lock of that VF is taken instead. `found` is the
+ * record, if the caller has already read it without the lock.
+ * @throws PluginError kind `tryAgain` when the lock does not become free in time
  */
 export async function withLockedAttachment(
   host: HostWithState,
   key: AttachmentKey,
   work: (record: AttachmentRecord, lock: Lock) => Promise<void>,
+  found?: AttachmentRecord,
 ): Promise<void> {
-  for (let isDone = false; !isDone; ) {
-    const read = loadSurely(host.state, key)
-    if (read?.kind !== 'record') {
-      return
-    }
-    const { deviceId } = read.record
-    isDone = await withVfLock(host, deviceId, async (lock) => {
-      const again = loadSurely(host.state, key)
-      if (again?.kind === 'record' && again.record.deviceId !== deviceId) {
-        return false
+  let record = found ?? recordOf(host, key)
+  while (record) {
+    const { deviceId } = record
+    record = await withVfLock(host, deviceId, async (lock) => {
+      const again = recordOf(host, key)
+      if (again && again.deviceId !== deviceId) {
+        return again
       }
-      if (again?.kind === 'record') {
-        await work(again.record, lock)
+      if (again) {
+        await work(again, lock)
       }
-      return true
+      return undefined
     })
   }
 }
 
-/** The same without waiting: nothing is done while another call has the VF, nor when the record names another VF by then. */
+/**
+ * Runs `work` with the record of an attachment, read again under the lock of its VF, without waiting for the lock. Does
+ * nothing while another call has the VF, or when the record names another VF by then.
+ */
 export const withFreeAttachment = (
   host: HostWithState,
   found: AttachmentRecord,
   work: (record: AttachmentRecord, lock: Lock) => Promise<void>,
 ): Promise<void> =>
   withFreeVfLock(host, found.deviceId, async (lock) => {
-    const again = loadSurely(host.state, found)
-    if (again?.kind === 'record' && again.record.deviceId === found.deviceId) {
-      await work(again.record, lock)
+    const again = recordOf(host, found)
+    if (again?.deviceId === found.deviceId) {
+      await work(again, lock)
     }
   })

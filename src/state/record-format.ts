@@ -1,9 +1,9 @@
-/** How a record looks in its file, and what else a file under its name may be. */
+/** The format of a record in its file, and what else a file under its name may be. */
 import { isJsonObject, type JsonObject, valueAt } from '../cni/json.js'
 import { type PciAddress, parsePciAddress } from '../pci/address.js'
 import { type AttachmentRecord, type Phase, RECORD_SCHEMA } from './record.js'
 
-/** The types of the fields that releasing needs; `wanted` is only compared with, by CHECK. */
+/** The types of the fields that a release needs. `wanted` is only compared with, by CHECK. */
 const SHAPE = {
   phase: 'string',
   containerId: 'string',
@@ -18,6 +18,7 @@ const SHAPE = {
       name: 'string',
       mac: 'string?',
       mtu: 'number?',
+      devPort: 'number?',
       isUp: 'boolean',
       isPromisc: 'boolean',
       isAllmulti: 'boolean',
@@ -27,7 +28,6 @@ const SHAPE = {
   wanted: { vf: {}, netdev: {} },
 } as const
 
-/** The types of fields that may be absent. */
 const OPTIONAL_SHAPE = {
   pf: {
     address: 'string',
@@ -62,7 +62,7 @@ const PHASES: readonly unknown[] = ['intent', 'attached', 'releasing', 'released
 
 type Shape = { readonly [key: string]: string | Shape }
 
-/** `string?` may be absent, `strings` is a list. */
+/** `string?` may be absent; `strings` is a list of strings. */
 const isOfType = (value: unknown, type: string): boolean =>
   type.endsWith('?')
     ? value === undefined || isOfType(value, type.slice(0, -1))
@@ -71,8 +71,8 @@ const isOfType = (value: unknown, type: string): boolean =>
       : typeof value === type
 
 /**
- * The first field that is not of its type; undefined when all are. Not zod: this is read on every DEL, and zod takes
- * two milliseconds for its first object.
+ * The first field whose type is wrong; undefined when all are right. Not zod: every DEL reads this, and zod takes two
+ * milliseconds for its first object.
  */
 function firstMisfit(value: unknown, shape: Shape, path = ''): string | undefined {
   if (!isJsonObject(value)) {
@@ -103,12 +103,13 @@ function misfitOf(value: JsonObject): string | undefined {
 const MAC = /^([0-9a-f]{2}(:[0-9a-f]{2})+)?$/
 const MAX_VLAN = 4095
 
-/** The first field of a record whose value nobody can have written. */
+/** The first field of a record with a value that nobody can have written. */
 function firstWrongValue({ phase, original, pf, releaseAdminMac = '' }: AttachmentRecord): string | undefined {
   const { mac = '', vlan = 0, vlanQoS = 0, vlanProto = '802.1q', linkState = 'auto' } = pf?.vf ?? {}
   const isRight: Readonly<Record<string, boolean>> = {
     phase: PHASES.includes(phase),
     'original.netdev.mac': MAC.test(original.netdev.mac ?? ''),
+    'original.second.mac': MAC.test(original.second?.mac ?? ''),
     releaseAdminMac: MAC.test(releaseAdminMac),
     'pf.vf.mac': MAC.test(mac),
     'pf.vf.vlan': vlan >= 0 && vlan <= MAX_VLAN,
@@ -119,39 +120,40 @@ function firstWrongValue({ phase, original, pf, releaseAdminMac = '' }: Attachme
   return Object.entries(isRight).find(([, is]) => !is)?.[0]
 }
 
-/** What a state file turned out to be. */
+/** What a state file contains. */
 export type ReadRecord =
   | { readonly kind: 'record'; readonly record: AttachmentRecord }
-  /** Of the Go sriov-cni: see go-record.ts. */
+  /** A record of the Go sriov-cni: see go-record.ts. */
   | { readonly kind: 'go'; readonly conf: JsonObject; readonly deviceId: PciAddress }
-  /** Of intel's plugin 0.x: see intel-record.ts. */
+  /** A record of intel's plugin 0.x: see intel-record.ts. */
   | { readonly kind: 'intel'; readonly conf: JsonObject; readonly deviceId: PciAddress }
   /**
-   * Not ours to touch: of a plugin we do not know, of a newer version of this one, or of another container and interface
-   * with the same file name.
+   * Not ours to touch: a record of an unknown plugin, of a newer version of this one, or of another container and
+   * interface with the same file name.
    */
   | { readonly kind: 'foreign'; readonly of: 'plugin' | 'version' | 'attachment'; readonly problem: string }
-  /** `isUnsure`: the disk does not give it; another time it may. */
+  /** `isUnsure`: the disk does not give it now, but may do so another time. */
   | { readonly kind: 'unreadable'; readonly problem: string; readonly isUnsure?: true }
 
+/** The text of a record's state file. */
 export const formatRecord = (record: AttachmentRecord): string => `${JSON.stringify(record)}\n`
 
-/** The PCI address of the VF that a record of the Go sriov-cni is about; undefined when it is no such record. */
+/** The PCI address of the VF in a record of the Go sriov-cni; undefined for any other record. */
 const goRecordDevice = (value: JsonObject): PciAddress | undefined =>
   isJsonObject(value.OrigVfState) ? parsePciAddress(String(value.deviceID)) : undefined
 
-/** The same for a VF that intel's plugin 0.x has bound to a DPDK driver. */
+/** The PCI address of a VF that intel's plugin 0.x has bound to a DPDK driver; undefined for any other record. */
 const intelRecordDevice = ({ dpdk_driver, kernel_driver, pci_addr }: JsonObject): PciAddress | undefined => {
   const isName = (value: unknown) => typeof value === 'string' && value !== ''
   return isName(dpdk_driver) && isName(kernel_driver) ? parsePciAddress(String(pci_addr)) : undefined
 }
 
-/** One call reads the same texts several times over. */
+/** One call reads the same texts several times. */
 const MAX_KNOWN = 8
 const MAX_KNOWN_LENGTH = 16 * 1024
 const known = new Map<string, ReadRecord>()
 
-/** Reads a state file; the Go sriov-cni keeps its own kind of record under the same names. Never throws. */
+/** Reads a state file. The Go sriov-cni keeps its own kind of record under the same names. Never throws. */
 export function parseRecord(fileText: string): ReadRecord {
   const before = known.get(fileText)
   if (before) {

@@ -5,16 +5,16 @@ import type { VfSettings } from '../netlink/vf-info.js'
 import type { View } from '../node/namespaces.js'
 import type { PciAddress } from '../pci/address.js'
 
-/** Raised when a field changes its meaning: an older plugin must not act on a record it misreads. */
+/** Raise this when a field changes its meaning: an older plugin must not act on a record that it misreads. */
 export const RECORD_SCHEMA = 1
 
-/** The network interface of a VF as it was on the host; what is absent was not recorded, and is left as it is. */
+/** The network interface of a VF as it was on the host. An absent field was not recorded, and is left as it is. */
 export interface OriginalNetdev {
-  /** "" where it had none: it was bound to a user space driver. */
+  /** "" when there was none: the VF was bound to a user space driver. */
   readonly name: string
   readonly mac?: string
   readonly mtu?: number
-  /** Which of two it is, where the VF has two. */
+  /** Tells the two interfaces of a VF apart, if it has two. */
   readonly devPort?: number
   readonly isUp: boolean
   readonly isPromisc: boolean
@@ -22,7 +22,7 @@ export interface OriginalNetdev {
   readonly altNames?: readonly string[]
 }
 
-/** The PF of a VF, the VF's number there, and the settings that the PF held for it: those that are to be given back. */
+/** The PF of a VF, the VF's number there, and the settings in the PF that must be given back. */
 export interface RecordedPf {
   readonly address: PciAddress
   readonly name: string
@@ -30,7 +30,7 @@ export interface RecordedPf {
   readonly vf: Partial<VfSettings>
 }
 
-/** The representor of a VF as it was (switchdev mode). MTU in bytes. */
+/** The representor of a VF (switchdev mode) as it was. MTU in bytes. */
 export interface RecordedRepresentor {
   readonly name: string
   readonly mtu: number
@@ -38,18 +38,18 @@ export interface RecordedRepresentor {
 }
 
 /**
- * How a VF serves a program in user space: the driver it has for the pod's life, and those before and after. Where they
- * are the same, it was bound already and stays so.
+ * How a VF serves a program in user space: its driver for the pod's life, and the driver before and after. If the two
+ * are the same, the VF was already bound to it and stays so.
  */
 export interface RecordedDpdk {
   readonly driver: string
-  /** The VF's on release; "" for none. */
+  /** The driver of the VF on release; "" for none. */
   readonly kernelDriver: string
-  /** The program that binds (dpdk-devbind.py); absent: through sysfs. */
+  /** The program that binds (dpdk-devbind.py); absent when sysfs does it. */
   readonly tool?: string
 }
 
-/** How the IPAM plugin was called, to call it again without the configuration at hand. */
+/** How the IPAM plugin was called. This allows another call without the configuration at hand. */
 export interface IpamCall {
   readonly type: string
   readonly stdin: string
@@ -57,54 +57,55 @@ export interface IpamCall {
 }
 
 /**
- * `intent` until the ADD is through, then `attached`; `releasing` as soon as it is being given back. `released`: the VF
+ * `intent` until the ADD is complete, then `attached`; `releasing` as soon as the give-back begins. `released`: the VF
  * is back and may serve others; only the lease is left to be freed. An `intent` or a `releasing` whose VF is not locked
- * is of a call that died: whoever meets it finishes the job (docs/reliability.md).
+ * belongs to a call that died: the next call that meets it finishes the job (docs/reliability.md).
  */
 export type Phase = 'intent' | 'attached' | 'releasing' | 'released'
 
-/** Which attachment: what the runtime tells it by, and what its record is called. */
+/** Identifies an attachment to the runtime, and names its record. */
 export interface AttachmentKey {
   readonly containerId: string
   readonly ifName: string
-  /** Where its record is, when that is not the state folder of the call (`cniDir`). */
+  /** The folder of its record, if that is not the state folder of the call (`cniDir`). */
   readonly folder?: string
 }
 
+/** Whether two keys name the same attachment. Their folders do not matter. */
 export const isSameKey = (left: AttachmentKey, right: AttachmentKey): boolean =>
   left.containerId === right.containerId && left.ifName === right.ifName
 
-/** All that is known of one attachment: written before the first change, complete enough to give everything back. */
+/** All facts about one attachment. Written before the first change, and complete enough to give everything back. */
 export interface AttachmentRecord extends AttachmentKey {
   readonly schema: typeof RECORD_SCHEMA
   readonly phase: Phase
   /** Name of the network, "" for Multus 1. */
   readonly network: string
   readonly netns: NetnsId & { readonly path: string }
-  /** What the ADD could see of this machine; absent where it was not recorded. */
+  /** What the ADD could see of this machine; absent when it was not recorded. */
   readonly view?: View
-  /** /proc/sys/kernel/random/boot_id: what the kernel held is gone after another boot. */
+  /** /proc/sys/kernel/random/boot_id: what the kernel held is gone after a reboot. */
   readonly bootId: string
   readonly deviceId: PciAddress
-  /** The VF's before the ADD; "" where it had none, or it was not recorded. */
+  /** The driver of the VF before the ADD; "" when it had none, or it was not recorded. */
   readonly driver: string
   /** `second`: a ConnectX-3 has two interfaces behind one VF. */
   readonly original: { readonly netdev: OriginalNetdev; readonly second?: OriginalNetdev }
-  /** Absent for a VF whose PF is out of sight, and for a PF itself. */
+  /** Absent for a VF whose PF is not visible, and for a PF itself. */
   readonly pf?: RecordedPf
   readonly representor?: RecordedRepresentor
-  /** What sysfs held as driver_override, "" for nothing; absent where it was not recorded. */
+  /** The driver_override in sysfs, "" for none; absent when it was not recorded. */
   readonly driverOverride?: string
-  /** Absent where the pod gets a network interface. */
+  /** Absent when the pod gets a network interface. */
   readonly dpdk?: RecordedDpdk
   /** Whether the VF is reset on release. */
   readonly flr?: boolean
-  /** The device-information file that we make. */
+  /** The device-information file that we write. */
   readonly deviceInfoFile?: string
   readonly wanted: { readonly vf: WantedVf; readonly netdev: WantedNetdev }
-  /** What the interface is called in the pod, where that is not `ifName`. */
+  /** The name of the interface in the pod, if it is not `ifName`. */
   readonly podIfName?: string
-  /** What the PF is told as MAC on release (see sriov/mac.ts); absent until we are about to tell it one. */
+  /** The MAC that the PF is told on release (see sriov/pf/mac.ts); absent until we are about to tell it one. */
   readonly releaseAdminMac?: string
   readonly ipam?: IpamCall
   readonly result?: JsonObject

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Host } from '../../src/host/ports.js'
 import { openRouteSocket } from '../../src/host/route-socket.js'
@@ -50,6 +51,41 @@ describe.skipIf(missing)(`openRouteSocket() on a thread (${missing ?? 'can run h
         'Cannot set mtu 1 on left: EINVAL',
       )
       rtnl.close()
+    })
+  })
+
+  test.each([
+    ['on a thread', always],
+    ['without one', () => false],
+  ])('waits for the kernel, %s, while another process floods its socket', async (_how, needsThread) => {
+    const { a } = pairOf(namespaces)
+    await within(a.path, async (netns) => {
+      const socket = openRouteSocket(addon(), needsThread, netns)
+      // Whoever may configure the namespace can send to any socket in it. Every number that the kernel may have given to
+      // ours gets some.
+      const script = `import os, socket, sys, time
+fd = os.open(sys.argv[1], 0)
+import ctypes
+assert ctypes.CDLL(None, use_errno=True).setns(fd, 0x40000000) == 0
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+s.setblocking(False)
+ports = [int(line.split()[2]) for line in open('/proc/self/net/netlink').readlines()[1:]]
+print('flooding', flush=True)
+end = time.time() + 3
+while time.time() < end:
+    for port in ports:
+        try: s.sendto(b'x' * 64, (port, 0))
+        except OSError: pass`
+      const flood = spawn('python3', ['-c', script, a.path], { stdio: ['ignore', 'pipe', 'inherit'] })
+      await new Promise((resolve) => flood.stdout.once('data', resolve))
+      const { kernel, ...rest } = hostOfKernel()
+      const rtnl = openRtnl({ ...rest, kernel: { ...kernel, openRouteSocket: () => socket } }, netns)
+      const began = performance.now()
+      const answers = await Promise.allSettled(Array.from({ length: 20 }, () => linkByName(rtnl, 'left')))
+      expect(performance.now() - began).toBeLessThan(30_000)
+      expect(answers.some((one) => one.status === 'fulfilled')).toBe(true)
+      rtnl.close()
+      flood.kill('SIGKILL')
     })
   })
 

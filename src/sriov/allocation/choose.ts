@@ -10,13 +10,13 @@ import { candidates, type OpenChoice, pfByName } from '../device/select.js'
 import { programsOf } from '../users/function-users.js'
 import { looksFree, reclaimDevice, userOf } from './occupancy.js'
 
-/** As many VFs are named in an error message as an operator reads. */
+/** An error message names at most this many VFs. */
 const MAX_NAMED = 8
 
-/** Who has the VFs that are handed out by a device plugin: only deviceID names one of them. */
+/** Names the holder of VFs that a device plugin hands out. Only deviceID may name such a VF. */
 const KUBELET = "kubelet's device plugin"
 
-/** What is done with the device that was found, while its lock is held. */
+/** What to do with the chosen device. Runs while the device's lock is held. */
 export type UseDevice<T> = (location: DeviceLocation, lock: Lock) => Promise<T>
 
 const inUse = (location: DeviceLocation, holder: string): PluginError =>
@@ -32,13 +32,14 @@ async function withNamedDevice<T>(host: HostWithState, location: DeviceLocation,
   })
 }
 
-/** What became of a try: done with it, or why not. */
 type Try<T> = { readonly isDone: true; readonly result: T } | { readonly isDone: false; readonly why: string }
 
-/** Faults that say something about one VF only: the others are tried all the same. */
+/** Faults that concern one VF only. The search goes on with the others. */
 const OF_ONE_VF: ReadonlySet<string> = new Set(['device', 'release', 'netns', 'state', 'tryAgain'])
 
-/** Why a VF cannot be had; undefined when it can, after `look` has undone what the dead left of it. */
+/**
+ * Why `look` says that a VF cannot be had. A fault that concerns this VF only is a reason, too; any other is thrown.
+ */
 async function hindranceOf(look: () => Promise<string | undefined>): Promise<string | undefined> {
   try {
     return await look()
@@ -50,7 +51,7 @@ async function hindranceOf(look: () => Promise<string | undefined>): Promise<str
   }
 }
 
-/** A choice that leaves more than one VF, and the configuration around it. */
+/** A choice that can match more than one VF, with its configuration. */
 interface Search {
   readonly host: HostWithState
   readonly conf: NetConf
@@ -58,8 +59,8 @@ interface Search {
 }
 
 /**
- * Why a VF cannot serve this pod, whoever uses it; undefined when it can. One that a program in user space is to have
- * is no use to a pod that wants an interface, unless the selectors name its driver.
+ * Why a VF cannot serve this pod, regardless of who uses it. Undefined when it can. A VF on a user space driver does
+ * not serve a pod that wants an interface, unless the selectors name its driver.
  */
 function unfitness({ host: { files }, conf, choice }: Search, location: VfLocation): string | undefined {
   try {
@@ -84,7 +85,7 @@ async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>)
     return { isDone: false, why: 'a call that is at work on it' }
   }
   try {
-    // Another call may have had it since.
+    // Look again under the lock: another call may have taken the VF meanwhile.
     const why = await hindranceOf(
       async () =>
         (await reclaimDevice(host, location, lock)) ??
@@ -106,7 +107,7 @@ function noneFree(choice: OpenChoice, hindered: readonly string[]): PluginError 
   })
 }
 
-/** Takes the first VF that can be had; whoever loses a race for one takes the next. */
+/** Takes the first VF that can be had. A call that loses the race for one VF tries the next. */
 async function withFreeVf<T>(host: HostWithState, conf: NetConf, choice: OpenChoice, use: UseDevice<T>): Promise<T> {
   const { numaNode } = conf
   const reserved = kubeletDevices(host.files)
@@ -129,8 +130,8 @@ async function withFreeVf<T>(host: HostWithState, conf: NetConf, choice: OpenCho
 }
 
 /**
- * Does something with the device that a configuration means, while its lock is held and nobody else uses it. What the
- * dead left of it has been undone.
+ * Runs `use` with the device that a configuration means. Its lock is held, nobody else uses it, and what dead pods and
+ * calls left of it has been undone.
  * @throws PluginError kinds `device`, `vfInUse`, `release`; kind `tryAgain` when no VF is free
  */
 export async function withDevice<T>(

@@ -15,7 +15,7 @@ import { holderOf, holdersOfVf } from '../users/ownership.js'
 import { isPodNetns } from '../users/pod-netns.js'
 import { awaitTenancy, tenancyOf } from '../users/tenancy.js'
 
-/** Undoes what a killed call, or a pod that died without a DEL, left of a VF. The caller holds its lock. */
+/** Undoes what a killed call, or a pod that died without a DEL, left of a VF. The caller holds the VF's lock. */
 export async function releaseLeftover(host: HostWithState, record: AttachmentRecord, lock: Lock): Promise<void> {
   host.log.info('undoing an unfinished attachment', {
     phase: record.phase,
@@ -27,7 +27,8 @@ export async function releaseLeftover(host: HostWithState, record: AttachmentRec
 }
 
 /**
- * The same on behalf of another attachment, which needs the VF and not the lease.
+ * Undoes what is left of a VF on behalf of another attachment. A lease that cannot be freed is only logged, because the
+ * other attachment needs the VF and not the lease.
  * @throws PluginError kind `release` when the VF itself could not be given back
  */
 async function releaseForNext(host: HostWithState, record: AttachmentRecord, lock: Lock): Promise<void> {
@@ -47,7 +48,7 @@ function markedUser(host: HostWithState, address: string, mark: string | undefin
 }
 
 /**
- * Who uses a device; undefined when nobody does. Looks only, so without the lock the answer may be old.
+ * Who uses a device; undefined when nobody does. Changes nothing. Without the lock the answer can be outdated.
  * @throws PluginError kind `netns` when nobody can tell whether a pod is alive
  */
 export async function userOf(host: HostWithState, address: string): Promise<string | undefined> {
@@ -61,8 +62,8 @@ export async function userOf(host: HostWithState, address: string): Promise<stri
 }
 
 /**
- * Undoes what the dead left of a device. Returns who uses it all the same; undefined when it is free. The caller holds its
- * lock, so an intent is of a dead ADD.
+ * Undoes what dead pods and calls left of a device. Returns who still uses it; undefined when it is free. The caller
+ * holds the device's lock, so an intent belongs to an ADD that died.
  * @throws PluginError kind `release` when it could not be given back
  */
 export async function reclaimDevice(
@@ -83,11 +84,17 @@ export async function reclaimDevice(
   return markedUser(host, address, mark)
 }
 
-/** Whether a device looks free at a glance: nobody claims or marks it. What the dead left is seen under the lock only. */
+/**
+ * Whether a device looks free at a glance: it has no claim and no mark. Only a look under the lock can tell whether a
+ * claim or a mark is a leftover.
+ */
 export const looksFree = ({ files }: Host, address: string): boolean =>
   !hasClaim(files, address) && readMark(files, address) === undefined
 
-/** What cannot serve a pod beside a device: the VFs of a PF, and the PF of a VF, which only we give to pods. */
+/**
+ * The devices that cannot serve a pod at the same time as this one: the VFs of a PF, or the PF of a VF. Only this
+ * plugin gives PFs to pods, so a PF in use has a claim.
+ */
 function rivalsOf({ files }: Host, { address, vf }: DeviceLocation): readonly string[] {
   if (!vf) {
     return vfsOf(files, address).map((one) => one.address)
@@ -96,8 +103,8 @@ function rivalsOf({ files }: Host, { address, vf }: DeviceLocation): readonly st
 }
 
 /**
- * Who has a rival, after undoing what the dead left of it: a pod of ours or of the Go sriov-cni, a call that is at work
- * on it, or a program in user space, such as a virtual machine.
+ * Undoes what dead pods and calls left of a rival, and returns who still has it: a pod of ours or of the Go sriov-cni,
+ * a call that is at work on it, or a program in user space, such as a virtual machine.
  */
 async function reclaimRival(host: HostWithState, address: PciAddress): Promise<string | undefined> {
   if (looksFree(host, address)) {
@@ -115,8 +122,8 @@ async function reclaimRival(host: HostWithState, address: PciAddress): Promise<s
 }
 
 /**
- * Makes sure that no pod gets the PF of a VF at the same time, or a VF of a PF. To be asked once the device is claimed:
- * of two that come at once, the later one sees the other.
+ * Makes sure that no pod has the PF of this VF, or a VF of this PF. Call this after claiming the device: of two calls
+ * at once, the later one then sees the other.
  * @throws PluginError kind `vfInUse`
  */
 export async function reclaimRivals(host: HostWithState, location: DeviceLocation): Promise<void> {

@@ -11,14 +11,14 @@ import { isOfThisBoot } from '../users/ownership.js'
 import { isPodNetns } from '../users/pod-netns.js'
 import { awaitTenancy } from '../users/tenancy.js'
 
-/** Whether an attachment is no pod's: its ADD or its release did not come to an end, or the machine has booted since. */
+/** Whether an attachment serves no pod: its ADD or its release did not finish, or the machine has booted since. */
 export const isUnfinished = (host: Host, record: AttachmentRecord): boolean =>
   record.phase !== 'attached' || !isOfThisBoot(host, record)
 
 /**
- * Gives back a VF whose record is lost: nobody else would ever. A pod that is alive and has it keeps it, unless the
- * runtime does not know it (`isValid`). A VF that another call is at work on is left to that. A claim that cannot be
- * read and that no record belongs to is removed: nothing can be done by it.
+ * Gives back a VF whose record is lost; nothing else would. A live pod keeps its VF, unless the runtime does not know
+ * the attachment (`isValid`). Does nothing while another call is at work on the VF. Removes a claim that cannot be read
+ * and that belongs to no record, because it is of no use.
  * @throws PluginError kind `release`
  */
 export const repairClaim = (
@@ -56,8 +56,8 @@ function removeBrokenClaim({ files, log, state }: HostWithState, deviceId: PciAd
 }
 
 /**
- * Takes the mark of a dead pod away, or one that a power cut emptied, unless a state file speaks of the VF: then a DEL
- * is to come.
+ * Removes the mark of a dead pod, or one that a power cut emptied. Keeps it while a state file names the VF, because a
+ * DEL is still to come.
  */
 export const repairMark = (host: HostWithState, deviceId: PciAddress): Promise<void> => {
   const { files, state } = host

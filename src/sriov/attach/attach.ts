@@ -18,20 +18,19 @@ import { inspect } from './inspect.js'
 import { intentOf } from './intent.js'
 import { type PodNetdevs, setUpNetdev } from './pod-netdev.js'
 
-/** IPAM plugins that work on the interface in the pod; all others run while it is being moved. */
+/** IPAM plugins that work on the interface in the pod. All others run while it is being moved. */
 const NEED_INTERFACE = new Set(['dhcp'])
 
-/** Starts the IPAM plugin, where there is one and its time has come. @throws PluginError kind `ipam` */
+/** Starts the IPAM plugin, if there is one and this is the stage at which it runs. @throws PluginError kind `ipam` */
 function startLease({ host, ipam, lock }: Attachment, progress: Progress, hasInterface: boolean): void {
   if (ipam && !progress.lease && NEED_INTERFACE.has(ipam.type) === hasInterface) {
     progress.lease = startIpamAdd(host, ipam, lock)
   }
 }
 
-/** The interfaces for the result; the pod's own, where it gets one. */
+/** The interfaces for the result, and the link in the pod if there is one. */
 type SetUpDevice = Omit<PodNetdevs, 'link'> & Partial<PodNetdevs>
 
-/** What of a VF there is for the pod: its interface there, or the VF on the driver that a program in user space needs. */
 async function setUpDevice(attachment: Attachment, findings: Findings, progress: Progress): Promise<SetUpDevice> {
   const { netdev, dpdk } = findings
   if (dpdk) {
@@ -56,7 +55,8 @@ async function change(
   const { link, interfaces } = await setUpDevice(attachment, findings, progress)
   const { representor } = findings
   const port = representor && (await setUpRepresentor(hostRtnl, representor, link?.mtu ?? representor.mtu))
-  // Beside an interface in the pod only: Multus takes no result for a pod's that has several, and none in it.
+  // Add it only beside an interface in the pod: Multus rejects a result with several interfaces of which none is in the
+  // pod.
   const ports = port && link ? [port] : []
   await ipamStarted
   startLease(attachment, progress, true)
@@ -73,8 +73,8 @@ async function change(
 }
 
 /**
- * Whether there is surely no lease: no ADD was started, or the plugin said itself that it failed. One that was killed,
- * or whose answer was no result, may have left a lease.
+ * Whether there is certainly no lease: no ADD was started, or the plugin itself reported that it failed. A plugin that
+ * was killed, or that printed no result, may have left a lease.
  */
 async function isLeaseRefused(lease: PendingIpam | undefined): Promise<boolean> {
   try {
@@ -90,9 +90,10 @@ async function undo({ host, location, pod, ipam, lock }: Attachment, { record, l
   try {
     await releaseAttachment(host, record, {
       lock,
+      isOnDisk: true,
       ipam,
       isLeaseRefused: await isLeaseRefused(lease),
-      // Open since the ADD began: a path may have gone meanwhile.
+      // Open since the ADD began: the path itself may be gone meanwhile.
       netnsPaths: [`/proc/self/fd/${pod.fd}`],
     })
   } catch (error) {
@@ -103,7 +104,7 @@ async function undo({ host, location, pod, ipam, lock }: Attachment, { record, l
   }
 }
 
-/** A pod whose runtime has given up must not keep its VF. @throws PluginError kind `tryAgain` */
+/** Fails the ADD when its runtime has given up: the pod must not keep its VF. @throws PluginError kind `tryAgain` */
 function requireCaller({ caller }: HostWithState): void {
   if (caller.isGone()) {
     throw new PluginError({ kind: 'tryAgain', message: 'the caller has gone; its ADD is undone' })
@@ -117,12 +118,12 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
   commitIntent(host.state, intent)
   const progress: Progress = { record: intent }
   try {
-    // Before the first change: by it the Go sriov-cni sees that the VF is a pod's, even when we are killed.
+    // Before the first change: the mark tells the Go sriov-cni that a pod has the VF, even when we are killed.
     writeMark(host.files, intent.deviceId, pod.path)
     await reclaimRivals(host, attachment.location)
     writeDeviceInfo(host.files, intent)
     const started = host.kernel.duringRequest(() => startLease(attachment, progress, false))
-    // The result is read as soon as it is there, and not when it is needed.
+    // Read the result as soon as it is there, not only when it is needed.
     started.then(() => progress.lease?.result()).catch(() => undefined)
     const [, result] = await together([started, change(attachment, findings, progress, started)])
     requireCaller(host)
@@ -135,8 +136,8 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
 }
 
 /**
- * Gives a free VF to a pod: intent on disk, changes, record on disk. The caller holds the lock of the VF and has made
- * sure that nobody else uses it.
+ * Gives a free VF to a pod: writes the intent to disk, makes the changes, then writes the record. The caller holds the
+ * lock of the VF and has made sure that nobody else uses it.
  * @throws PluginError with everything undone
  */
 export async function attachVf(host: HostWithState, request: AttachRequest): Promise<CniResult> {

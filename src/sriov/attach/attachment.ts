@@ -1,4 +1,4 @@
-/** What an ADD is made of. */
+/** What the steps of an ADD share. */
 import type { CallArgs } from '../../cni/args.js'
 import type { NetConf } from '../../cni/netconf.js'
 import type { Lock, Netns } from '../../host/ports.js'
@@ -10,17 +10,19 @@ import type { AttachmentRecord, IpamCall, RecordedDpdk, RecordedRepresentor } fr
 import type { DeviceLocation } from '../device/locate.js'
 import type { PfView, PfWriter, VfTarget } from '../pf/apply.js'
 
-/** One ADD: who asks, for what, with which VF, into which namespace. */
+/** One ADD: the call, its configuration, the device, and the namespace of the pod. */
 export interface AttachRequest {
   readonly args: CallArgs
   readonly conf: NetConf
   readonly location: DeviceLocation
   readonly pod: Netns
-  /** The VF's. The IPAM plugin holds it too, so that a DEL after a kill waits until no lease can appear any more. */
+  /**
+   * The lock of the VF. The IPAM plugin holds it too, so a DEL after a kill waits until no lease can appear any more.
+   */
   readonly lock: Lock
 }
 
-/** The same with the conversations it needs. */
+/** An ADD with its netlink connections to the host and the pod, and its IPAM call if there is one. */
 export interface Attachment extends AttachRequest {
   readonly host: HostWithState
   readonly ipam?: IpamCall
@@ -28,28 +30,28 @@ export interface Attachment extends AttachRequest {
   readonly podRtnl: Rtnl
 }
 
-/** What was found before anything is changed. */
+/** What inspect() finds before anything is changed. */
 export interface Findings {
-  /** Absent where the VF has none on the host: a driver of user space has it, or none at all. */
+  /** Absent when the VF has none on the host: it has a user space driver, or no driver. */
   readonly netdev?: Link
-  /** The other interface of a VF that has two. */
+  /** The other interface of a VF that has two (ConnectX-3). */
   readonly second?: Link
   /** "" for none. */
   readonly driver: string
-  /** Absent where the pod gets a network interface. */
+  /** Absent when the pod gets a network interface. */
   readonly dpdk?: RecordedDpdk
-  /** Absent where the device has no PF that could be told anything. */
+  /** Absent when the device has no PF that can be configured. */
   readonly pfSide?: PfView
   readonly representor?: RecordedRepresentor
 }
 
-/** How far an ADD has come: the record as it is on disk, and the IPAM plugin once it was started. */
+/** How far an ADD has come: the record as it is on disk, and the IPAM plugin once it has started. */
 export interface Progress {
   record: AttachmentRecord
   lease?: PendingIpam
 }
 
-/** The PF that is to be told something; undefined where there is none. */
+/** The VF as it is addressed through its PF. Undefined when there is no PF that can be configured. */
 export const vfTarget = ({ location: { vf } }: Attachment, { pfSide }: Findings): VfTarget | undefined =>
   vf &&
   pfSide && {
@@ -60,7 +62,7 @@ export const vfTarget = ({ location: { vf } }: Attachment, { pfSide }: Findings)
     driver: vf.pf.driver,
   }
 
-/** How to write to the PF. */
+/** What is needed to write to the PF. */
 export const pfWriter = ({ host, hostRtnl }: Attachment): PfWriter => ({
   host,
   rtnl: hostRtnl,

@@ -1,4 +1,4 @@
-/** What must hold before a VF is bound for a program in user space (DPDK). */
+/** Checks made before a VF is bound for a program in user space (DPDK). */
 import type { WantedNetdev } from '../../cni/wanted.js'
 import { type ConfigIssue, PluginError } from '../../errors.js'
 import type { FilePort, Host } from '../../host/ports.js'
@@ -10,7 +10,7 @@ import type { AttachRequest } from './attachment.js'
 
 const VFIO = 'vfio-pci'
 
-/** How the VF is to be bound; undefined where the pod gets a network interface. */
+/** How the VF is to be bound. Undefined when the pod gets a network interface. */
 export function planDpdk({ conf }: AttachRequest, { driver, netdev }: HostPresence): RecordedDpdk | undefined {
   const wanted = conf.dpdk
   if (!wanted && netdev) {
@@ -34,7 +34,7 @@ function interfaceIssues({ mtu, promisc, allmulti }: WantedNetdev): ConfigIssue[
   )
 }
 
-/** What of the configuration cannot be with a VF that has no interface in the pod. */
+/** The settings of the configuration that are impossible for a VF without an interface in the pod. */
 export function dpdkIssues(
   files: FilePort,
   { conf, location }: AttachRequest,
@@ -43,7 +43,7 @@ export function dpdkIssues(
   const { dpdk, ipamType } = conf
   const isItself = dpdk && dpdk.driver === driver && netdev
   const { tool, kernelDriver } = dpdk ?? {}
-  // With an interface before, there is to be one afterwards.
+  // A VF that has an interface now must get one again on release.
   const isNoKernelDriver =
     netdev && kernelDriver !== undefined && (isUserspaceDriver(kernelDriver) || kernelDriver === dpdk?.driver)
   return [
@@ -73,7 +73,7 @@ function refuse(message: string): never {
   throw new PluginError({ kind: 'device', message })
 }
 
-/** What vfio needs of the machine before it takes a function, or the kernel says EINVAL and nothing more. */
+/** Checks what vfio needs of the machine before it takes a function. Otherwise the kernel only says EINVAL. */
 function requireIommu(files: FilePort, request: AttachRequest): void {
   const { location } = request
   const who = describeDevice(location)
@@ -91,7 +91,7 @@ function requireIommu(files: FilePort, request: AttachRequest): void {
   }
 }
 
-/** Makes sure that a driver is there. @throws PluginError kind `device` saying what to do */
+/** Makes sure that a driver is loaded. @throws PluginError kind `device` saying what to do */
 async function requireDriver(host: Host, key: string, driver: string, location: DeviceLocation): Promise<void> {
   const missing = await loadDriver(host, driver)
   if (missing !== undefined) {
@@ -100,7 +100,8 @@ async function requireDriver(host: Host, key: string, driver: string, location: 
 }
 
 /**
- * Makes sure that the VF can be bound, and back, before anything is changed. Drivers that are not loaded are loaded.
+ * Makes sure, before anything is changed, that the VF can be bound and later bound back. Loads drivers that are not
+ * loaded.
  * @throws PluginError kind `device` saying what to do
  */
 export async function requireBindable(

@@ -1,4 +1,6 @@
-/** A VF for a program in user space (DPDK): no interface moves; the PF's settings count, and the driver. */
+/**
+ * Sets up a VF for a program in user space (DPDK). No interface moves; only the PF's settings and the driver change.
+ */
 
 import type { ResultInterface } from '../../cni/result.js'
 import { ZERO_MAC } from '../../netlink/mac.js'
@@ -14,12 +16,15 @@ import { adminMacToRelease, macStep, trySetMac } from '../pf/mac.js'
 import { planVf } from '../pf/plan.js'
 import { type Attachment, type Findings, type Progress, pfWriter, vfTarget } from './attachment.js'
 
-/** Lets the PF administer the MAC: it is the only one that a program in user space will see. */
+/**
+ * Notes what the PF is told as MAC on release, before it is told the wanted one. The PF must administer the MAC,
+ * because a program in user space sees no other.
+ */
 async function noteMac(attachment: Attachment, findings: Findings, progress: Progress, mac: string): Promise<void> {
   const { host, hostRtnl, location } = attachment
   const { pfSide, netdev, driver } = findings
   if (pfSide && progress.record.releaseAdminMac === undefined) {
-    // By trial: a VF that may set its own MAC has none administered.
+    // Only a trial can tell: a VF that may set its own MAC has none administered.
     const couldSetMac =
       netdev !== undefined &&
       pfSide.vf.mac !== mac &&
@@ -44,8 +49,9 @@ async function setUpPf(attachment: Attachment, findings: Findings, progress: Pro
 }
 
 /**
- * The PF's settings first, then the driver: the program in user space finds them when it resets the VF.
- * @returns how the result of the ADD shows the VF: no interface of any namespace
+ * Applies the PF's settings first, then binds the driver: the program in user space finds the settings when it resets
+ * the VF.
+ * @returns the VF as the result of the ADD shows it: as an interface of no namespace
  * @throws PluginError kinds `device`, `kernel`
  */
 export async function setUpDpdk(
@@ -66,7 +72,7 @@ export async function setUpDpdk(
     const { driverOverride = driverOverrideOf(host.files, address) } = progress.record
     await bind(host, { address, lock, target: describeDevice(location), driverOverride, ...dpdk })
   }
-  // Of a VF without one, the program in user space makes up its own.
+  // A VF without a MAC gets one from the program in user space.
   const mac = conf.vf.mac ?? pfSide?.vf.mac ?? ZERO_MAC
   return { name: podIfName(attachment), pciID: address, ...(mac !== ZERO_MAC && { mac }) }
 }

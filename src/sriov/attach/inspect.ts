@@ -15,7 +15,7 @@ import { rateProblem } from '../pf/plan.js'
 import type { Attachment, AttachRequest, Findings } from './attachment.js'
 import { dpdkIssues, planDpdk, requireBindable } from './dpdk-checks.js'
 
-/** What the configuration calls the settings that only a PF can make. */
+/** The keys in the configuration for settings that only a PF can make. */
 const PF_KEYS: Readonly<Record<Exclude<keyof WantedVf, 'mac'>, string>> = {
   vlan: 'vlan',
   minTxRateMbps: 'min_tx_rate',
@@ -25,7 +25,6 @@ const PF_KEYS: Readonly<Record<Exclude<keyof WantedVf, 'mac'>, string>> = {
   linkState: 'link_state',
 }
 
-/** What of the PF's settings cannot be, as things are. */
 function pfIssues({ conf, location }: AttachRequest, pfSide: PfView | undefined): ConfigIssue[] {
   const { vf: wanted } = conf
   if (!pfSide || !location.vf) {
@@ -71,7 +70,7 @@ async function linksOf(
   return { netdev: link, ...(second && { second }) }
 }
 
-/** The names that the interfaces are to have in the pod; one that is taken there is refused. */
+/** The names that the interfaces get in the pod. Refuses a name that is already taken there. */
 async function podNamesFor(attachment: Attachment, { netdev }: HostPresence): Promise<readonly string[]> {
   const { pod, podRtnl } = attachment
   const name = podIfName(attachment)
@@ -84,14 +83,14 @@ async function podNamesFor(attachment: Attachment, { netdev }: HostPresence): Pr
   return names
 }
 
-/** What of the interface in the pod cannot be. */
 function netdevIssues({ conf }: Attachment, names: readonly string[], netdev: Link, driver: string): ConfigIssue[] {
   const { mtu } = conf.netdev
   const { mac } = conf.vf
   const isTooLarge = mtu !== undefined && netdev.maxMtu !== 0 && mtu > netdev.maxMtu
   return [
     ...names.flatMap((one) => {
-      const problem = ifNameProblem(one)
+      // rtnetlink(7) would put a number in its place.
+      const problem = one.includes('%') ? { message: 'a name in the pod may not contain %' } : ifNameProblem(one)
       return problem ? [{ key: 'CNI_IFNAME', problem: `${one}: ${problem.message}` }] : []
     }),
     ...(mac !== undefined && !isMac(netdev.mac)
@@ -114,7 +113,7 @@ function netdevIssues({ conf }: Attachment, names: readonly string[], netdev: Li
 }
 
 /**
- * Everything that can be refused before the first change is refused here.
+ * Refuses everything that can be refused before the first change. Returns what it found.
  * @throws PluginError kinds `device`, `interfaceExists`, `config`, `kernel`
  */
 export async function inspect(attachment: Attachment): Promise<Findings> {

@@ -15,7 +15,7 @@ import type { DeviceLocation } from '../device/locate.js'
 import type { PfView } from '../pf/apply.js'
 import type { Attachment, Findings } from './attachment.js'
 
-/** What of an interface is given back on release. */
+/** The properties of an interface that are restored on release. */
 const originalNetdev = ({ name, mac, mtu, isUp, isPromisc, isAllmulti, altNames }: Link): OriginalNetdev => ({
   name,
   mac,
@@ -26,7 +26,7 @@ const originalNetdev = ({ name, mac, mtu, isUp, isPromisc, isAllmulti, altNames 
   altNames,
 })
 
-/** That of a VF which a driver of user space has. */
+/** Recorded for a VF without an interface on the host, such as one on a user space driver. */
 const NO_NETDEV: OriginalNetdev = {
   name: '',
   isUp: false,
@@ -35,8 +35,9 @@ const NO_NETDEV: OriginalNetdev = {
 }
 
 /**
- * The MAC that the PF can be told on release without a trial: none when it had none; of a trusted VF, which may set its
- * own whatever the PF administers, the one it showed.
+ * What the PF is told as MAC on release, where this is known without a trial. A PF that had none is told none. For a
+ * trusted VF it is told the MAC that it showed: such a VF may set its own MAC whatever the PF administers, so a trial
+ * proves nothing.
  */
 const knownReleaseMac = (wanted: WantedVf, original: VfSettings): { releaseAdminMac?: string } =>
   wanted.mac !== undefined && (original.mac === ZERO_MAC || original.trust) ? { releaseAdminMac: original.mac } : {}
@@ -59,7 +60,7 @@ function recordedPf({ vf }: DeviceLocation, conf: NetConf, pfSide: PfView | unde
     : {}
 }
 
-/** The record that is written before the first change. @throws PluginError kind `ipam` when the plugin is nowhere */
+/** The record to write before the first change. @throws PluginError kind `ipam` when the plugin is nowhere */
 export function intentOf({ host, args, conf, location, pod, ipam }: Attachment, findings: Findings): AttachmentRecord {
   const { pfSide, driver, representor, dpdk } = findings
   if (ipam) {

@@ -1,4 +1,4 @@
-/** A VF's interface on its way into the pod, and up there. */
+/** Moves a VF's interface into the pod, and brings it up there. */
 import type { ResultInterface } from '../../cni/result.js'
 import type { Link } from '../../netlink/link.js'
 import { changeLink, requireLink } from '../../rtnl/link.js'
@@ -12,7 +12,7 @@ import { planVf } from '../pf/plan.js'
 import { type Attachment, type Findings, type Progress, pfWriter, vfTarget } from './attachment.js'
 import { moveSecondIn } from './second-netdev.js'
 
-/** Down, and without an alternative name that is to be its name in the pod. */
+/** Takes the interface down, and removes an alternative name that equals its name in the pod. */
 async function prepare(attachment: Attachment, { driver }: Findings, netdev: Link, target: string): Promise<void> {
   const { host, hostRtnl } = attachment
   const name = podIfName(attachment)
@@ -23,7 +23,9 @@ async function prepare(attachment: Attachment, { driver }: Findings, netdev: Lin
   await dropAltNames({ rtnl: hostRtnl, log: host.log }, netdev, equal, target)
 }
 
-/** Sets the MAC of an interface whose PF had administered another: that one goes first. */
+/**
+ * Sets the MAC that the VF's driver has refused while the PF administers another. Removes the administered MAC first.
+ */
 async function setRefusedMac(
   attachment: Attachment,
   findings: Findings,
@@ -38,7 +40,7 @@ async function setRefusedMac(
   try {
     await changeLink(attachment.hostRtnl, index, { mac }, { operation: `set mac ${mac}`, target, driver })
   } catch (error) {
-    // Some drivers apply it later, when the PF has told them: settleMac() waits for that.
+    // Some drivers apply it later, once the PF has told them. settleMac() waits for that.
     if (!pf || !mayNotSetMac(error)) {
       throw error
     }
@@ -46,8 +48,8 @@ async function setRefusedMac(
 }
 
 /**
- * The MAC, as the VF's driver sets it. Before the PF is told one: whether the driver could decides what the PF is told
- * on release, and that is noted.
+ * Sets the MAC through the VF's driver, before the PF is told one. Notes what the PF is told on release, which depends
+ * on whether the driver could set it.
  */
 async function setOwnMac(
   attachment: Attachment,
@@ -67,14 +69,13 @@ async function setOwnMac(
   }
 }
 
-/** Down and up: the VF's driver resets it. */
+/** Takes the interface down and up again: the VF's driver resets the VF. */
 async function resetInPod({ podRtnl }: Attachment, { driver }: Findings, { index, name }: Link): Promise<void> {
   const target = `${name} in ${podRtnl.netnsPath}`
   await changeLink(podRtnl, index, { isUp: false }, { operation: 'take it down', target, driver })
   await changeLink(podRtnl, index, { isUp: true }, { operation: 'bring it up', target, driver })
 }
 
-/** Off the host, into the pod, and up there, with the flags and the MAC that were asked for. */
 async function moveIn(attachment: Attachment, findings: Findings, netdev: Link): Promise<Link> {
   const { host, conf, location, pod, hostRtnl, podRtnl } = attachment
   const { driver } = findings
@@ -95,7 +96,7 @@ async function moveIn(attachment: Attachment, findings: Findings, netdev: Link):
       ...(allmulti !== undefined && { isAllmulti: allmulti }),
     },
   })
-  // Read after it: a MAC that the PF was told before may become the VF's when it comes up.
+  // Read the link after the move: a MAC that the PF was told may become the VF's when it comes up.
   let link = await requireLink(podRtnl, name)
   if (location.vf && findings.pfSide && isUnknownToPf(location.vf.pf.driver, findings.pfSide.vf)) {
     await resetInPod(attachment, findings, link)
@@ -107,14 +108,14 @@ async function moveIn(attachment: Attachment, findings: Findings, netdev: Link):
     : settleMac(podRtnl, host.clock, { index: link.index, mac, target, driver })
 }
 
-/** The interfaces of a VF in the pod, as the result shows them, and the first one as it is. */
+/** The interfaces of a VF in the pod as the result shows them, and the link of the first one. */
 export interface PodNetdevs {
   readonly link: Link
   readonly interfaces: readonly ResultInterface[]
 }
 
 /**
- * Everything that the VF is to be, while it is still on the host and down; then into the pod, where it comes up.
+ * Makes all settings while the interface is still on the host and down. Then moves it into the pod, where it comes up.
  * @throws PluginError kinds `interfaceExists`, `kernel`
  */
 export async function setUpNetdev(

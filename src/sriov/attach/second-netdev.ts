@@ -1,4 +1,4 @@
-/** A ConnectX-3 has two interfaces behind one VF, one for each port: both go to the pod, the second as `<name>d1`. */
+/** A ConnectX-3 has two interfaces behind one VF, one for each port. Both go to the pod, the second as `<name>d1`. */
 import type { ResultInterface } from '../../cni/result.js'
 import type { Link } from '../../netlink/link.js'
 import { changeLink } from '../../rtnl/link.js'
@@ -7,7 +7,10 @@ import { moveNetdev } from '../netdev/move.js'
 import { podIfName, secondName } from '../netdev/pod-names.js'
 import type { Attachment, Findings } from './attachment.js'
 
-/** Off the host and into the pod, and up. @throws PluginError kinds `interfaceExists`, `kernel` */
+/**
+ * Moves the second interface into the pod, and brings it up there.
+ * @throws PluginError kinds `interfaceExists`, `kernel`
+ */
 export async function moveSecondIn(
   attachment: Attachment,
   { driver }: Findings,

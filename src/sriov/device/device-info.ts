@@ -1,6 +1,6 @@
 /**
- * The device-information file: what a pod is told of its device (Network Plumbing Working Group, Device Information
- * Specification 1.1.0). Multus says where it is to be, and may have put one of the device plugin's there already.
+ * The device-information file tells a pod about its device (Network Plumbing Working Group, Device Information
+ * Specification 1.1.0). Multus chooses the path. The device plugin may have written a file there already.
  */
 import { dirname } from 'node:path'
 import type { FilePort } from '../../host/ports.js'
@@ -10,11 +10,14 @@ import type { AttachmentRecord } from '../../state/record.js'
 const SPECIFICATION = '1.1.0'
 const VHOST_NET = '/dev/vhost-net'
 
-/** Whether a file describes a device: it then needs none of ours. */
+/** Whether a file already describes a device. We then write none of our own. */
 const describes = (files: FilePort, path: string, address: string): boolean =>
   files.readText(path)?.includes(address) ?? false
 
-/** The file that is to be made for a device; undefined when none is wanted, or one is there. */
+/**
+ * The path of the file to write for a device. Undefined when no file is wanted, or when one already describes the
+ * device.
+ */
 export const deviceInfoToMake = (files: FilePort, path: string | undefined, address: string): string | undefined =>
   path === undefined || describes(files, path, address) ? undefined : path
 
@@ -26,7 +29,7 @@ function deviceInfo(files: FilePort, { deviceId, pf, dpdk, representor }: Attach
     pci: {
       'pci-address': deviceId,
       ...(pf && { 'pf-pci-address': pf.address }),
-      // By it a program in user space hands packets to the kernel; an interface of the kernel needs none.
+      // vhost-net lets a program in user space pass packets to the kernel. A kernel interface does not need it.
       ...(dpdk && files.exists(VHOST_NET) && { 'vhost-net': VHOST_NET }),
       ...(rdmaDevice !== undefined && { 'rdma-device': rdmaDevice }),
       ...(representor && { 'representor-device': representor.name }),
@@ -34,7 +37,7 @@ function deviceInfo(files: FilePort, { deviceId, pf, dpdk, representor }: Attach
   }
 }
 
-/** Makes the file that a record promises. @throws PluginError kind `state` */
+/** Writes the device-information file that a record names, if it names one. @throws PluginError kind `state` */
 export function writeDeviceInfo(files: FilePort, record: AttachmentRecord): void {
   const { deviceInfoFile } = record
   if (deviceInfoFile !== undefined) {
@@ -43,7 +46,7 @@ export function writeDeviceInfo(files: FilePort, record: AttachmentRecord): void
   }
 }
 
-/** Removes the file that we made, unless it is about another device by now. @throws PluginError kind `state` */
+/** Removes the file that we wrote, unless it now describes another device. @throws PluginError kind `state` */
 export function removeDeviceInfo(files: FilePort, { deviceInfoFile, deviceId }: AttachmentRecord): void {
   if (deviceInfoFile !== undefined && describes(files, deviceInfoFile, deviceId)) {
     files.remove(deviceInfoFile)

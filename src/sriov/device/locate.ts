@@ -6,7 +6,7 @@ import { isInUserspace } from '../../pci/driver.js'
 import { deviceExists, devPortOf, driverOf, isPf, netdevsOf, pfOf, uplinkOf, vfIndexOf } from '../../pci/functions.js'
 import type { AttachmentRecord } from '../../state/record.js'
 
-/** A PF, by its own interface. */
+/** A PF. `name` is its own interface; `driver` is its driver, `none` when it has none. */
 export interface PfLocation {
   readonly address: PciAddress
   readonly name: string
@@ -14,25 +14,25 @@ export interface PfLocation {
 }
 
 /**
- * A function of a card that a pod can get. `vf` tells its number and PF; absent for a VF whose PF is out of sight
- * (inside a virtual machine), and for a PF itself.
+ * A PCI function that a pod can get. `vf` holds the index of a VF, and its PF. It is absent for a PF itself, and for a
+ * VF whose PF is not visible (inside a virtual machine).
  */
 export interface DeviceLocation {
   readonly address: PciAddress
   readonly vf?: { readonly index: number; readonly pf: PfLocation }
 }
 
-/** A VF whose PF is there. */
+/** A VF whose PF is visible. */
 export type VfLocation = Required<DeviceLocation>
 
-/** How error messages call a VF: `VF 3 of ens1f0`. */
+/** Names a VF in error messages: `VF 3 of ens1f0`. */
 export const describeVf = (index: number, pfName: string): string => `VF ${index} of ${pfName}`
 
-/** The same for any device: `VF 3 of ens1f0 (0000:01:10.6)`. */
+/** Names any device in error messages: `VF 3 of ens1f0 (0000:01:10.6)`, or `device 0000:01:10.6` without a PF. */
 export const describeDevice = ({ address, vf }: DeviceLocation): string =>
   vf ? `${describeVf(vf.index, vf.pf.name)} (${address})` : `device ${address}`
 
-/** The same for the device of a record. */
+/** Names the device of a record in error messages, in the form of describeDevice(). */
 export const describeRecorded = ({ deviceId, pf }: AttachmentRecord): string =>
   pf && pf.name !== '' ? `${describeVf(pf.vfIndex, pf.name)} (${deviceId})` : `device ${deviceId}`
 
@@ -40,7 +40,7 @@ function refuse(message: string): never {
   throw new PluginError({ kind: 'device', message })
 }
 
-/** Finds a device by its address. @throws PluginError kind `device` saying what is missing */
+/** Finds a device by its PCI address. @throws PluginError kind `device` saying what is missing */
 export function locateDevice(files: FilePort, address: PciAddress): DeviceLocation {
   const pf = pfOf(files, address)
   if (pf === undefined) {
@@ -61,17 +61,17 @@ export function locateDevice(files: FilePort, address: PciAddress): DeviceLocati
   return { address, vf: { index, pf: { address: pf, name, driver: driverOf(files, pf) ?? 'none' } } }
 }
 
-/** What of a device is on the host: its driver, "" for none, and its interface by name, where it has one. */
+/** What the host has of a device: its driver ("" for none), and the name of its interface if it has one. */
 export interface HostPresence {
   readonly driver: string
-  /** `second`: the other one, where the VF has two (ConnectX-3). */
+  /** `second` is the other interface of a VF that has two (ConnectX-3). */
   readonly netdev?: { readonly name: string; readonly second?: string }
 }
 
-/** Its interfaces on the host, the first port first. */
+/** The interfaces of a device on the host, sorted by port: the first port comes first. */
 function netdevNames(files: FilePort, { address, vf }: DeviceLocation): readonly string[] {
   if (!vf) {
-    // Beside a PF's own interface the representors of its VFs may stand.
+    // A PF also lists the representors of its VFs: take only its own interface.
     const name = uplinkOf(files, address)
     return name === undefined ? [] : [name]
   }
@@ -80,8 +80,8 @@ function netdevNames(files: FilePort, { address, vf }: DeviceLocation): readonly
 }
 
 /**
- * What there is of a device on the host to give to a pod. Without an interface a VF is of use only to a program in user
- * space: bound to a driver for that, or wanted there (`dpdk`).
+ * Finds out what the host has of a device to give to a pod. A VF without an interface is of use only to a program in
+ * user space: it has a driver for that, or the configuration asks for one (`dpdk`).
  * @throws PluginError kind `device` when it has neither, or more than two interfaces
  */
 export function presenceOf(files: FilePort, location: DeviceLocation, dpdk: WantedDpdk | undefined): HostPresence {

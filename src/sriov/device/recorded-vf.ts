@@ -10,14 +10,14 @@ export interface RecordedPlace {
   readonly pfName: string
   readonly pfAddress: PciAddress
   readonly vfIndex: number
-  /** The PF's. */
+  /** Driver of the PF; `none` when it has none. */
   readonly driver: string
   readonly original: RecordedPf['vf']
 }
 
 /**
- * Where the VF of a record is now. What sysfs says of its PCI address counts: a record may be damaged, and a wrong index
- * would be another pod's VF.
+ * Finds the VF of a record. What sysfs shows at its PCI address takes precedence over the record: a damaged record can
+ * hold a wrong index, which would be another pod's VF.
  * @throws PluginError kind `device` when its PF has no interface on the host
  */
 export function locateRecordedVf(files: FilePort, record: AttachmentRecord): RecordedPlace {

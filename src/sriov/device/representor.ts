@@ -1,6 +1,6 @@
 /**
- * In switchdev mode every VF has a representor on the host: the port of the card's switch that the VF hangs on
- * (Documentation/networking/switchdev.rst). The pod's traffic needs it up, and as large as the VF's MTU.
+ * In switchdev mode every VF has a representor on the host: the port of the card's switch that the VF is connected to
+ * (Documentation/networking/switchdev.rst). Traffic of the pod needs the representor up, with the MTU of the VF.
  */
 import type { ResultInterface } from '../../cni/result.js'
 import { PluginError } from '../../errors.js'
@@ -11,7 +11,10 @@ import { changeLink, linkByName } from '../../rtnl/link.js'
 import type { RecordedRepresentor } from '../../state/record.js'
 import type { DeviceLocation } from './locate.js'
 
-/** The representor of a VF as it is; undefined where the card is not in switchdev mode. @throws PluginError kind `kernel` */
+/**
+ * Finds the representor of a VF, with its current state. Undefined when the card is not in switchdev mode.
+ * @throws PluginError kind `kernel`
+ */
 export async function findRepresentor(
   files: FilePort,
   rtnl: Rtnl,
@@ -23,7 +26,8 @@ export async function findRepresentor(
 }
 
 /**
- * Brings a representor up with the MTU of the interface in the pod; returns how the result of the ADD shows it.
+ * Brings a representor up with the MTU of the interface in the pod, in bytes. Returns its entry for the result of the
+ * ADD.
  * @throws PluginError kinds `device`, `kernel`
  */
 export async function setUpRepresentor(
@@ -42,7 +46,10 @@ export async function setUpRepresentor(
   return { name, mac: link.mac, mtu }
 }
 
-/** Gives a representor its MTU and its up or down back; one that is gone is nobody's. @throws PluginError kind `kernel` */
+/**
+ * Restores the MTU of a representor, and whether it is up. Does nothing when the representor is gone.
+ * @throws PluginError kind `kernel`
+ */
 export async function restoreRepresentor(rtnl: Rtnl, { name, mtu, isUp }: RecordedRepresentor): Promise<void> {
   const link = await linkByName(rtnl, name)
   if (link && (link.mtu !== mtu || link.isUp !== isUp)) {

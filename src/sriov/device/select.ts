@@ -1,4 +1,7 @@
-/** Which VFs a configuration means, in the order in which they are tried. What sysfs says; who uses them is not asked. */
+/**
+ * Selects the VFs that a configuration means, in the order in which they are tried. Reads sysfs only: it does not check
+ * who uses a VF.
+ */
 import type { DeviceChoice } from '../../cni/device-choice.js'
 import type { PfSelector, Selectors } from '../../cni/selectors.js'
 import { PluginError } from '../../errors.js'
@@ -28,7 +31,7 @@ interface Pf {
   readonly address: PciAddress
 }
 
-/** The PF with an interface of that name. @throws PluginError kind `device` saying what is wrong with it */
+/** Finds a PF by the name of its interface. @throws PluginError kind `device` saying what is wrong with it */
 export function pfByName(files: FilePort, key: string, name: string): Pf {
   const address = functionOf(files, name)
   if (address === undefined) {
@@ -48,7 +51,10 @@ const vfsAt = (files: FilePort, { name, address }: Pf): VfLocation[] => {
   }))
 }
 
-/** The VFs of a PF. @throws PluginError kind `device` when it has none, or not the one with that index */
+/**
+ * The VFs of a PF, or only the one with the given index.
+ * @throws PluginError kind `device` when it has none, or not the one with that index
+ */
 function vfsOfPf(files: FilePort, key: string, pfName: string, vfIndex?: number): VfLocation[] {
   const vfs = vfsAt(files, pfByName(files, key, pfName))
   if (vfs.length === 0) {
@@ -82,7 +88,6 @@ function matches(files: FilePort, selectors: Selectors, { address, vf }: VfLocat
   )
 }
 
-/** The PFs that selectors can mean: those they name, else all. */
 function pfsFor(files: FilePort, { pfNames, rootDevices, pciAddresses }: Selectors): Pf[] {
   const withName = (address: PciAddress | undefined): Pf[] => {
     const name = address === undefined ? undefined : uplinkOf(files, address)
@@ -98,11 +103,11 @@ function pfsFor(files: FilePort, { pfNames, rootDevices, pciAddresses }: Selecto
   return found.filter((pf, i) => found.findIndex(({ address }) => address === pf.address) === i)
 }
 
-/** How selectors put VFs in order. */
+/** How the VFs that selectors match are ordered. */
 export interface Preference {
-  /** Whether a VF looks free: PFs with more of them come first. */
+  /** Whether a VF looks free. PFs with more free VFs come first. */
   readonly isFree: (vf: VfLocation) => boolean
-  /** The pod's NUMA node, where it is known: its VFs come first. */
+  /** The pod's NUMA node, if known. VFs on it come first. */
   readonly numaNode?: number
 }
 
@@ -115,18 +120,18 @@ function selectedVfs(files: FilePort, selectors: Selectors, { isFree, numaNode }
       free: vfs.filter(isFree).length,
       isNear: numaNode !== undefined && vfs[0] !== undefined && numaNodeOf(files, vfs[0].address) === numaNode,
     }))
-  // Array.sort() is stable: PFs that are alike stay in their order.
+  // Array.sort() is stable: equal PFs keep their order.
   return groups
     .sort((left, right) => Number(right.isNear) - Number(left.isNear) || right.free - left.free)
     .flatMap(({ vfs }) => vfs)
 }
 
-/** A choice that leaves more than one VF. */
+/** A choice that can match more than one VF. */
 export type OpenChoice = Extract<DeviceChoice, { by: 'pf' | 'selectors' }>
 
 /**
- * The VFs that a configuration means, first choice first: by PF the lowest index; by selectors the PF with most free
- * VFs, on the pod's NUMA node where that is known.
+ * The VFs that a configuration means, first choice first. A choice by PF starts with the lowest index. Selectors prefer
+ * the pod's NUMA node if it is known, then the PF with the most free VFs.
  * @throws PluginError kind `device` when there are none
  */
 export function candidates(files: FilePort, choice: OpenChoice, preference: Preference): VfLocation[] {

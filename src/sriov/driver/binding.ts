@@ -1,4 +1,3 @@
-/** Binding a VF to a driver: by the operator's tool, or through sysfs. */
 import { messageOf, PluginError } from '../../errors.js'
 import type { FilePort, Host, Lock } from '../../host/ports.js'
 import type { PciAddress } from '../../pci/address.js'
@@ -9,30 +8,33 @@ import { loadDriver, SYSTEM_PATH } from './driver-loading.js'
 
 const TOOL_TIMEOUT_MS = 60_000
 
-/** A binding to make. */
+/** What to bind to which driver, and how. */
 export interface Binding {
   readonly address: PciAddress
   /** "" for none. */
   readonly driver: string
-  /** What sysfs is to hold as driver_override afterwards. */
+  /** The value of driver_override in sysfs afterwards. */
   readonly driverOverride: string
   readonly tool?: string
   readonly lock: Lock
-  /** How error messages call the function. */
+  /** The function as error messages name it. */
   readonly target: string
 }
 
 export const isBoundTo = (files: FilePort, address: PciAddress, driver: string): boolean =>
   (driverOf(files, address) ?? '') === driver
 
-/** Makes driver_override what it was. @throws PluginError kind `kernel` */
+/** Writes driver_override, unless it already has the wanted value. @throws PluginError kind `kernel` */
 export const restoreOverride = async (files: FilePort, address: PciAddress, wanted: string): Promise<void> => {
   if (driverOverrideOf(files, address) !== wanted) {
     await writeDriverOverride(files, address, wanted)
   }
 }
 
-/** Does a part of a binding; what is wrong is told once it is known which driver the function has. */
+/**
+ * Does one part of a binding and returns what went wrong. bind() reports it once it knows which driver the function
+ * has.
+ */
 async function problemOf(work: () => Promise<string | undefined>): Promise<string | undefined> {
   try {
     return await work()
@@ -41,7 +43,10 @@ async function problemOf(work: () => Promise<string | undefined>): Promise<strin
   }
 }
 
-/** Calls the tool as dpdk-devbind.py wants it; returns what it said. An override of another would keep it from binding. */
+/**
+ * Calls the tool with the arguments of dpdk-devbind.py, and returns its output. First clears driver_override: another
+ * driver's would keep the tool from binding.
+ */
 async function bindByTool({ files, processes }: Host, tool: string, binding: Binding): Promise<string> {
   const { driver, address, lock } = binding
   const args = ['-b', driver, address]
@@ -58,15 +63,15 @@ async function bindByTool({ files, processes }: Host, tool: string, binding: Bin
   return `${[tool, ...args].join(' ')}: exit status ${status}${words === '' ? '' : `: ${words}`}`
 }
 
-/** Binds through sysfs; returns what may be wrong. */
+/** Binds through sysfs. Returns the likely reason for a failure, because the kernel reports none. */
 async function bindBySysfs({ files }: Host, { address, driver }: Binding): Promise<string> {
   await bindToDriver(files, address, driver)
   return `the driver ${driver} does not take it (the kernel log may say why)`
 }
 
 /**
- * Binds a function to a driver, which is loaded where it is not: by the tool where there is one, else through sysfs.
- * What counts is the driver it has then, whatever the tool says of itself.
+ * Binds a function to a driver: with the tool if there is one, otherwise through sysfs. Loads the driver if it is not
+ * loaded. Only the driver that the function has afterwards counts, whatever the tool reports.
  * @throws PluginError kind `device` saying who refused what; kind `kernel`
  */
 export async function bind(host: Host, binding: Binding): Promise<void> {
@@ -81,7 +86,7 @@ export async function bind(host: Host, binding: Binding): Promise<void> {
   }
   const missing = driver === '' ? undefined : await loadDriver(host, driver)
   if (missing !== undefined) {
-    // The driver that it has is better than none.
+    // Keep the current driver: it is better than none.
     fail(missing)
   }
   await awaitNoUser(host, address, target)

@@ -4,10 +4,10 @@ import { driverExists } from '../../pci/driver.js'
 
 const MODPROBE_TIMEOUT_MS = 30_000
 
-/** Where modprobe(8) may be: no PATH is to be trusted. */
+/** Where modprobe(8) can be. PATH is not trusted. */
 const MODPROBES = ['/sbin/modprobe', '/usr/sbin/modprobe', '/bin/modprobe', '/usr/bin/modprobe']
 
-/** For programs that are scripts, or call others: dpdk-devbind.py is started by env(1), and calls lspci. */
+/** PATH for programs that are scripts, or call others: env(1) starts dpdk-devbind.py, which calls lspci. */
 export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 async function modprobe({ files, processes }: Host, driver: string): Promise<string> {
@@ -24,7 +24,10 @@ async function modprobe({ files, processes }: Host, driver: string): Promise<str
   }
 }
 
-/** Makes sure that a driver is loaded, by modprobe where it is not; returns why it is not, even so. */
+/**
+ * Makes sure that a driver is loaded, with modprobe if it is not. Returns why it still is not loaded; undefined when it
+ * is.
+ */
 export async function loadDriver(host: Host, driver: string): Promise<string | undefined> {
   if (driverExists(host.files, driver)) {
     return undefined

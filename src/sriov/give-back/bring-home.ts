@@ -1,4 +1,6 @@
+/** The way of an interface out of the pod and home: first off the pod, then as it was. */
 import { PluginError } from '../../errors.js'
+import { pollUntil } from '../../host/poll.js'
 import type { Link } from '../../netlink/link.js'
 import { deviceExists, devPortOf, driverOf, netdevsOf } from '../../pci/functions.js'
 import { pciDeviceOf } from '../../rtnl/device.js'
@@ -42,45 +44,55 @@ function lostMessage({ host, record, target }: Release): string {
   return `the interface of ${target} (driver ${driver}) is neither on the host nor in ${record.netns.path}; does a process still hold a namespace that has it?`
 }
 
+/** The name of the interface on the host, as sysfs shows it; undefined while it is elsewhere. */
+function nameOnHost({ host: { files }, record }: Release): string | undefined {
+  const { devPort } = record.original.netdev
+  return netdevsOf(files, record.deviceId).find((one) => devPort === undefined || devPortOf(files, one) === devPort)
+}
+
 /**
- * Brings the interface of a VF back to the host wherever it is, down, with its old name and MTU; undefined when the
- * device itself is gone.
+ * Sees to it that the interface of a VF is on the host, wherever it was. Returns its name there; undefined when the device
+ * itself is gone.
  * @throws PluginError kinds `device`, `kernel`
  */
-export async function bringHome(release: Release): Promise<Link | undefined> {
+export async function leavePod(release: Release): Promise<string | undefined> {
   const { host, record, netnsPaths } = release
-  const { deviceId } = record
-  const { devPort } = record.original.netdev
   const deadline = host.clock.nowMs() + NETNS_CLEANUP.timeoutMs
-  let arrived: string | undefined
   for (let isFirst = true; ; isFirst = false) {
-    if (!deviceExists(host.files, deviceId)) {
-      host.log.warning('the VF does not exist any more; nothing to give back', { device: deviceId })
+    if (!deviceExists(host.files, record.deviceId)) {
+      host.log.warning('the VF does not exist any more; nothing to give back', { device: record.deviceId })
       return undefined
     }
-    const name =
-      arrived ??
-      netdevsOf(host.files, deviceId).find((one) => devPort === undefined || devPortOf(host.files, one) === devPort)
-    const settled = name === undefined ? undefined : await settleOnHost(release, name)
-    if (settled) {
-      return settled
-    }
-    arrived = await moveOutOf(release, openRecordedNetns(host, record, netnsPaths))
-    if (arrived !== undefined) {
-      release.onAway?.()
-      continue
-    }
     const isLast = host.clock.nowMs() >= deadline
-    // A search through all of /proc, so not every time.
-    if (isFirst || isLast) {
-      arrived = await moveOutOf(release, searchRecordedNetns(host, record))
-      if (arrived !== undefined) {
-        continue
-      }
+    const name =
+      nameOnHost(release) ??
+      (await moveOutOf(release, openRecordedNetns(host, record, netnsPaths))) ??
+      // A search through all of /proc, so not every time.
+      (isFirst || isLast ? await moveOutOf(release, searchRecordedNetns(host, record)) : undefined)
+    if (name !== undefined) {
+      return name
     }
     if (isLast) {
       throw new PluginError({ kind: 'device', message: lostMessage(release) })
     }
     await host.clock.sleep(NETNS_CLEANUP.pauseMs)
   }
+}
+
+/**
+ * Takes the interface down on the host and gives it its old name and MTU. `name` is what it is called there; somebody may
+ * rename it meanwhile.
+ * @throws PluginError kinds `device`, `kernel`
+ */
+export async function settleAtHome(release: Release, name: string): Promise<Link> {
+  let current: string | undefined = name
+  const settled = await pollUntil(release.host.clock, NETNS_CLEANUP, async () => {
+    const link = current === undefined ? undefined : await settleOnHost(release, current)
+    current = nameOnHost(release)
+    return link
+  })
+  if (!settled) {
+    throw new PluginError({ kind: 'device', message: lostMessage(release) })
+  }
+  return settled
 }

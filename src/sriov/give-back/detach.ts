@@ -1,26 +1,20 @@
-import { errnoOf, messageOf, PluginError } from '../../errors.js'
+import { errnoOf } from '../../errors.js'
 import type { Link } from '../../netlink/link.js'
 import { isMac } from '../../netlink/mac.js'
 import { deviceExists } from '../../pci/functions.js'
-import { openRtnl } from '../../rtnl/connection.js'
 import { addAltNames, linkByIndex } from '../../rtnl/link.js'
-import type { HostWithState } from '../../state/folder.js'
-import type { AttachmentRecord } from '../../state/record.js'
-import { describeRecorded } from '../device/locate.js'
-import { locateRecordedVf } from '../device/recorded-vf.js'
 import { restoreRepresentor } from '../device/representor.js'
 import { dropAltNames } from '../netdev/alt-names.js'
 import { applyVfSteps } from '../pf/apply.js'
 import { planVfRestore } from '../pf/plan.js'
-import { isOfThisBoot } from '../users/ownership.js'
 import { bindBack } from './bind-back.js'
-import { bringHome } from './bring-home.js'
+import { leavePod, settleAtHome } from './bring-home.js'
 import { pfWriter, type RecordedVf, type Release, readRecordedVf, setLinkUp } from './releasing.js'
 import { restoreMac, restoreMacAlone, restoreOtherAddress, restorePfMacAlone } from './restore-mac.js'
 import { recordOfSecond } from './second-netdev.js'
 
 /** Gives the PF's settings of the VF back, its MAC apart. */
-const restoreVf = (release: Release, { target, vf, original }: RecordedVf): Promise<void> =>
+const restorePfSettings = (release: Release, { target, vf, original }: RecordedVf): Promise<void> =>
   applyVfSteps(pfWriter(release), target, planVfRestore(original, vf))
 
 /**
@@ -61,69 +55,79 @@ async function restoreNetdev(release: Release, link: Link, found: RecordedVf | u
   }
 }
 
-/**
- * The same with all of it, for the second interface of a VF that has two. Once the first is home, for that may have had
- * its name.
- */
-async function giveBackSecond(second: Release): Promise<void> {
-  const link = await bringHome(second)
-  if (link) {
-    await restoreNetdev(second, link, undefined)
-    await restoreAltNames(second, link)
-  }
-}
+/** Does one part of a release. What goes wrong is kept, and the other parts go on. */
+export type Collect = (work: () => Promise<void>) => Promise<void>
 
-/** Does one part of a release; what goes wrong is kept, and the other parts go on. */
-type Collect = (work: () => Promise<void>) => Promise<void>
-
-/** Where the VF is once it was brought back: with its own driver, and its interface on the host, where it had one. */
-interface Home {
+/** Where a VF is once nothing of it is in the pod any more. */
+export interface Departed {
+  /** Whether it has its own driver again. */
   readonly isBound: boolean
-  readonly link?: Link
+  /** The name of its interface on the host; absent where it had none, or none came. */
+  readonly name?: string
 }
 
-/** The driver first, then the interfaces: the second out of the way of the first, which may have had its name. */
-async function bringAllHome(release: Release, collect: Collect): Promise<Home> {
-  const { record } = release
-  const recordOfOther = recordOfSecond(record)
-  const { onAway, ...ofOne } = release
-  const second = recordOfOther && { ...ofOne, record: recordOfOther }
+/** The release of the second interface alone, where the VF has two (ConnectX-3). */
+function releaseOfSecond(release: Release): Release | undefined {
+  const record = recordOfSecond(release.record)
+  return record && { ...release, record }
+}
+
+/**
+ * Phase one: the driver first, then the interfaces. The second goes out of the way of the first, which may have had its
+ * name.
+ */
+export async function departVf(release: Release, collect: Collect): Promise<Departed> {
+  const second = releaseOfSecond(release)
   let isBound = false
   await collect(async () => {
     await bindBack(release)
     isBound = true
   })
-  if (!isBound || record.original.netdev.name === '') {
-    if (isBound) {
-      onAway?.()
-    }
+  if (!isBound || release.record.original.netdev.name === '') {
     return { isBound }
   }
   if (second) {
-    // What is wrong with it is said below.
-    await bringHome(second).catch(() => undefined)
+    // Phase two says what is wrong with it.
+    await leavePod(second).catch(() => undefined)
   }
-  let link: Link | undefined
+  let name: string | undefined
   await collect(async () => {
-    // Of two, neither is the last to leave the pod by itself.
-    link = await bringHome(second ? ofOne : release)
+    name = await leavePod(release)
   })
-  if (second) {
-    await collect(() => giveBackSecond(second))
-  }
-  if (link) {
-    onAway?.()
-  }
-  return { isBound, ...(link && { link }) }
+  return { isBound, ...(name !== undefined && { name }) }
 }
 
-/** The PF's settings, the representor, and what hangs on both of the interface: its MAC and alternative names. */
-async function restoreSettings(release: Release, { link, isBound }: Home, collect: Collect): Promise<void> {
+/** Gives a VF its second interface back as it was. It comes after the first, which may have had its name. */
+async function restoreSecond(second: Release): Promise<void> {
+  const name = await leavePod(second)
+  if (name !== undefined) {
+    const link = await settleAtHome(second, name)
+    await restoreNetdev(second, link, undefined)
+    await restoreAltNames(second, link)
+  }
+}
+
+/**
+ * Phase two: name and MTU of the interface, the PF's settings, the representor, and what hangs on both, the MAC and the
+ * alternative names. What holds already is not written again, so it may be called any number of times.
+ */
+export async function restoreVf(release: Release, { isBound, name }: Departed, collect: Collect): Promise<void> {
   const { host, hostRtnl, record } = release
   const { representor } = record
+  const second = isBound ? releaseOfSecond(release) : undefined
+  let link: Link | undefined
+  if (name !== undefined) {
+    await collect(async () => {
+      link = await settleAtHome(release, name)
+    })
+  }
+  if (second) {
+    await collect(() => restoreSecond(second))
+  }
+  const home = link
   let recorded: RecordedVf | undefined
   // A VF that is with somebody unknown keeps its VLAN.
-  const isThere = link || (isBound && record.original.netdev.name === '' && deviceExists(host.files, record.deviceId))
+  const isThere = home || (isBound && record.original.netdev.name === '' && deviceExists(host.files, record.deviceId))
   if (record.pf && isThere) {
     await collect(async () => {
       recorded = await readRecordedVf(release)
@@ -134,70 +138,16 @@ async function restoreSettings(release: Release, { link, isBound }: Home, collec
   }
   const found = recorded
   if (found) {
-    await collect(() => restoreVf(release, found))
+    await collect(() => restorePfSettings(release, found))
   }
-  if (found && !link) {
+  if (found && !home) {
     await collect(() => restorePfMacAlone(release, found))
   }
-  if (link) {
+  if (home) {
     // Where the PF could not be asked, the next DEL goes on with the MAC.
     if (found || !record.pf) {
-      await collect(() => restoreNetdev(release, link, found))
+      await collect(() => restoreNetdev(release, home, found))
     }
-    await collect(() => restoreAltNames(release, link))
-  }
-}
-
-/** Looks while the kernel executes the next request; returns the answer, or what the look has thrown, when asked for it. */
-function lookDuringRequest<T>({ kernel }: Pick<HostWithState, 'kernel'>, look: () => T): () => Promise<T> {
-  const looked = kernel.duringRequest(() => {
-    try {
-      const value = look()
-      return () => value
-    } catch (error) {
-      return () => {
-        throw error
-      }
-    }
-  })
-  return async () => (await looked)()
-}
-
-/**
- * Gives a VF back exactly as its record has it, whatever state it is in: on the host under any name, in the pod under
- * any name, on another driver, half configured. What holds already is not written again, so it may be called any number
- * of times.
- * @throws PluginError with the first thing that could not be given back
- */
-export async function giveBackVf(
-  host: HostWithState,
-  record: AttachmentRecord,
-  how: Pick<Release, 'netnsPaths' | 'lock' | 'onAway'>,
-): Promise<void> {
-  if (!isOfThisBoot(host, record)) {
-    host.log.info('the machine has booted since: the kernel holds nothing of this attachment', {
-      device: record.deviceId,
-    })
-    return
-  }
-  const hostRtnl = openRtnl(host)
-  const target = describeRecorded(record)
-  const locate = lookDuringRequest(host, () => locateRecordedVf(host.files, record))
-  const release: Release = { host, record, ...how, hostRtnl, locate, target }
-  const problems: unknown[] = []
-  const collect: Collect = async (work) => {
-    try {
-      await work()
-    } catch (error) {
-      problems.push(error)
-    }
-  }
-  try {
-    await restoreSettings(release, await bringAllHome(release, collect), collect)
-  } finally {
-    hostRtnl.close()
-  }
-  if (problems.length > 0) {
-    throw new PluginError({ kind: 'release', target, problems: problems.map(messageOf) })
+    await collect(() => restoreAltNames(release, home))
   }
 }

@@ -1,6 +1,5 @@
 import { messageOf, PluginError } from '../../errors.js'
 import type { Host, Lock } from '../../host/ports.js'
-import { type StartedIpam, startIpamDel } from '../../ipam.js'
 import {
   commitAttachment,
   loadAttachment,
@@ -15,9 +14,11 @@ import { readMark, removeMark } from '../../state/marks.js'
 import type { AttachmentRecord, IpamCall } from '../../state/record.js'
 import { removeDeviceInfo } from '../device/device-info.js'
 import { describeRecorded } from '../device/locate.js'
-import { belongsToAnother } from '../users/ownership.js'
+import { belongsToAnother, isOfThisBoot } from '../users/ownership.js'
 import { isPodNetns } from '../users/pod-netns.js'
-import { giveBackVf } from './detach.js'
+import { type Collect, departVf, restoreVf } from './detach.js'
+import { type LeaseEnd, leaseEnd } from './lease.js'
+import { openRelease } from './releasing.js'
 
 /** How to release what differs from the record. */
 export interface ReleaseOptions {
@@ -29,18 +30,23 @@ export interface ReleaseOptions {
   readonly isLeaseRefused?: boolean
   /** Where the pod's namespace may be found beside the path in the record. */
   readonly netnsPaths?: readonly string[]
+  /**
+   * The record was read from the disk under this lock, so nobody else changes it. Without it (the record is a claim, say)
+   * the disk is looked at before each change: the attachment may have another VF by now.
+   */
+  readonly isOnDisk?: boolean
 }
 
 /**
  * From now on the VF is nobody's. A record that was lost is written anew, so that an ADD of the same attachment waits for
  * us. A disk that is full must not keep the VF from going back: what is on it is complete.
  */
-function noteReleasing({ log, state }: HostWithState, record: AttachmentRecord): void {
+function noteReleasing({ log, state }: HostWithState, record: AttachmentRecord, isOnDisk: boolean): void {
   const releasing: AttachmentRecord = { ...record, phase: 'releasing' }
   try {
     if (record.phase === 'attached') {
-      noteAttachment(state, releasing)
-    } else if (!recordOfClaim(state, record)) {
+      noteAttachment(state, releasing, isOnDisk)
+    } else if (!isOnDisk && !recordOfClaim(state, record)) {
       restoreRecord(state, releasing)
     }
   } catch (error) {
@@ -55,25 +61,47 @@ function noteReleasing({ log, state }: HostWithState, record: AttachmentRecord):
 const isVfBack = ({ files }: Host, { phase, deviceId }: AttachmentRecord): boolean =>
   phase === 'released' || (phase !== 'attached' && !hasClaim(files, deviceId))
 
-/** Gives the VF back unless it serves another by now; returns what could not be given back. */
+/**
+ * Gives the VF back unless it serves another by now: off the pod first, then its settings on the host while the lease is
+ * freed. Returns what could not be given back of the VF.
+ */
 async function releaseVf(
   host: HostWithState,
   record: AttachmentRecord,
-  { netnsPaths = [], lock }: ReleaseOptions,
-  onAway: () => void,
+  { netnsPaths = [], lock, isOnDisk = false }: ReleaseOptions,
+  lease: LeaseEnd,
 ): Promise<readonly string[]> {
-  try {
-    if (belongsToAnother(host, record)) {
-      host.log.info('the VF serves another attachment by now; it is left alone', { device: record.deviceId })
-      return []
-    }
-    noteReleasing(host, record)
-    await giveBackVf(host, record, { netnsPaths, lock, onAway })
+  if (belongsToAnother(host, record)) {
+    host.log.info('the VF serves another attachment by now; it is left alone', { device: record.deviceId })
+    return []
+  }
+  noteReleasing(host, record, isOnDisk)
+  if (!isOfThisBoot(host, record)) {
+    host.log.info('the machine has booted since: the kernel holds nothing of this attachment', {
+      device: record.deviceId,
+    })
     removeClaim(host.files, record)
     return []
-  } catch (error) {
-    return error instanceof PluginError && error.fault.kind === 'release' ? error.fault.problems : [messageOf(error)]
   }
+  const problems: string[] = []
+  const collect: Collect = async (work) => {
+    try {
+      await work()
+    } catch (error) {
+      problems.push(messageOf(error))
+    }
+  }
+  const release = openRelease(host, record, { netnsPaths, lock })
+  try {
+    const departed = await departVf(release, collect)
+    await Promise.all([lease.free(), restoreVf(release, departed, collect)])
+  } finally {
+    release.hostRtnl.close()
+  }
+  if (problems.length === 0) {
+    removeClaim(host.files, record)
+  }
+  return problems
 }
 
 /** Takes the mark of a VF away that is back, or that of a dead pod; one of a pod that lives by now stays. */
@@ -91,64 +119,6 @@ function hasOtherVf({ state }: HostWithState, record: AttachmentRecord): boolean
   return read?.kind === 'record' && read.record.deviceId !== record.deviceId
 }
 
-/** The end of a lease. */
-interface LeaseEnd {
-  /** Starts the IPAM plugin, which then waits; what is wrong with it is met by begin(). */
-  makeReady(): void
-  /** Lets it free the lease. Once. */
-  begin(): void
-  /** Waits for its end; returns what went wrong. */
-  problems(): Promise<readonly string[]>
-}
-
-function leaseEnd(
-  host: Host,
-  ipamNow: () => IpamCall | undefined,
-  { isLeaseRefused = false }: Pick<ReleaseOptions, 'isLeaseRefused'>,
-): LeaseEnd {
-  let started: StartedIpam<void> | undefined
-  let problems: Promise<readonly string[]> | undefined
-  const problemsOf = (error: unknown): readonly string[] => {
-    if (isLeaseRefused) {
-      host.log.info('the IPAM plugin refuses DEL as it refused ADD', { error: messageOf(error) })
-      return []
-    }
-    return [messageOf(error)]
-  }
-  async function free(): Promise<readonly string[]> {
-    const ipam = ipamNow()
-    if (!ipam) {
-      // Without its configuration it does nothing.
-      await started?.finish().catch(() => undefined)
-      return []
-    }
-    started ??= startIpamDel(host, ipam)
-    try {
-      started.begin()
-    } finally {
-      await started.finish()
-    }
-    return []
-  }
-  return {
-    makeReady() {
-      if (problems) {
-        return
-      }
-      try {
-        const ipam = ipamNow()
-        started = ipam && startIpamDel(host, ipam, { isHeldBack: true })
-      } catch {
-        started = undefined
-      }
-    },
-    begin() {
-      problems ??= free().catch(problemsOf)
-    },
-    problems: () => problems ?? Promise.resolve([]),
-  }
-}
-
 /**
  * Ends an attachment: VF first, IPAM last, the record only when both are done; a record whose VF is back says so, and
  * keeps nobody from the VF. The IPAM plugin runs while the rest of the VF is put in order, once the pod has nothing of
@@ -162,33 +132,36 @@ export async function releaseAttachment(
   options: ReleaseOptions,
 ): Promise<void> {
   const { ipam = record.ipam } = options
-  const lease = leaseEnd(host, () => (hasOtherVf(host, record) ? undefined : ipam), options)
+  const { isOnDisk = false, isLeaseRefused = false } = options
+  const isAnothers = () => !isOnDisk && hasOtherVf(host, record)
+  const lease = leaseEnd(host, () => (isAnothers() ? undefined : ipam), isLeaseRefused)
   const problems: string[] = []
-  if (!isVfBack(host, record)) {
-    // While the kernel moves the interface, the plugin gets itself ready; it is told what to do once that is through.
-    void host.kernel.duringRequest(lease.makeReady)
-    problems.push(...(await releaseVf(host, record, options, lease.begin)))
-  }
-  const isBack = problems.length === 0
-  const attempt = (work: () => void) => {
+  const attempt = async (work: () => void | Promise<void>) => {
     try {
-      work()
+      await work()
     } catch (error) {
       problems.push(messageOf(error))
     }
   }
-  attempt(() => removeDeviceInfo(host.files, record))
-  lease.begin()
-  problems.push(...(await lease.problems()))
-  const isKeyFree = !hasOtherVf(host, record)
+  if (!isVfBack(host, record)) {
+    // While the kernel moves the interface, the plugin gets itself ready; it is told what to do once that is through.
+    void host.kernel.duringRequest(lease.makeReady)
+    await attempt(async () => {
+      problems.push(...(await releaseVf(host, record, options, lease)))
+    })
+  }
+  const isBack = problems.length === 0
+  await attempt(() => removeDeviceInfo(host.files, record))
+  problems.push(...(await lease.free()))
+  const isKeyFree = !isAnothers()
   if (isBack && isKeyFree && problems.length > 0 && record.phase !== 'released') {
-    attempt(() => commitAttachment(host.state, { ...record, phase: 'released' }))
+    await attempt(() => commitAttachment(host.state, { ...record, phase: 'released' }))
   }
   if (isBack) {
-    attempt(() => clearMark(host, record))
+    await attempt(() => clearMark(host, record))
   }
   if (isKeyFree && problems.length === 0) {
-    attempt(() => removeAttachment(host.state, record))
+    await attempt(() => removeAttachment(host.state, record, isOnDisk))
   }
   if (problems.length > 0) {
     throw new PluginError({ kind: 'release', target: describeRecorded(record), problems })

@@ -1,11 +1,12 @@
 import type { Lock } from '../../host/ports.js'
 import type { Link } from '../../netlink/link.js'
 import type { VfInfo, VfSettings } from '../../netlink/vf-info.js'
-import type { Rtnl } from '../../rtnl/connection.js'
+import { openRtnl, type Rtnl } from '../../rtnl/connection.js'
 import { changeLink } from '../../rtnl/link.js'
 import type { HostWithState } from '../../state/folder.js'
 import type { AttachmentRecord } from '../../state/record.js'
-import type { RecordedPlace } from '../device/recorded-vf.js'
+import { describeRecorded } from '../device/locate.js'
+import { locateRecordedVf, type RecordedPlace } from '../device/recorded-vf.js'
 import { type PfWriter, readVf, type VfTarget } from '../pf/apply.js'
 
 /** A VF on its way back: `target` is how error messages call it. */
@@ -16,12 +17,35 @@ export interface Release {
   readonly netnsPaths: readonly string[]
   /** The VF's: a program that binds the VF holds it, too. */
   readonly lock: Lock
-  /** Called, more than once perhaps, when nothing of the VF is in the pod any more: its addresses may serve others then. */
-  readonly onAway?: () => void
   readonly hostRtnl: Rtnl
   /** Where the VF is at its PF, looked up once. @throws PluginError kind `device` */
   readonly locate: () => Promise<RecordedPlace>
   readonly target: string
+}
+
+/** Looks while the kernel executes the next request; returns the answer, or what the look has thrown, when asked for it. */
+function lookDuringRequest<T>({ kernel }: Pick<HostWithState, 'kernel'>, look: () => T): () => Promise<T> {
+  const looked = kernel.duringRequest(() => {
+    try {
+      const value = look()
+      return () => value
+    } catch (error) {
+      return () => {
+        throw error
+      }
+    }
+  })
+  return async () => (await looked)()
+}
+
+/** Begins a release; the caller closes its `hostRtnl`. */
+export function openRelease(
+  host: HostWithState,
+  record: AttachmentRecord,
+  how: Pick<Release, 'netnsPaths' | 'lock'>,
+): Release {
+  const locate = lookDuringRequest(host, () => locateRecordedVf(host.files, record))
+  return { host, record, ...how, hostRtnl: openRtnl(host), locate, target: describeRecorded(record) }
 }
 
 /** The VF of a record as its PF reports it, and how to reach it there. */

@@ -13,19 +13,22 @@ import { linkByIndex } from '../../rtnl/link.js'
 import { addRouteRequest } from '../../rtnl/route.js'
 import { together } from '../../rtnl/together.js'
 
-/** A VF has its carrier some milliseconds after it comes up; frames sent before are dropped. */
+/** A VF gets its carrier some milliseconds after it comes up. The frames sent before that are dropped. */
 const CARRIER = { timeoutMs: 1_000, pauseMs: 2 }
 
 const isIpv6 = (cidr: string): boolean => cidr.includes(':')
 
-/** The interface of a pod that gets addresses. */
+/** An interface in a pod, for which addresses were leased. */
 export interface PodInterface {
   readonly netns: Netns
   readonly rtnl: Rtnl
   readonly link: Link
 }
 
-/** IPv6 on, and usable before duplicate address detection ends (ip-sysctl.rst). Settings of this interface only. */
+/**
+ * Enables IPv6, and use of an address before duplicate address detection ends (ip-sysctl.rst). Writes settings of this
+ * interface only.
+ */
 function prepareIpv6({ kernel, log }: Host, { netns, link }: PodInterface): void {
   const settings = [
     ['disable_ipv6', '0'],
@@ -41,7 +44,10 @@ function prepareIpv6({ kernel, log }: Host, { netns, link }: PodInterface): void
   }
 }
 
-/** A route without a gateway goes by the one of its family's address, as libcni's ipam.ConfigureIface has it. */
+/**
+ * A route without a gateway uses the gateway of an address in its family, like ipam.ConfigureIface of libcni. A route
+ * of link scope stays without.
+ */
 const gatewayOf = ({ dst, gw, scope }: ResultRoute, ips: readonly ResultIp[]): string | undefined =>
   scope === RT_SCOPE_LINK
     ? gw
@@ -59,13 +65,12 @@ async function requireNoDuplicate({ rtnl, link }: PodInterface, ips: readonly st
   }
 }
 
-/** Whether the interface has its carrier, or gets it in time. */
 async function awaitCarrier({ clock }: Host, { rtnl, link: { index } }: PodInterface, now?: Link): Promise<boolean> {
   const look = async () => ((await linkByIndex(rtnl, index))?.hasCarrier ? true : undefined)
   return now?.hasCarrier === true || (await pollUntil(clock, CARRIER, look)) === true
 }
 
-/** Tells the neighbours who has the addresses now. A frame that cannot be sent is logged, not an error. */
+/** Tells the neighbours who has the addresses now. A frame that cannot be sent is only logged. */
 function announce({ kernel, log }: Host, { netns, link }: PodInterface, ips: readonly string[]): void {
   // Only Ethernet has these frames.
   for (const ip of isMac(link.mac) ? ips : []) {
@@ -83,7 +88,7 @@ async function addRoutes({ rtnl, link }: PodInterface, { ips, routes }: CniResul
     try {
       await rtnl.change(addRouteRequest(link.index, link.name, { ...route, ...(gw !== undefined && { gw }) }))
     } catch (error) {
-      // The very same route: the kernel made it by itself for the address's own network.
+      // The kernel has already made this route, for the address's own network.
       if (errnoOf(error) !== 'EEXIST') {
         throw error
       }
@@ -92,9 +97,9 @@ async function addRoutes({ rtnl, link }: PodInterface, { ips, routes }: CniResul
 }
 
 /**
- * Gives an interface that is up its addresses and routes, and tells the neighbours. An IPv6 address is announced
- * before the interface has it: a card that loops multicast back (igb with promisc) would otherwise make the kernel
- * take our own advertisement for another host's and fail the address (ndisc_recv_na).
+ * Gives an interface that is up its addresses and routes, and tells the neighbours. An IPv6 address is announced before
+ * the interface has it. Otherwise a card that loops multicast back (igb with promisc) makes the kernel take our own
+ * advertisement for another host's, and the address fails (ndisc_recv_na).
  * @throws PluginError kinds `kernel`, `address`, `duplicateAddress`
  */
 export async function configureAddresses(host: Host, pod: PodInterface, leased: CniResult): Promise<void> {

@@ -4,12 +4,13 @@ import type { Link } from '../../netlink/link.js'
 import type { Rtnl } from '../../rtnl/connection.js'
 import { linkByName, removeAltNames } from '../../rtnl/link.js'
 
-/** A refusal may be of the moment. */
+/** A refusal can be temporary. */
 const TRIES = 2
 
 /**
- * Takes alternative names away from an interface. One that stays is logged, and no error: kernels before 6.6 leave an
- * interface's alternative names behind when it moves, so they show names that they do not find (docs/kernels.md).
+ * Removes alternative names from an interface. A name that stays is logged and is no error. Kernels before 6.6 leave
+ * the alternative names behind when an interface moves: it then shows names that the kernel does not find
+ * (docs/kernels.md).
  */
 export async function dropAltNames(
   { rtnl, log }: { readonly rtnl: Rtnl; readonly log: Log },
@@ -32,8 +33,8 @@ export async function dropAltNames(
 }
 
 /**
- * Those of an interface's alternative names that another interface of a namespace has. Kernels before 6.6 still find
- * the interface itself by the names that it had there.
+ * The alternative names of an interface that another interface in a namespace already has. Kernels before 6.6 still
+ * find the interface itself by the names that it had there.
  */
 export async function takenAltNames(rtnl: Rtnl, { index, name, mac, altNames }: Link): Promise<readonly string[]> {
   const taken: string[] = []

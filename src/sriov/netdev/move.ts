@@ -7,7 +7,7 @@ import { pciDeviceOf } from '../../rtnl/device.js'
 import { allLinks, changeLink, linkByIndex, linkByName } from '../../rtnl/link.js'
 import type { AttachmentRecord } from '../../state/record.js'
 
-/** A move of an interface from one namespace into another, and what it is to be there. MTU in bytes. */
+/** A move of an interface into another namespace, and its settings there. MTU in bytes. */
 export interface Move {
   readonly link: Link
   readonly from: Rtnl
@@ -17,32 +17,32 @@ export interface Move {
   readonly driver: string
   readonly name: string
   readonly mtu?: number
-  /** Flags to have beside up; it stays down without. */
+  /** Flags to set in addition to up. When absent, the interface stays down. */
   readonly up?: Pick<LinkChange, 'isPromisc' | 'isAllmulti'>
 }
 
-/** How the interface of a PCI function is known where it is looked for. */
+/** How to recognize the interface of a PCI function in a namespace. */
 export interface Trace {
   readonly device: PciAddress
-  /** What it is probably called there: looked at first. */
+  /** Its likely names. findNetdev() looks at them first. */
   readonly names: readonly string[]
 }
 
-/** What an attachment's interface is known by in its pod. */
+/** How to recognize the interface of an attachment in its pod. */
 export const traceOf = ({ deviceId, ifName, podIfName = ifName, original }: AttachmentRecord): Trace => ({
   device: deviceId,
   names: [podIfName, original.netdev.name],
 })
 
 /**
- * The interface of a PCI function in a namespace, whatever it is called; undefined when it is not there. A name proves
- * nothing: a pod may give it to another interface.
+ * Finds the interface of a PCI function in a namespace, whatever its name is. Undefined when it is not there. A name
+ * alone proves nothing: a pod can give it to another interface.
  * @throws PluginError kind `kernel`
  */
 export async function findNetdev(rtnl: Rtnl, { device, names }: Trace): Promise<Link | undefined> {
   for (const name of names) {
     const link = await linkByName(rtnl, name)
-    // By an alternative name, kernels before 6.6 also find an interface that has left the namespace.
+    // Kernels before 6.6 also find an interface that has left the namespace, by an alternative name.
     if (link?.name === name && (await pciDeviceOf(rtnl, link)) === device) {
       return link
     }
@@ -55,7 +55,7 @@ export async function findNetdev(rtnl: Rtnl, { device, names }: Trace): Promise<
   return undefined
 }
 
-/** What is left to do one by one after the kernel stopped in the middle of a move. */
+/** Does the rest step by step after the kernel stopped in the middle of a move. */
 async function finishMove({ to, device, driver, name, mtu, up }: Move, link: Link): Promise<void> {
   const blame = { target: `${link.name} (${device}) in ${to.netnsPath}`, driver }
   const step = (operation: string, change: LinkChange) => changeLink(to, link.index, change, { operation, ...blame })
@@ -71,9 +71,9 @@ async function finishMove({ to, device, driver, name, mtu, up }: Move, link: Lin
 }
 
 /**
- * Moves an interface that is down, all in one message (linkChangeMessage() has the order): the other namespace never sees
- * its old name. Not atomic: when the kernel stops after the move, the rest is done step by step, so that an error names
- * the step.
+ * Moves an interface that is down, all in one message (for the order see linkChangeMessage()): the other namespace
+ * never sees its old name. This is not atomic. When the kernel stops after the move, the rest is done step by step, so
+ * that an error names the step.
  * @throws PluginError kinds `interfaceExists`, `kernel`
  */
 export async function moveNetdev(move: Move): Promise<void> {

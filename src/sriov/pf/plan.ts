@@ -55,7 +55,7 @@ export function planVf(wanted: WantedVf, current: VfInfo): VfStep[] {
   ]
 }
 
-/** The steps back to the original settings; the MAC apart, which has an order of its own (sriov/restore-mac.ts). */
+/** The steps back to the original settings; the MAC apart, which has an order of its own (sriov/give-back/restore-mac.ts). */
 export function planVfRestore(original: VfSettings, current: VfInfo): VfStep[] {
   const { vlan, vlanQoS, vlanProto, minTxRateMbps, maxTxRateMbps } = original
   const reported = (key: 'spoofchk' | 'linkState' | 'trust') =>

@@ -1,4 +1,4 @@
-/** Programs in user space that have a VF open: the kernel takes it from none of them. */
+/** Finds the programs in user space that have a VF open. The kernel does not take the VF away from them. */
 import { PluginError } from '../../errors.js'
 import { pollUntil } from '../../host/poll.js'
 import type { FilePort, Host } from '../../host/ports.js'
@@ -7,23 +7,26 @@ import type { PciAddress } from '../../pci/address.js'
 import { deviceFilesOf } from '../../pci/driver.js'
 import { driverOf, netdevsOf } from '../../pci/functions.js'
 
-/** The processes of a killed pod take their time to end. */
+/** The processes of a killed pod need time to end. */
 const END_OF_USER = { timeoutMs: 5_000, pauseMs: 20 }
 
-/** The processes that have a function open by vfio or uio, as an operator knows them; none while it has an interface. */
+/**
+ * The processes that have a function open through vfio or uio, named for an operator. None while it has an interface.
+ */
 export function usersOfFunction(files: FilePort, address: PciAddress): readonly string[] {
   const paths = new Set(netdevsOf(files, address).length > 0 ? [] : deviceFilesOf(files, address))
   return paths.size === 0 ? [] : processesThat(files, (_pid, _fd, target) => paths.has(target))
 }
 
-/** The programs that have a function open, as an error message names them; undefined when there are none. */
+/** Names the programs that have a function open, for an error message. Undefined when there are none. */
 export function programsOf(files: FilePort, address: PciAddress): string | undefined {
   const users = usersOfFunction(files, address)
   return users.length === 0 ? undefined : users.join(' and ')
 }
 
 /**
- * Waits a little for the last user to end: unbinding would wait for it without limit, and no signal would end that.
+ * Waits up to 5 s for the last user to end. Unbinding would wait for it without limit, and no signal would end that
+ * wait.
  * @throws PluginError kind `device` naming the processes
  */
 export async function awaitNoUser({ files, clock }: Host, address: PciAddress, target: string): Promise<void> {

@@ -8,13 +8,13 @@ import { readMark } from '../../state/marks.js'
 import { type AttachmentRecord, isSameKey } from '../../state/record.js'
 import { isPodNetns } from './pod-netns.js'
 
-/** Whether the record is of this boot: what the kernel held of it is gone after another. */
+/** Whether the record was written in this boot. After another boot, what the kernel held for it is gone. */
 export const isOfThisBoot = (host: Pick<Host, 'files'>, record: AttachmentRecord): boolean =>
   record.bootId === bootIdOf(host.files)
 
 /**
- * The attachments that have a VF, or had it last: the one that claims it. A mark without a claim that can be read is of
- * another plugin, or of an attachment whose claim was lost: all records are read then.
+ * The attachments that have a VF, or had it last. A readable claim names the only one. A mark without a readable claim
+ * belongs to another plugin, or to an attachment whose claim was lost; all records are read in that case.
  */
 export function holdersOfVf(
   { files, state }: HostWithState,
@@ -23,14 +23,14 @@ export function holdersOfVf(
 ): readonly AttachmentRecord[] {
   const claim = readClaim(files, deviceId)
   if (!claim) {
-    // intel's plugin 0.x marks no VF: one that is on a driver of user space may be its.
+    // intel's plugin 0.x does not mark its VFs. A VF on a user space driver can be one of them.
     const isUnheard = mark === undefined && !hasClaim(files, deviceId) && !isInUserspace(files, deviceId)
     return isUnheard ? [] : attachmentsOfVf(state, deviceId)
   }
   return [recordOfClaim(state, claim) ?? claim]
 }
 
-/** Whether a VF serves another attachment than this record's by now: it must be left alone then. */
+/** Whether a VF now serves another attachment than this record's. It must then be left alone. */
 export function belongsToAnother(host: HostWithState, record: AttachmentRecord): boolean {
   const { files, state } = host
   const mark = readMark(files, record.deviceId)
@@ -43,6 +43,6 @@ export function belongsToAnother(host: HostWithState, record: AttachmentRecord):
     : attachmentsOfVf(state, record.deviceId).some((other) => other.phase === 'attached' && !isSameKey(other, record))
 }
 
-/** Who holds a VF, for an error message. */
+/** Names the holder of a VF, for an error message. */
 export const holderOf = (record: AttachmentRecord): string =>
   `container ${record.containerId} interface ${record.ifName}${record.netns.path === '' ? '' : ` (${record.netns.path})`}`

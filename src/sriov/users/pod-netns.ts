@@ -3,14 +3,20 @@ import { type FilePort, type Host, isSameNetns, type Netns, type NetnsId } from 
 import type { AttachmentRecord } from '../../state/record.js'
 
 const PID = /^\d+$/
-/** Fields of a line of /proc/<pid>/mountinfo: root (4th) and mount point (5th), octal escapes in them (proc_pid_mountinfo(5)). */
+/**
+ * The fields root (4th) and mount point (5th) in a line of /proc/<pid>/mountinfo. They contain octal escapes
+ * (proc_pid_mountinfo(5)).
+ */
 const MOUNT = /^\d+ \d+ \S+ (\S+) (\S+) /
 const OCTAL = /\\([0-7]{3})/g
 
-/** The Go sriov-cni records no identity (""): whatever is behind its path is taken for the pod's. */
+/** The Go sriov-cni records no identity (""). Any namespace at its path then counts as the pod's. */
 const isRecorded = (found: NetnsId, recorded: NetnsId): boolean => recorded.inode === '' || isSameNetns(found, recorded)
 
-/** Opens the namespace behind a path; undefined when there surely is none. @throws PluginError kind `netns` when nobody can tell */
+/**
+ * Opens the namespace at a path. Undefined when there is certainly none.
+ * @throws PluginError kind `netns` when nobody can tell
+ */
 function openIfAny({ kernel }: Pick<Host, 'kernel'>, path: string): Netns | undefined {
   try {
     return kernel.openNetns(path)
@@ -22,7 +28,7 @@ function openIfAny({ kernel }: Pick<Host, 'kernel'>, path: string): Netns | unde
   }
 }
 
-/** Opens the namespace behind a path when it is the one looked for; undefined when the path leads elsewhere by now. */
+/** Opens the namespace at a path if it is the one with this identity. Undefined when the path now leads elsewhere. */
 function openIfSame(host: Pick<Host, 'kernel'>, path: string, id: NetnsId): Netns | undefined {
   const open = openIfAny(host, path)
   if (!open) {
@@ -36,8 +42,8 @@ function openIfSame(host: Pick<Host, 'kernel'>, path: string, id: NetnsId): Netn
 }
 
 /**
- * Opens the namespace of a record by its path, or by one of the others given; undefined when they lead nowhere, or to
- * another namespace by now.
+ * Opens the namespace of a record by its path, or by one of the other paths. Undefined when all of them lead nowhere,
+ * or to another namespace.
  */
 export function openRecordedNetns(
   host: Pick<Host, 'kernel'>,
@@ -53,7 +59,10 @@ export function openRecordedNetns(
   return undefined
 }
 
-/** Where a namespace is mounted, and the processes that live in it. One that has ended, or is another user's, is skipped. */
+/**
+ * The paths that lead to a namespace: its mount points, then its processes. Skips a process that has ended, or that
+ * belongs to another user.
+ */
 function* pathsOf(files: FilePort, inode: string): Generator<string> {
   const link = `net:[${inode}]`
   for (const line of (files.readText('/proc/self/mountinfo') ?? '').split('\n')) {
@@ -77,8 +86,8 @@ function* pathsOf(files: FilePort, inode: string): Generator<string> {
 }
 
 /**
- * Looks for the namespace of a record wherever it is mounted or lived in, its path having gone. The kernel gives the
- * number of a dead namespace to the next one: that the VF is really in there is for the caller to see.
+ * Searches all mounts and processes for the namespace of a record whose path is gone. The kernel reuses the inode
+ * number of a dead namespace, so the caller must check that the VF is in the namespace found.
  */
 export function searchRecordedNetns(
   host: Pick<Host, 'kernel' | 'files'>,
@@ -94,8 +103,8 @@ export function searchRecordedNetns(
 }
 
 /**
- * Whether a path leads to the network namespace of a pod: what a mark counts by. Our own is none: the number of a
- * process that ended may be a host process's by now.
+ * Whether a path leads to the network namespace of a pod; only then does a mark count. Our own namespace is not a
+ * pod's: after a process has ended, a host process can have the process ID in the path.
  * @throws PluginError kind `netns` when nobody can tell
  */
 export function isPodNetns(host: Pick<Host, 'kernel'>, path: string): boolean {

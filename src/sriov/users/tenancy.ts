@@ -1,4 +1,3 @@
-/** Whether a pod still has the VF of an attachment. */
 import { pollUntil } from '../../host/poll.js'
 import type { FilePort, Host } from '../../host/ports.js'
 import { isSameView, seesAllProcesses, viewOf } from '../../node/namespaces.js'
@@ -14,17 +13,18 @@ import { isOfThisBoot } from './ownership.js'
 import { openRecordedNetns, searchRecordedNetns } from './pod-netns.js'
 
 /**
- * `unseen`: the VF is neither on the host nor in any namespace that can be seen from here. A namespace that the kernel is
- * taking apart returns it within milliseconds; one that another mount or PID namespace hides keeps it.
+ * `unseen`: the VF is neither on the host nor in any namespace that is visible from here. If the kernel is dismantling
+ * its namespace, it returns the VF within milliseconds. If another mount or PID namespace hides the namespace, the VF
+ * stays there.
  */
 export type Tenancy = 'used' | 'free' | 'unseen'
 
-/** The kernel takes a dead namespace apart in the background. */
+/** The kernel dismantles a dead namespace in the background. */
 export const NETNS_CLEANUP = { timeoutMs: 3_000, pauseMs: 10 }
 
-/** Whether the interface of an attachment's device is on the host: then no pod has it. */
+/** Whether the interface of an attachment's device is on the host. No pod has it then. */
 function hasNetdevOnHost(files: FilePort, { deviceId, pf }: AttachmentRecord): boolean {
-  // Beside a PF's own interface the representors of its VFs may stand.
+  // A PF also lists the representors of its VFs: take only its own interface.
   const name = pf ? netdevsOf(files, deviceId)[0] : uplinkOf(files, deviceId)
   return name !== undefined && interfaceExists(files, name)
 }
@@ -35,7 +35,7 @@ const opensRecordedNetns = (host: Host, record: AttachmentRecord): boolean => {
   return netns !== undefined
 }
 
-/** Whether the recorded namespace, its path having gone, lives on in a process or a mount, and has the VF. */
+/** Whether the recorded namespace lives on in a process or a mount after its path is gone, and has the VF. */
 async function isInHiddenNetns(host: Host, record: AttachmentRecord): Promise<boolean> {
   const netns = searchRecordedNetns(host, record)
   if (!netns) {
@@ -54,12 +54,12 @@ async function isInHiddenNetns(host: Host, record: AttachmentRecord): Promise<bo
 }
 
 /**
- * The tenancy of a VF on a driver of user space, which is in no namespace: its pod is alive while the pod's namespace is,
- * or while a process has the VF open. Only a view as wide as that of the ADD can say that neither is the case.
+ * The tenancy of a VF on a user space driver. Such a VF is in no namespace. Its pod is alive while the pod's namespace
+ * exists, or while a process has the VF open. Only a view as wide as that of the ADD can rule out both.
  */
 function tenancyInUserspace(host: Host, record: AttachmentRecord): Tenancy {
   const { files } = host
-  // intel's plugin 0.x kept no path: the pod counts as alive until its DEL.
+  // intel's plugin 0.x recorded no path: the pod counts as alive until its DEL.
   if (
     record.netns.path === '' ||
     opensRecordedNetns(host, record) ||
@@ -87,15 +87,16 @@ async function tenancyOfNetdev(host: Host, record: AttachmentRecord): Promise<Te
 }
 
 /**
- * Whether an ADD came to its end. Of an attachment whose record is lost nobody knows: it did when its device has left the
- * host.
+ * Whether an ADD finished. The claim of an attached VF still says `intent`, so it does not tell once the record is
+ * lost. The ADD then counts as finished, and the place of its device decides: a pod can have it only when it has left
+ * the host.
  */
 const isComplete = ({ state }: HostWithState, record: AttachmentRecord): boolean =>
   record.phase === 'attached' || (record.phase === 'intent' && !recordOfClaim(state, record))
 
 /**
- * Whether a pod has the VF of an attachment: the ADD came to its end, nobody has begun to give the VF back, and the VF is
- * not on the host. Looks only.
+ * Whether a pod has the VF of an attachment: the ADD finished, no release has begun, and the VF is not on the host.
+ * Changes nothing and does not wait.
  * @throws PluginError kind `netns` when nobody can tell
  */
 export async function tenancyOf(host: HostWithState, record: AttachmentRecord): Promise<Tenancy> {
@@ -115,8 +116,8 @@ export async function tenancyOf(host: HostWithState, record: AttachmentRecord): 
 }
 
 /**
- * Whether a pod has the VF of an attachment. Waits until the kernel has taken a dead namespace apart; what stays out of
- * sight counts as used.
+ * Whether a pod has the VF of an attachment. Waits up to 3 s until the kernel has dismantled a dead namespace. A VF
+ * that stays out of sight counts as used.
  * @throws PluginError kind `netns` when nobody can tell
  */
 export async function awaitTenancy(host: HostWithState, record: AttachmentRecord): Promise<'used' | 'free'> {
