@@ -14,14 +14,16 @@ import { type AttachmentRecord, type IpamCall, isSameKey } from '../state/record
 const ipamOf = ({ ipamType, text }: NetConf, { environment }: CallArgs): IpamCall | undefined =>
   ipamType === undefined ? undefined : ipamCall(ipamType, text, environment)
 
-/** This call's IPAM where it is the one that gave the lease; a configuration may have changed since. */
+/**
+ * How to call the IPAM plugin that gave the lease: as this call says, unless its configuration names another by now.
+ */
 function ipamToCall(conf: NetConf, args: CallArgs, { ipam }: AttachmentRecord): IpamCall | undefined {
   return ipam?.type === conf.ipamType ? ipamOf(conf, args) : ipam
 }
 
 /**
- * Without a record of ours there may still be a lease. That the IPAM plugin refuses, or is not there, is no reason to
- * keep the pod: we know of nothing that it holds.
+ * Without a record there may still be a lease. A refusal of the IPAM plugin is logged and is no error: nothing is known
+ * that it would hold.
  */
 async function delWithoutRecord(host: HostWithState, conf: NetConf, args: CallArgs): Promise<void> {
   const ipam = ipamOf(conf, args)
@@ -35,8 +37,8 @@ async function delWithoutRecord(host: HostWithState, conf: NetConf, args: CallAr
 }
 
 /**
- * Releases what this attachment has by its claims: its record is lost, damaged, or in another folder than this call's.
- * Returns how many there were.
+ * Releases the VFs of this attachment by their claims. Its record is lost, damaged, or in another folder than this
+ * call's. Returns the number of claims.
  */
 async function releaseClaims(
   host: HostWithState,
@@ -66,8 +68,8 @@ function putAside(host: HostWithState, args: CallArgs, problem: string): void {
 }
 
 /**
- * DEL: takes the VF back and gives it to the host as it was. Succeeds when there is nothing to do; false when nothing
- * was known of the attachment.
+ * DEL: gives the VF back to the host as it was. Succeeds when there is nothing to do. Returns false when nothing was
+ * known of the attachment.
  * @throws PluginError kinds `release`, `ipam`, `state`, `tryAgain`; what is left is recorded for the next DEL
  */
 export async function del(host: HostWithState, args: CallArgs, { conf, issues }: ParsedNetConf): Promise<boolean> {

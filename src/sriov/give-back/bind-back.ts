@@ -1,4 +1,4 @@
-/** A VF on its way back to the driver it had. */
+/** Gives a VF the driver back that it had before the ADD. */
 import { messageOf, PluginError } from '../../errors.js'
 import { pollUntil } from '../../host/poll.js'
 import type { Host } from '../../host/ports.js'
@@ -12,7 +12,7 @@ import type { Release } from './releasing.js'
 /** igbvf makes its interface at once; iavf asks its PF first, for seconds. */
 const NETDEV = { timeoutMs: 20_000, pauseMs: 20 }
 
-/** Resets a VF, without a driver of the kernel (see resetFunction()). One that cannot be reset still goes back. */
+/** Resets a VF while no kernel driver has it (see resetFunction()). A VF that cannot be reset still goes back. */
 async function reset({ host, record, target }: Release): Promise<void> {
   const { files, log } = host
   const { deviceId, dpdk } = record
@@ -31,7 +31,7 @@ async function reset({ host, record, target }: Release): Promise<void> {
   }
 }
 
-/** The driver makes a new interface, some drivers after a while. @throws PluginError kind `device` when none comes */
+/** Waits for the new interface, which some drivers make late. @throws PluginError kind `device` when none comes */
 async function awaitNetdev({ host: { files, clock }, record: { deviceId }, target }: Release): Promise<void> {
   if (!(await pollUntil(clock, NETDEV, () => netdevsOf(files, deviceId).length > 0 || undefined))) {
     throw new PluginError({
@@ -42,8 +42,8 @@ async function awaitNetdev({ host: { files, clock }, record: { deviceId }, targe
 }
 
 /**
- * The driver that a VF is to have after release; undefined where nobody recorded it. An ADD that did not come to its
- * end is undone: whatever the configuration wants after the pod's life, there was none.
+ * The driver that a VF must have after release; undefined where the record does not say. After an ADD that did not
+ * finish, it is the driver of before, whatever `kernel_driver` says: no pod ever had the VF.
  */
 const driverToRelease = ({ phase, dpdk, driver }: AttachmentRecord): string | undefined =>
   dpdk ? (phase === 'intent' ? driver : dpdk.kernelDriver) : driver || undefined
@@ -61,8 +61,8 @@ async function rebind(host: Host, binding: Binding, tool: string | undefined): P
 }
 
 /**
- * Gives a VF its driver back, reset where that is wanted, and waits for the network interface that this makes; nothing
- * is done where it has it. A tool that is gone, or fails, is no reason to keep the VF.
+ * Gives a VF its driver back and waits for the network interface that the driver makes. Resets the VF first, where
+ * `flr` asks for it. Does nothing where the VF has its driver. When `dpdk_tool` is gone or fails, sysfs does the job.
  * @throws PluginError kinds `device`, `kernel`
  */
 export async function bindBack(release: Release): Promise<void> {
@@ -73,7 +73,7 @@ export async function bindBack(release: Release): Promise<void> {
     return
   }
   const { driverOverride = driverOverrideOf(files, address) } = record
-  // Where nobody recorded it, it has the right one.
+  // A record that names no driver does not say that the present one is wrong.
   const driver = driverToRelease(record) ?? driverOf(files, address) ?? ''
   if (flr === true || dpdk || !isBoundTo(files, address, driver)) {
     await awaitNoUser(host, address, target)

@@ -1,4 +1,4 @@
-/** The way of an interface out of the pod and home: first off the pod, then as it was. */
+/** Brings an interface out of the pod, then makes it what it was on the host. */
 import { PluginError } from '../../errors.js'
 import { pollUntil } from '../../host/poll.js'
 import type { Link } from '../../netlink/link.js'
@@ -12,7 +12,8 @@ import { isOldNameFree, moveOutOf, quieten } from './move-out.js'
 import type { Release } from './releasing.js'
 
 /**
- * The interface on the host, down, named and sized as it was; undefined when it has another name since sysfs was read.
+ * Takes the interface down and gives it its old name and MTU. Returns undefined when no interface of the VF has this
+ * name: somebody renamed it after sysfs was read.
  */
 async function settleOnHost(release: Release, name: string): Promise<Link | undefined> {
   const { host, record, hostRtnl, target } = release
@@ -35,7 +36,7 @@ async function settleOnHost(release: Release, name: string): Promise<Link | unde
   return link
 }
 
-/** Why the interface of a VF that exists cannot be found. */
+/** Explains why the interface of an existing VF cannot be found. */
 function lostMessage({ host, record, target }: Release): string {
   const driver = driverOf(host.files, record.deviceId)
   if (driver !== record.driver && record.driver !== '') {
@@ -44,15 +45,15 @@ function lostMessage({ host, record, target }: Release): string {
   return `the interface of ${target} (driver ${driver}) is neither on the host nor in ${record.netns.path}; does a process still hold a namespace that has it?`
 }
 
-/** The name of the interface on the host, as sysfs shows it; undefined while it is elsewhere. */
+/** The name of the interface on the host, as sysfs shows it; undefined while another namespace has it. */
 function nameOnHost({ host: { files }, record }: Release): string | undefined {
   const { devPort } = record.original.netdev
   return netdevsOf(files, record.deviceId).find((one) => devPort === undefined || devPortOf(files, one) === devPort)
 }
 
 /**
- * Sees to it that the interface of a VF is on the host, wherever it was. Returns its name there; undefined when the device
- * itself is gone.
+ * Moves the interface of a VF to the host, from whatever namespace has it. Returns its name on the host; undefined when
+ * the device itself is gone.
  * @throws PluginError kinds `device`, `kernel`
  */
 export async function leavePod(release: Release): Promise<string | undefined> {
@@ -67,7 +68,7 @@ export async function leavePod(release: Release): Promise<string | undefined> {
     const name =
       nameOnHost(release) ??
       (await moveOutOf(release, openRecordedNetns(host, record, netnsPaths))) ??
-      // A search through all of /proc, so not every time.
+      // This search reads all of /proc: only the first and the last round do it.
       (isFirst || isLast ? await moveOutOf(release, searchRecordedNetns(host, record)) : undefined)
     if (name !== undefined) {
       return name
@@ -80,8 +81,8 @@ export async function leavePod(release: Release): Promise<string | undefined> {
 }
 
 /**
- * Takes the interface down on the host and gives it its old name and MTU. `name` is what it is called there; somebody may
- * rename it meanwhile.
+ * Takes the interface down on the host and gives it its old name and MTU. `name` is its present name, which somebody on
+ * the host may change meanwhile.
  * @throws PluginError kinds `device`, `kernel`
  */
 export async function settleAtHome(release: Release, name: string): Promise<Link> {

@@ -13,13 +13,13 @@ import { pfWriter, type RecordedVf, type Release, readRecordedVf, setLinkUp } fr
 import { restoreMac, restoreMacAlone, restoreOtherAddress, restorePfMacAlone } from './restore-mac.js'
 import { recordOfSecond } from './second-netdev.js'
 
-/** Gives the PF's settings of the VF back, its MAC apart. */
+/** Restores what the PF holds for the VF, except the MAC. */
 const restorePfSettings = (release: Release, { target, vf, original }: RecordedVf): Promise<void> =>
   applyVfSteps(pfWriter(release), target, planVfRestore(original, vf))
 
 /**
- * Gives the interface its alternative names back, and takes away what the pod gave it. One that another interface has by
- * now, or that does not go, is logged and no error.
+ * Restores the alternative names of the interface and removes those that the pod added. A name that another interface
+ * has taken, or that the kernel does not remove, is logged and is no error.
  */
 async function restoreAltNames({ host, hostRtnl, record, target }: Release, link: Link): Promise<void> {
   const { altNames } = record.original.netdev
@@ -43,7 +43,7 @@ async function restoreAltNames({ host, hostRtnl, record, target }: Release, link
   }
 }
 
-/** Gives the interface its MAC and its up or down back, after the PF's settings. */
+/** Restores the MAC of the interface, then whether it is up. The PF's settings must be restored before. */
 async function restoreNetdev(release: Release, link: Link, found: RecordedVf | undefined): Promise<void> {
   if (!isMac(link.mac)) {
     await restoreOtherAddress(release, link)
@@ -55,26 +55,26 @@ async function restoreNetdev(release: Release, link: Link, found: RecordedVf | u
   }
 }
 
-/** Does one part of a release. What goes wrong is kept, and the other parts go on. */
+/** Does one part of a release and keeps its error, so that the other parts go on. */
 export type Collect = (work: () => Promise<void>) => Promise<void>
 
-/** Where a VF is once nothing of it is in the pod any more. */
+/** The VF after phase one: nothing of it is in the pod any more. */
 export interface Departed {
   /** Whether it has its own driver again. */
   readonly isBound: boolean
-  /** The name of its interface on the host; absent where it had none, or none came. */
+  /** The name of its interface on the host; absent when the VF had none, or none came. */
   readonly name?: string
 }
 
-/** The release of the second interface alone, where the VF has two (ConnectX-3). */
+/** The release of the second interface alone; undefined unless the VF has two (ConnectX-3). */
 function releaseOfSecond(release: Release): Release | undefined {
   const record = recordOfSecond(release.record)
   return record && { ...release, record }
 }
 
 /**
- * Phase one: the driver first, then the interfaces. The second goes out of the way of the first, which may have had its
- * name.
+ * Phase one: gives the VF its driver back, then takes its interfaces out of the pod. The second interface goes first:
+ * it may have the old name of the other by now.
  */
 export async function departVf(release: Release, collect: Collect): Promise<Departed> {
   const second = releaseOfSecond(release)
@@ -87,7 +87,7 @@ export async function departVf(release: Release, collect: Collect): Promise<Depa
     return { isBound }
   }
   if (second) {
-    // Phase two says what is wrong with it.
+    // Phase two tries again and reports the error.
     await leavePod(second).catch(() => undefined)
   }
   let name: string | undefined
@@ -97,7 +97,7 @@ export async function departVf(release: Release, collect: Collect): Promise<Depa
   return { isBound, ...(name !== undefined && { name }) }
 }
 
-/** Gives a VF its second interface back as it was. It comes after the first, which may have had its name. */
+/** Restores the second interface. The first must be home before: it may have had the name of the second. */
 async function restoreSecond(second: Release): Promise<void> {
   const name = await leavePod(second)
   if (name !== undefined) {
@@ -108,8 +108,8 @@ async function restoreSecond(second: Release): Promise<void> {
 }
 
 /**
- * Phase two: name and MTU of the interface, the PF's settings, the representor, and what hangs on both, the MAC and the
- * alternative names. What holds already is not written again, so it may be called any number of times.
+ * Phase two, on the host: restores name and MTU of the interface, then the PF's settings and the representor, then MAC
+ * and alternative names, which depend on both. Writes only what differs, so it may run any number of times.
  */
 export async function restoreVf(release: Release, { isBound, name }: Departed, collect: Collect): Promise<void> {
   const { host, hostRtnl, record } = release
@@ -126,7 +126,7 @@ export async function restoreVf(release: Release, { isBound, name }: Departed, c
   }
   const home = link
   let recorded: RecordedVf | undefined
-  // A VF that is with somebody unknown keeps its VLAN.
+  // When nobody knows who has the VF, it keeps its VLAN: it may be in use.
   const isThere = home || (isBound && record.original.netdev.name === '' && deviceExists(host.files, record.deviceId))
   if (record.pf && isThere) {
     await collect(async () => {
@@ -144,7 +144,7 @@ export async function restoreVf(release: Release, { isBound, name }: Departed, c
     await collect(() => restorePfMacAlone(release, found))
   }
   if (home) {
-    // Where the PF could not be asked, the next DEL goes on with the MAC.
+    // Without an answer of the PF the MAC is left to the next DEL.
     if (found || !record.pf) {
       await collect(() => restoreNetdev(release, home, found))
     }

@@ -3,17 +3,17 @@ import type { Host } from '../../host/ports.js'
 import { type StartedIpam, startIpamDel } from '../../ipam.js'
 import type { IpamCall } from '../../state/record.js'
 
-/** The end of a lease. */
+/** Frees a lease, in two steps, so that the IPAM plugin starts while the kernel is still at work on the VF. */
 export interface LeaseEnd {
-  /** Starts the IPAM plugin, which then waits for its configuration. What is wrong with it is met by `free`. */
+  /** Starts the IPAM plugin, which then waits for its configuration. Errors show in `free`. */
   makeReady(): void
-  /** Lets the plugin free the lease, once however often it is called. Resolves to what went wrong; never rejects. */
+  /** Hands the plugin its configuration, the first time it is called. Resolves to what went wrong; never rejects. */
   free(): Promise<readonly string[]>
 }
 
 /**
- * Prepares the end of a lease. `ipamNow` says how to call the plugin; undefined when there is no lease, or it serves another
- * VF of this attachment by now. `isRefused`: the plugin has refused to give one, so that it refuses to free one keeps nothing.
+ * `ipamNow` says how to call the plugin; undefined when there is no lease, or when the lease belongs to another VF of
+ * this attachment by now. `isRefused`: the plugin gave no lease, so its refusal to free one is no problem.
  */
 export function leaseEnd(host: Host, ipamNow: () => IpamCall | undefined, isRefused: boolean): LeaseEnd {
   let started: StartedIpam<void> | undefined
@@ -28,7 +28,7 @@ export function leaseEnd(host: Host, ipamNow: () => IpamCall | undefined, isRefu
   async function free(): Promise<readonly string[]> {
     const ipam = ipamNow()
     if (!ipam) {
-      // Without its configuration it does nothing.
+      // Close stdin: withheld input is never sent, and without its configuration the plugin frees nothing.
       await started?.finish().catch(() => undefined)
       return []
     }

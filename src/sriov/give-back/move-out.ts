@@ -1,4 +1,4 @@
-/** A VF's interface on its way out of the pod. */
+/** Moves the interface of a VF out of the pod. */
 import type { Netns } from '../../host/ports.js'
 import type { Link } from '../../netlink/link.js'
 import { netdevsOf } from '../../pci/functions.js'
@@ -13,7 +13,7 @@ import type { Release } from './releasing.js'
 /** Any free name, chosen by the kernel (dev_alloc_name). */
 const ANY_FREE_NAME = 'dev%d'
 
-/** Whether the interface can have its old name on the host: no other one has it by now. */
+/** Whether no other interface of the host has the old name. */
 export async function isOldNameFree({ host, record, hostRtnl }: Release, own?: Link): Promise<boolean> {
   const { name } = record.original.netdev
   const holder = await linkByName(hostRtnl, name)
@@ -27,7 +27,7 @@ export async function isOldNameFree({ host, record, hostRtnl }: Release, own?: L
   return false
 }
 
-/** The name the interface is to have on the host: its old one, or the first `dev<N>` that is free. */
+/** The name for the interface on the host: its old one, or the first free `dev<N>`. */
 async function freeName(release: Release): Promise<string> {
   if (await isOldNameFree(release)) {
     return release.record.original.netdev.name
@@ -41,9 +41,9 @@ async function freeName(release: Release): Promise<string> {
 }
 
 /**
- * Takes those alternative names away that are not to come home: what the pod added, and what another interface of the
- * host has by now, which would keep the kernel from moving this one. In the pod, for kernels before 6.6 do not find them
- * from the host.
+ * Removes alternative names that must not come home: those that the pod added, and those that another interface of the
+ * host has taken, because the kernel would refuse the move. It happens in the pod: from the host, kernels before 6.6 do
+ * not find these names.
  */
 async function dropForeignAltNames(release: Release, podRtnl: Rtnl, link: Link): Promise<void> {
   const { host, hostRtnl, record, target } = release
@@ -54,8 +54,8 @@ async function dropForeignAltNames(release: Release, podRtnl: Rtnl, link: Link):
 }
 
 /**
- * Sends an interface back that is not the one looked for: a pod that swaps its interfaces at the right moment gets one of
- * its own moved to the host.
+ * Sends an interface back that is not the VF's. A pod that swaps its interfaces at the right moment gets one of its own
+ * moved to the host.
  */
 async function sendBack({ host, hostRtnl, target }: Release, { index, name }: Link, pod: Netns): Promise<void> {
   host.log.warning('the pod has put another interface into the place of its VF; it goes back', {
@@ -71,7 +71,7 @@ async function sendBack({ host, hostRtnl, target }: Release, { index, name }: Li
   )
 }
 
-/** Down, and promiscuity as it was: a link that is up moves more slowly and cannot be renamed. */
+/** Takes the interface down and restores promiscuity. A link that is up moves more slowly and cannot be renamed. */
 export async function quieten(
   rtnl: Rtnl,
   link: Link,
@@ -90,9 +90,9 @@ export async function quieten(
 }
 
 /**
- * Moves the interface out of the pod, as quiet as it was; returns its name on the host, or undefined when the pod does not
- * have it. Both travel together. A driver that does not take it down is no reason to leave it there: the move does that,
- * too.
+ * Takes the interface down and moves it out of the pod, both in one datagram. Returns its name on the host; undefined
+ * when the pod does not have it. When the driver refuses to take it down, the move still goes on: it takes the
+ * interface down, too.
  */
 async function moveOut(release: Release, pod: Netns, podRtnl: Rtnl): Promise<string | undefined> {
   const { host, record, hostRtnl, target } = release
@@ -124,7 +124,7 @@ async function moveOut(release: Release, pod: Netns, podRtnl: Rtnl): Promise<str
     if (netdevsOf(host.files, deviceId).includes(name)) {
       return name
     }
-    // Renamed at once by somebody on the host, or not the one.
+    // Either somebody on the host renamed it at once, or another interface came.
     const arrived = await linkByName(hostRtnl, name)
     if (arrived && (await pciDeviceOf(hostRtnl, arrived)) !== deviceId) {
       await sendBack(release, arrived, pod)
@@ -137,8 +137,8 @@ async function moveOut(release: Release, pod: Netns, podRtnl: Rtnl): Promise<str
 }
 
 /**
- * Moves the interface of a VF out of a namespace, where there is one; it is closed then. Returns the interface's name on
- * the host, undefined when the namespace does not have it.
+ * Moves the interface of a VF out of a namespace and closes the namespace. Returns the name of the interface on the
+ * host; undefined when there is no namespace, or it does not have the interface.
  * @throws PluginError kind `kernel`
  */
 export async function moveOutOf(release: Release, pod: Netns | undefined): Promise<string | undefined> {

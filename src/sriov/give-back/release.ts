@@ -20,26 +20,26 @@ import { type Collect, departVf, restoreVf } from './detach.js'
 import { type LeaseEnd, leaseEnd } from './lease.js'
 import { openRelease } from './releasing.js'
 
-/** How to release what differs from the record. */
+/** What the caller knows beside the record. */
 export interface ReleaseOptions {
-  /** The VF's, held by the caller: a program that binds the VF holds it, too. */
+  /** The lock of the VF. A program that binds the VF inherits it. */
   readonly lock: Lock
-  /** How to call the IPAM plugin, when the caller knows better than the record. */
+  /** How to call the IPAM plugin, instead of how the record says. */
   readonly ipam?: IpamCall | undefined
-  /** The IPAM plugin has refused to give a lease: that it refuses to free one, too, keeps nothing. */
+  /** The IPAM plugin gave no lease, so its refusal to free one is no problem. */
   readonly isLeaseRefused?: boolean
-  /** Where the pod's namespace may be found beside the path in the record. */
+  /** More paths of the pod's namespace, beside the recorded one. */
   readonly netnsPaths?: readonly string[]
   /**
-   * The record was read from the disk under this lock, so nobody else changes it. Without it (the record is a claim, say)
-   * the disk is looked at before each change: the attachment may have another VF by now.
+   * The record was read from the disk under this lock, so nobody else changes it. Without it (the record is a claim,
+   * say) the disk is looked at before each change: the attachment may have another VF by now.
    */
   readonly isOnDisk?: boolean
 }
 
 /**
- * From now on the VF is nobody's. A record that was lost is written anew, so that an ADD of the same attachment waits for
- * us. A disk that is full must not keep the VF from going back: what is on it is complete.
+ * Writes down that the VF is nobody's from now on. A lost record is written anew, so that an ADD of the same attachment
+ * waits for us. A full disk is no error: the record that is there is complete, and the VF must go back.
  */
 function noteReleasing({ log, state }: HostWithState, record: AttachmentRecord, isOnDisk: boolean): void {
   const releasing: AttachmentRecord = { ...record, phase: 'releasing' }
@@ -55,15 +55,15 @@ function noteReleasing({ log, state }: HostWithState, record: AttachmentRecord, 
 }
 
 /**
- * Whether the VF is on the host as it was: while it is not, the attachment has a claim. Of an ADD that died before its
- * claim nothing was changed; of a release that died after it everything was given back.
+ * Whether nothing of the VF is left to give back. The claim tells: an ADD makes it before its first change, and a
+ * release removes it after its last.
  */
 const isVfBack = ({ files }: Host, { phase, deviceId }: AttachmentRecord): boolean =>
   phase === 'released' || (phase !== 'attached' && !hasClaim(files, deviceId))
 
 /**
- * Gives the VF back unless it serves another by now: off the pod first, then its settings on the host while the lease is
- * freed. Returns what could not be given back of the VF.
+ * Gives the VF back, unless it serves another attachment by now. It leaves the pod first; then its settings are
+ * restored on the host while the IPAM plugin frees the lease. Returns what of the VF could not be given back.
  */
 async function releaseVf(
   host: HostWithState,
@@ -104,7 +104,7 @@ async function releaseVf(
   return problems
 }
 
-/** Takes the mark of a VF away that is back, or that of a dead pod; one of a pod that lives by now stays. */
+/** Removes the mark of the VF when it is this attachment's or a dead pod's. The mark of another live pod stays. */
 function clearMark(host: HostWithState, { deviceId, netns }: AttachmentRecord): void {
   const { files } = host
   const mark = readMark(files, deviceId)
@@ -113,17 +113,16 @@ function clearMark(host: HostWithState, { deviceId, netns }: AttachmentRecord): 
   }
 }
 
-/** Whether the attachment has another VF by now, its record having been lost before: lease and record are that one's. */
+/** Whether the record on the disk is about another VF of this attachment. Lease and record belong to that VF then. */
 function hasOtherVf({ state }: HostWithState, record: AttachmentRecord): boolean {
   const read = loadAttachment(state, record)
   return read?.kind === 'record' && read.record.deviceId !== record.deviceId
 }
 
 /**
- * Ends an attachment: VF first, IPAM last, the record only when both are done; a record whose VF is back says so, and
- * keeps nobody from the VF. The IPAM plugin runs while the rest of the VF is put in order, once the pod has nothing of
- * it any more. A VF that serves another attachment by now is left alone. The mark outlives the lease: by it
- * the next ADD finds a release that died in between. The caller holds the VF's lock.
+ * Ends an attachment: the VF first, then the lease, then the record. Once the VF has left the pod, the IPAM plugin runs
+ * beside the rest. When only the lease is left, the record says `released` and keeps nobody from the VF. The mark goes
+ * after the lease: by it the next ADD finds a release that died in between. The caller holds the lock of the VF.
  * @throws PluginError kind `release` with everything that could not be given back; the record stays then
  */
 export async function releaseAttachment(
@@ -144,7 +143,7 @@ export async function releaseAttachment(
     }
   }
   if (!isVfBack(host, record)) {
-    // While the kernel moves the interface, the plugin gets itself ready; it is told what to do once that is through.
+    // The plugin starts while the kernel moves the interface, and gets its configuration once the VF has left the pod.
     void host.kernel.duringRequest(lease.makeReady)
     await attempt(async () => {
       problems.push(...(await releaseVf(host, record, options, lease)))

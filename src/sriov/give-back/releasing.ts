@@ -9,13 +9,13 @@ import { describeRecorded } from '../device/locate.js'
 import { locateRecordedVf, type RecordedPlace } from '../device/recorded-vf.js'
 import { type PfWriter, readVf, type VfTarget } from '../pf/apply.js'
 
-/** A VF on its way back: `target` is how error messages call it. */
+/** A release under way. `target` names the VF in error messages. */
 export interface Release {
   readonly host: HostWithState
   readonly record: AttachmentRecord
-  /** Where the pod's namespace may be found beside the path in the record. */
+  /** More paths of the pod's namespace, beside the recorded one. */
   readonly netnsPaths: readonly string[]
-  /** The VF's: a program that binds the VF holds it, too. */
+  /** The lock of the VF. A program that binds the VF inherits it. */
   readonly lock: Lock
   readonly hostRtnl: Rtnl
   /** Where the VF is at its PF, looked up once. @throws PluginError kind `device` */
@@ -23,7 +23,10 @@ export interface Release {
   readonly target: string
 }
 
-/** Looks while the kernel executes the next request; returns the answer, or what the look has thrown, when asked for it. */
+/**
+ * Looks while the kernel executes the next request. The function returned gives the answer, or throws what `look`
+ * threw.
+ */
 function lookDuringRequest<T>({ kernel }: Pick<HostWithState, 'kernel'>, look: () => T): () => Promise<T> {
   const looked = kernel.duringRequest(() => {
     try {
@@ -48,15 +51,15 @@ export function openRelease(
   return { host, record, ...how, hostRtnl: openRtnl(host), locate, target: describeRecorded(record) }
 }
 
-/** The VF of a record as its PF reports it, and how to reach it there. */
+/** The VF of a record as its PF reports it, and how to address it. */
 export interface RecordedVf {
   readonly target: VfTarget
   readonly vf: VfInfo
-  /** As it was before the ADD. */
+  /** The settings before the ADD. */
   readonly original: VfSettings
 }
 
-/** Asks the PF about the VF of a record: one dump. @throws PluginError kinds `device`, `kernel` */
+/** Asks the PF about the VF of a record, with one dump. @throws PluginError kinds `device`, `kernel` */
 export async function readRecordedVf({ hostRtnl, locate }: Release): Promise<RecordedVf> {
   const { original, ...where } = await locate()
   const { pf, vf } = await readVf(hostRtnl, where.pfName, where.vfIndex)

@@ -7,13 +7,13 @@ import { applyVfSteps, type VfTarget } from '../pf/apply.js'
 import { freeMac, isUnknownToPf, macStep, settleMac, trySetMac } from '../pf/mac.js'
 import { pfWriter, type RecordedVf, type Release, readRecordedVf, setLinkUp } from './releasing.js'
 
-/** Up and down: the VF's driver resets it, takes the PF's MAC, or tells the PF its own. */
+/** Takes the interface up and down: its driver resets the VF, which takes the PF's MAC or tells the PF its own. */
 async function reset(release: Release, link: Link): Promise<void> {
   await setLinkUp(release, link, true)
   await setLinkUp(release, link, false)
 }
 
-/** Gives the interface its own MAC; false when its driver lets only the PF set it. */
+/** Sets the interface's own MAC; false when its driver lets only the PF set it. */
 async function setOwnMac({ hostRtnl, record, target }: Release, link: Link): Promise<boolean> {
   const { mac } = record.original.netdev
   if (mac === undefined || link.mac === mac) {
@@ -22,7 +22,7 @@ async function setOwnMac({ hostRtnl, record, target }: Release, link: Link): Pro
   return trySetMac(hostRtnl, link.index, mac, { target, driver: record.driver })
 }
 
-/** Lets the PF administer the interface's own MAC: the VF takes it over with its next reset, or later by itself. */
+/** Makes the PF administer the interface's own MAC. The VF takes it with its next reset, or later by itself. */
 async function administerOwnMac(release: Release, link: Link, pf: VfTarget): Promise<void> {
   const { host, record, hostRtnl, target } = release
   const { mac = link.mac } = record.original.netdev
@@ -31,21 +31,21 @@ async function administerOwnMac(release: Release, link: Link, pf: VfTarget): Pro
   await settleMac(hostRtnl, host.clock, { index: link.index, mac, target, driver: record.driver })
 }
 
-/** What the PF administers now (`isAdministered`), and did before us. */
+/** Whether the PF administers a MAC now, and whether it did before the ADD. */
 interface Administration {
   readonly isAdministered: boolean
   readonly wasAdministered: boolean
 }
 
 /**
- * Whether the PF, which showed no MAC for the VF before the ADD, now shows the VF's own: the VF has told it since (igb,
- * ixgbe). A PF that is made to forget it sends the VF no frames any more: igbvf does not tell its MAC again when it comes
- * up.
+ * Whether the PF, which showed no MAC for the VF before the ADD, now shows the MAC that the VF has told it (igb,
+ * ixgbe). It must not be cleared: the PF would send the VF no more frames, because igbvf does not tell its MAC again
+ * when it comes up.
  */
 const isOwnReport = ({ record }: Release, { vf, original }: Pick<RecordedVf, 'vf' | 'original'>): boolean =>
   original.mac === ZERO_MAC && vf.mac === record.original.netdev.mac
 
-/** Makes the PF hold what it held: the MAC it administered, or none, so that it shows what the VF tells it. */
+/** Restores what the PF administered: a MAC, or none, so that it shows what the VF tells it. */
 async function restorePfMac(
   release: Release,
   link: Link,
@@ -72,10 +72,10 @@ async function restorePfMac(
   }
 }
 
-/** Errors of drivers that know no way to take an administered MAC away (qede, be2net, older ixgbe). */
+/** Errors of drivers that cannot remove an administered MAC (qede, be2net, older ixgbe). */
 const CANNOT_FREE = new Set(['EINVAL', 'EOPNOTSUPP'])
 
-/** Tells the PF a MAC. A driver that takes no zero MAC goes on to administer one: more cannot be given back. */
+/** Tells the PF a MAC. A driver that refuses a zero MAC keeps administering one; that is logged. */
 async function tellPfMac(release: Release, target: VfTarget, mac: string): Promise<void> {
   try {
     await applyVfSteps(pfWriter(release), target, [macStep(mac)])
@@ -90,13 +90,13 @@ async function tellPfMac(release: Release, target: VfTarget, mac: string): Promi
   }
 }
 
-/** Notes that the PF had administered its MAC, which only shows when the VF is refused its own. */
+/** Records that the PF had administered its MAC, which shows only when the VF is refused its own. */
 function noteAdministered({ host, record }: Release, releaseAdminMac: string): void {
   const phase = record.phase === 'attached' ? 'releasing' : record.phase
   noteAttachment(host.state, { ...record, phase, releaseAdminMac })
 }
 
-/** Gives a VF and its PF their MACs back. @throws PluginError kind `kernel` */
+/** Restores the MAC of the VF and the one that its PF administers. @throws PluginError kind `kernel` */
 export async function restoreMac(release: Release, link: Link, found: RecordedVf): Promise<void> {
   await restoreBothMacs(release, link, found)
   const { driver } = found.target
@@ -106,8 +106,8 @@ export async function restoreMac(release: Release, link: Link, found: RecordedVf
 }
 
 /**
- * The MAC of the VF and what its PF holds. Where the PF's is not as it was, or the VF is refused its own, the PF's goes
- * away first: while one is administered, an untrusted VF gets no other.
+ * Restores both MACs. When the PF's has changed, or the VF is refused its own, the PF's is removed first: while one is
+ * administered, an untrusted VF may set no other.
  * @throws PluginError kind `kernel`
  */
 async function restoreBothMacs(release: Release, link: Link, found: RecordedVf): Promise<void> {
@@ -135,7 +135,7 @@ async function restoreBothMacs(release: Release, link: Link, found: RecordedVf):
   if (vf.mac !== ZERO_MAC) {
     await freeMac(pfWriter(release), target)
   }
-  // As if it were: where the interface's MAC is refused half-way, the PF may administer one.
+  // Assume that the PF administers a MAC until proven otherwise: the next step may fail.
   let isAdministered = true
   try {
     isAdministered = !(await setOwnMac(release, link))
@@ -147,7 +147,7 @@ async function restoreBothMacs(release: Release, link: Link, found: RecordedVf):
   }
 }
 
-/** Gives a device without a PF its MAC back. @throws PluginError kind `kernel` when its driver refuses */
+/** Restores the MAC of a device without a PF. @throws PluginError kind `kernel` when its driver refuses */
 export async function restoreMacAlone(release: Release, link: Link): Promise<void> {
   if (!(await setOwnMac(release, link))) {
     const { record, target } = release
@@ -162,8 +162,8 @@ export async function restoreMacAlone(release: Release, link: Link): Promise<voi
 }
 
 /**
- * Gives an interface that is not Ethernet (IP over InfiniBand) its address back, where its driver takes it: we never write
- * one, so only the pod can have changed it.
+ * Restores the address of an interface that is not Ethernet (IP over InfiniBand), where its driver allows that. Only
+ * the pod can have changed it: ADD never writes one.
  */
 export async function restoreOtherAddress({ host, hostRtnl, record, target }: Release, link: Link): Promise<void> {
   const { mac } = record.original.netdev
@@ -180,7 +180,7 @@ export async function restoreOtherAddress({ host, hostRtnl, record, target }: Re
   }
 }
 
-/** Gives the PF its MAC for a VF that has no interface to show it. @throws PluginError kind `kernel` */
+/** Restores the MAC that the PF administers for a VF without an interface. @throws PluginError kind `kernel` */
 export async function restorePfMacAlone(release: Release, { target, vf, original }: RecordedVf): Promise<void> {
   const { releaseAdminMac = original.mac } = release.record
   if (vf.mac !== releaseAdminMac) {

@@ -1,7 +1,9 @@
 import type { AttachmentRecord } from '../../state/record.js'
 import { secondName } from '../netdev/pod-names.js'
 
-/** The part of a record that is about the second interface of a VF (ConnectX-3). The PF's settings belong to the first. */
+/**
+ * The part of a record that is about the second interface of a VF (ConnectX-3). The PF's settings belong to the first.
+ */
 export function recordOfSecond({
   pf: _pf,
   releaseAdminMac: _mac,

@@ -9,7 +9,7 @@ import { withPfLock } from '../../state/lock.js'
 import { describeVf } from '../device/locate.js'
 import { holds, mergeSteps, type VfStep } from './plan.js'
 
-/** A VF as error messages and netlink requests address it. */
+/** How error messages and netlink requests address a VF. */
 export interface VfTarget {
   readonly pfName: string
   readonly pfAddress: PciAddress
@@ -46,7 +46,7 @@ export async function readVf(rtnl: Rtnl, pfName: string, vfIndex: number): Promi
   return { pf, vf }
 }
 
-/** One step; a driver that was busy to the end may have done it all the same, so the PF is asked. */
+/** Applies one step. A driver that stays busy may have applied it all the same, so the PF is asked. */
 async function applyOrReadBack(rtnl: Rtnl, { pfName, vfIndex }: VfTarget, step: VfStep, apply: () => Promise<void>) {
   try {
     await apply()
@@ -58,8 +58,8 @@ async function applyOrReadBack(rtnl: Rtnl, { pfName, vfIndex }: VfTarget, step: 
 }
 
 /**
- * Takes steps in one message, under the lock of the PF. A refusal of several at once does not say which one the driver
- * meant, so they are tried one by one then; those that held already are simply written again.
+ * Applies all steps in one message, under the lock of the PF. A refusal of several does not say which one the driver
+ * meant: they are then applied one by one, and those that hold already are written again.
  * @throws PluginError kind `kernel` naming the setting, the VF and the driver; kind `tryAgain` without the lock
  */
 export async function applyVfSteps(

@@ -14,30 +14,30 @@ import { type Blame, changeLink, linkByIndex } from '../../rtnl/link.js'
 import { applyVfSteps, type PfWriter, type VfTarget } from './apply.js'
 import type { VfStep } from './plan.js'
 
-/** i40e and iavf apply a MAC set by the PF late: the interface is polled until it shows it. */
+/** i40e and iavf apply a PF-set MAC late; poll the interface until it shows it. */
 const MAC_SETTLE = { timeoutMs: 2_000, pauseMs: 10 }
 
-/** Answers of VF drivers that may not, or may not yet, change their MAC themselves. */
+/** Errors of VF drivers that may not change their MAC, or not yet. */
 const NOT_ALLOWED = new Set(['EADDRNOTAVAIL', 'EPERM', 'EACCES', 'EOPNOTSUPP', 'EBUSY', 'EAGAIN'])
 
 export const mayNotSetMac = (error: unknown): boolean => NOT_ALLOWED.has(errnoOf(error) ?? '')
 
 /**
- * Whether a PF sends its VF no frames, even when that is up: igb shows no MAC for a VF that has told it none. Before Linux
- * 6.2 igbvf takes the PF's answer to its first reset for a failure (e1000_reset_hw_vf() in igbvf/vf.c) and tells its MAC
- * with the next reset only: when it goes down, or two seconds after it came up.
+ * Whether the PF does not know the MAC of its VF, and so sends it no frames even when it is up. igb shows no MAC then.
+ * Before Linux 6.2, igbvf takes the PF's answer to its first reset for a failure (e1000_reset_hw_vf() in igbvf/vf.c)
+ * and tells its MAC only with the next reset: when it goes down, or two seconds after it came up.
  */
 export const isUnknownToPf = (pfDriver: string, { mac }: Pick<VfSettings, 'mac'>): boolean =>
   pfDriver === 'igb' && mac === ZERO_MAC
 
 /**
- * What the PF is told on release. A VF that is not trusted and yet could set its own MAC had none administered: what
- * the PF showed was the VF's own, which the VF reports again by itself.
+ * The MAC that the PF is told on release. An untrusted VF that could set its own MAC had none administered: the PF
+ * showed what the VF had told it, and the VF will tell it again.
  */
 export const adminMacToRelease = (original: VfSettings, couldSetOwnMac: boolean): string =>
   couldSetOwnMac && !original.trust ? ZERO_MAC : original.mac
 
-/** Too much hangs on a refusal, what the PF is told on release among it, to believe a single one. */
+/** A refusal decides what the PF is told on release, so a single one is not believed. */
 const TRIES = 2
 
 /** Sets the MAC of an interface; false when its driver lets only the PF do that. @throws PluginError kind `kernel` */
@@ -63,7 +63,7 @@ export async function trySetMac(
 /** One step that tells the PF a MAC. */
 export const macStep = (mac: string): VfStep => ({ operation: `set mac ${mac}`, change: { mac } })
 
-/** Takes an administered MAC away, so that the VF may set its own. A driver that knows no such thing is left alone. */
+/** Removes an administered MAC, so that the VF may set its own. A driver that cannot do that is left alone. */
 export async function freeMac(pf: PfWriter, target: VfTarget): Promise<void> {
   try {
     await applyVfSteps(pf, target, [macStep(ZERO_MAC)])
@@ -72,7 +72,7 @@ export async function freeMac(pf: PfWriter, target: VfTarget): Promise<void> {
   }
 }
 
-/** An interface and the MAC it is to have; `target` is how messages call it. */
+/** An interface and the MAC that it must get. `target` names it in error messages. */
 export interface MacTarget {
   readonly index: number
   readonly mac: string

@@ -1,7 +1,7 @@
 import type { WantedVf } from '../../cni/wanted.js'
 import type { VfChange, VfInfo, VfSettings } from '../../netlink/vf-info.js'
 
-/** One setting of a VF: the change, and how an error message calls it, in the words of the configuration. */
+/** One setting of a VF: the change, and its name for error messages, in the words of the configuration. */
 export interface VfStep {
   readonly operation: string
   readonly change: VfChange
@@ -35,7 +35,7 @@ function vlanStep(vlan: NonNullable<WantedVf['vlan']>, current: VfSettings): VfS
 
 /**
  * The steps from the current settings of a VF to the wanted ones, in the kernel's order. A value that holds already is
- * not written, so that drivers without the operation work; the MAC always is: a PF may show the VF's own.
+ * not written, so that drivers without the operation work. The MAC is always written: the PF may show the VF's own.
  */
 export function planVf(wanted: WantedVf, current: VfInfo): VfStep[] {
   const { mac, vlan, minTxRateMbps, maxTxRateMbps, spoofchk, linkState, trust } = wanted
@@ -55,7 +55,9 @@ export function planVf(wanted: WantedVf, current: VfInfo): VfStep[] {
   ]
 }
 
-/** The steps back to the original settings; the MAC apart, which has an order of its own (sriov/give-back/restore-mac.ts). */
+/**
+ * The steps back to the original settings, without the MAC, which has an order of its own (give-back/restore-mac.ts).
+ */
 export function planVfRestore(original: VfSettings, current: VfInfo): VfStep[] {
   const { vlan, vlanQoS, vlanProto, minTxRateMbps, maxTxRateMbps } = original
   const reported = (key: 'spoofchk' | 'linkState' | 'trust') =>
@@ -73,7 +75,7 @@ export function planVfRestore(original: VfSettings, current: VfInfo): VfStep[] {
   )
 }
 
-/** Whether a VF already is as a step would make it. */
+/** Whether the VF already has what a step would set. */
 export function holds({ change }: VfStep, { unreported, ...current }: VfInfo): boolean {
   const { rate, vlan, ...single } = change
   return Object.entries({ ...single, ...rate, ...vlan }).every(
@@ -81,11 +83,11 @@ export function holds({ change }: VfStep, { unreported, ...current }: VfInfo): b
   )
 }
 
-/** One change out of several, for one message. */
+/** Merges several steps into the change of one message. */
 export const mergeSteps = (steps: readonly VfStep[]): VfChange =>
   Object.assign({}, ...steps.map(({ change }) => change))
 
-/** What is wrong with the rates once the current ones are known; undefined when nothing. */
+/** Checks the wanted rates against the current ones. Returns the problem; undefined when there is none. */
 export function rateProblem(wanted: WantedVf, current: VfSettings): { key: string; problem: string } | undefined {
   const min = wanted.minTxRateMbps ?? current.minTxRateMbps
   const max = wanted.maxTxRateMbps ?? current.maxTxRateMbps
