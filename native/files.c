@@ -151,8 +151,11 @@ int file_write_all(int fd, const void *from, size_t length)
 
 int file_write(const char *path, const void *bytes, size_t length, int is_durable)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
+	/* A killed process may have left it, as one more name of a file that lives: never write into that. */
+	if (fd < 0 && errno == EEXIST && unlink(path) == 0)
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	int result = file_write_all(fd, bytes, length);

@@ -69,7 +69,7 @@ int path_is_there(const char *path);
 int file_write_all(int fd, const void *bytes, size_t length);
 
 /*
- * Creates a file with mode 0600, or replaces the content of an existing one.
+ * Creates a file with mode 0600. An existing file keeps its content: only its name is taken.
  * With is_durable, returns only after the data is on disk (fsync(2)).
  */
 int file_write(const char *path, const void *bytes, size_t length, int is_durable);

@@ -2,13 +2,13 @@ import { type ConfigIssue, PluginError } from '../errors.js'
 import type { CallArgs } from './args.js'
 import { type DeviceChoice, readChoice } from './device-choice.js'
 import { DPDK_KEYS, readDpdk, unknownDpdkKeys } from './dpdk-conf.js'
+import { NODE_FOLDER } from './folders.js'
 import { foldKeys, type JsonObject, keyTable, suggestKey } from './json.js'
 import { readAttachments, readIpamType, readKeys, readMac, readRuntimeConfig, readVlan } from './netconf-rules.js'
 import { NET_CONF_KEYS, type NetConfValues } from './netconf-schema.js'
 import type { CniVersion } from './version.js'
 import type { KnownAttachment, WantedDpdk, WantedNetdev, WantedVf } from './wanted.js'
 
-export const DEFAULT_CNI_DIR = '/var/lib/cni/sriov'
 export const DEFAULT_LOG_LEVEL: LogLevel = 'warning'
 
 export type LogLevel = 'error' | 'warning' | 'info' | 'debug'
@@ -126,7 +126,7 @@ export function parseNetConf({ cniVersion, name, text, object }: NetConfHeader, 
       linkState: values.link_state,
     }),
     netdev: present({ mtu: values.mtu, promisc: values.promisc, allmulti: values.allmulti }),
-    cniDir: values.cniDir ?? DEFAULT_CNI_DIR,
+    cniDir: values.cniDir ?? NODE_FOLDER,
     logLevel: values.logLevel ?? DEFAULT_LOG_LEVEL,
     ...present({
       device,

@@ -1,9 +1,10 @@
 import type { CallArgs } from '../cni/args.js'
+import { NODE_FOLDER } from '../cni/folders.js'
 import type { NetConf, ParsedNetConf } from '../cni/netconf.js'
 import { messageOf, PluginError } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
 import { deviceExists, interfaceExists } from '../pci/functions.js'
-import { type HostWithState, NODE_FOLDER, type StateFolder } from '../state/folder.js'
+import type { HostWithState, StateFolder } from '../state/folder.js'
 
 function folderProblem(files: FilePort, folder: string): string | undefined {
   try {

@@ -1,4 +1,5 @@
 import { readCall } from '../cni/call.js'
+import { NODE_FOLDER } from '../cni/folders.js'
 import type { OtherView } from '../host/other-view.js'
 import type { Request } from './protocol.js'
 
@@ -21,7 +22,7 @@ export function seesSameFiles(view: OtherView, request: Request): boolean {
     return true
   }
   const folders = (request.environment.CNI_PATH ?? '').split(':').filter((folder) => folder !== '')
-  if (!['/', ...folders].every((path) => view.sharesPath(path))) {
+  if (!['/', NODE_FOLDER, ...folders].every((path) => view.sharesPath(path))) {
     return false
   }
   const stateFolder = stateFolderOf(request)

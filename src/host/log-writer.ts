@@ -46,6 +46,8 @@ export function openClosableLogWriter(file: string | undefined, sink: Sink): Log
   } catch (error) {
     complaint = error
   }
+  // A full disk under the log must not decide what happens to a VF.
+  opened?.on('error', () => undefined)
   const logger = pino(
     {
       level: 'debug',
@@ -62,7 +64,13 @@ export function openClosableLogWriter(file: string | undefined, sink: Sink): Log
   }
   return {
     write: (level, message, facts) => logger[level](facts, message),
-    close: () => opened?.end(),
+    close() {
+      try {
+        opened?.end()
+      } catch {
+        opened?.destroy()
+      }
+    },
   }
 }
 

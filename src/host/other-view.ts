@@ -1,4 +1,4 @@
-import { readlinkSync, statSync } from 'node:fs'
+import { readlinkSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /** Device and inode of a path; undefined when nothing is there, or we may not look. */
@@ -36,7 +36,9 @@ export function otherView(pid: number): OtherView {
   const root = `/proc/${pid}/root`
   const sharesPath = (path: string): boolean => {
     const own = existing(path)
-    return identityOf(own) === identityOf(`${root}${own}`)
+    // The kernel resolves absolute symbolic links below another root against ours: compare where ours lead, too.
+    const resolved = realpathSync(own)
+    return [own, resolved].every((one) => identityOf(own) === identityOf(`${root}${one}`))
   }
   return {
     isOurs: () => pid > 0 && mountNamespaceOf(String(pid)) === mountNamespaceOf('self') && sharesPath('/'),

@@ -131,6 +131,8 @@ function tryLink(from: string, to: string): boolean {
 /** Makes the second name of a temporary file. Without hard links this is a synced copy. Returns its path. */
 function makeSecond(temporary: string): string {
   const path = second(temporary)
+  // A killed process of the same number may have left it.
+  removeIfPresent(path)
   if (!tryLink(temporary, path)) {
     copyFileSync(temporary, path)
     syncPath(path)

@@ -2,9 +2,10 @@
  * A claim is a second copy of an attachment's intent, filed by VF: `.vf-<BDF>` in the node's folder. It tells who uses
  * a VF without a read of every record, and lets the VF be given back when the record is lost or damaged.
  */
+
+import { NODE_FOLDER } from '../cni/folders.js'
 import type { FilePort } from '../host/ports.js'
 import type { PciAddress } from '../pci/address.js'
-import { NODE_FOLDER } from './folder.js'
 import { type AttachmentKey, type AttachmentRecord, isSameKey } from './record.js'
 import { parseRecord } from './record-format.js'
 

@@ -1,10 +1,5 @@
+import { NODE_FOLDER } from '../cni/folders.js'
 import type { FilePort, Host } from '../host/ports.js'
-
-/**
- * The folder of claims, marks and locks, whatever `cniDir` says: a VF has one of each on a node. The Go sriov-cni
- * keeps its marks and locks there, too.
- */
-export const NODE_FOLDER = '/var/lib/cni/sriov'
 
 /** Where the attachments of a configuration are recorded. */
 export interface StateFolder {

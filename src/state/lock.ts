@@ -1,8 +1,8 @@
+import { NODE_FOLDER } from '../cni/folders.js'
 import { PluginError } from '../errors.js'
 import type { Host, Lock } from '../host/ports.js'
 import { lockHolders } from '../node/lock-holders.js'
 import type { PciAddress } from '../pci/address.js'
-import { NODE_FOLDER } from './folder.js'
 
 const LOCK_TIMEOUT_MS = 60_000
 const FIRST_PAUSE_MS = 1

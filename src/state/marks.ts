@@ -1,6 +1,6 @@
+import { NODE_FOLDER } from '../cni/folders.js'
 import type { FilePort } from '../host/ports.js'
 import { type PciAddress, parsePciAddress } from '../pci/address.js'
-import { NODE_FOLDER } from './folder.js'
 
 /** The path of the mark of a VF. */
 export const markPath = (deviceId: PciAddress): string => `${NODE_FOLDER}/pci/${deviceId}`

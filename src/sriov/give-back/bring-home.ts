@@ -2,7 +2,7 @@
 import { PluginError } from '../../errors.js'
 import { pollUntil } from '../../host/poll.js'
 import type { Link } from '../../netlink/link.js'
-import { deviceExists, devPortOf, driverOf, netdevsOf } from '../../pci/functions.js'
+import { deviceExists, devPortOf, driverOf, netdevsOf, uplinkOf } from '../../pci/functions.js'
 import { pciDeviceOf } from '../../rtnl/device.js'
 import { changeLink, linkByName } from '../../rtnl/link.js'
 import { dropAltNames } from '../netdev/alt-names.js'
@@ -46,8 +46,12 @@ function lostMessage({ host, record, target }: Release): string {
 }
 
 /** The name of the interface on the host, as sysfs shows it; undefined while another namespace has it. */
-function nameOnHost({ host: { files }, record }: Release): string | undefined {
+export function nameOnHost({ host: { files }, record }: Release): string | undefined {
   const { devPort } = record.original.netdev
+  if (!record.pf && devPort === undefined) {
+    // Beside the own interface of a PF the representors of its VFs may stand.
+    return uplinkOf(files, record.deviceId)
+  }
   return netdevsOf(files, record.deviceId).find((one) => devPort === undefined || devPortOf(files, one) === devPort)
 }
 
@@ -83,16 +87,17 @@ export async function leavePod(release: Release): Promise<string | undefined> {
 /**
  * Takes the interface down on the host and gives it its old name and MTU. `name` is its present name, which somebody on
  * the host may change meanwhile.
+ * Returns undefined when the device itself has gone meanwhile.
  * @throws PluginError kinds `device`, `kernel`
  */
-export async function settleAtHome(release: Release, name: string): Promise<Link> {
+export async function settleAtHome(release: Release, name: string): Promise<Link | undefined> {
   let current: string | undefined = name
   const settled = await pollUntil(release.host.clock, NETNS_CLEANUP, async () => {
     const link = current === undefined ? undefined : await settleOnHost(release, current)
     current = nameOnHost(release)
     return link
   })
-  if (!settled) {
+  if (!settled && deviceExists(release.host.files, release.record.deviceId)) {
     throw new PluginError({ kind: 'device', message: lostMessage(release) })
   }
   return settled

@@ -8,7 +8,7 @@ import { dropAltNames } from '../netdev/alt-names.js'
 import { applyVfSteps } from '../pf/apply.js'
 import { planVfRestore } from '../pf/plan.js'
 import { bindBack } from './bind-back.js'
-import { leavePod, settleAtHome } from './bring-home.js'
+import { leavePod, nameOnHost, settleAtHome } from './bring-home.js'
 import { pfWriter, type RecordedVf, type Release, readRecordedVf, setLinkUp } from './releasing.js'
 import { restoreMac, restoreMacAlone, restoreOtherAddress, restorePfMacAlone } from './restore-mac.js'
 import { recordOfSecond } from './second-netdev.js'
@@ -102,8 +102,10 @@ async function restoreSecond(second: Release): Promise<void> {
   const name = await leavePod(second)
   if (name !== undefined) {
     const link = await settleAtHome(second, name)
-    await restoreNetdev(second, link, undefined)
-    await restoreAltNames(second, link)
+    if (link) {
+      await restoreNetdev(second, link, undefined)
+      await restoreAltNames(second, link)
+    }
   }
 }
 
@@ -116,6 +118,11 @@ export async function restoreVf(release: Release, { isBound, name }: Departed, c
   const { representor } = record
   const second = isBound ? releaseOfSecond(release) : undefined
   let link: Link | undefined
+  const nameOfSecond = second && nameOnHost(second)
+  if (second && nameOfSecond !== undefined) {
+    // Out of the way of the first, whose old name it may have. An error shows below.
+    await settleAtHome(second, nameOfSecond).catch(() => undefined)
+  }
   if (name !== undefined) {
     await collect(async () => {
       link = await settleAtHome(release, name)

@@ -7,7 +7,9 @@ import type { IpamCall } from '../../state/record.js'
 export interface LeaseEnd {
   /** Starts the IPAM plugin, which then waits for its configuration. Errors show in `free`. */
   makeReady(): void
-  /** Hands the plugin its configuration, the first time it is called. Resolves to what went wrong; never rejects. */
+  /** Hands the plugin its configuration, once, and does not wait for it. Errors show in `free`. */
+  begin(): void
+  /** Begins, and waits until the plugin has freed the lease. Resolves to what went wrong; never rejects. */
   free(): Promise<readonly string[]>
 }
 
@@ -25,24 +27,42 @@ export function leaseEnd(host: Host, ipamNow: () => IpamCall | undefined, isRefu
     }
     return [messageOf(error)]
   }
+  let hasBegun = false
+  let beginning: { readonly error: unknown } | undefined
+  let isForNobody = false
+  function begin(): void {
+    if (hasBegun) {
+      return
+    }
+    hasBegun = true
+    try {
+      const ipam = ipamNow()
+      isForNobody = !ipam
+      if (ipam) {
+        started ??= startIpamDel(host, ipam)
+        started.begin()
+      }
+    } catch (error) {
+      beginning = { error }
+    }
+  }
   async function free(): Promise<readonly string[]> {
-    const ipam = ipamNow()
-    if (!ipam) {
-      // Close stdin: withheld input is never sent, and without its configuration the plugin frees nothing.
-      await started?.finish().catch(() => undefined)
+    begin()
+    // Close stdin: withheld input is never sent, and without its configuration the plugin frees nothing.
+    const ended = started?.finish()
+    if (isForNobody) {
+      await ended?.catch(() => undefined)
       return []
     }
-    started ??= startIpamDel(host, ipam)
-    try {
-      started.begin()
-    } finally {
-      await started.finish()
+    await ended
+    if (beginning) {
+      throw beginning.error
     }
     return []
   }
   return {
     makeReady() {
-      if (freed) {
+      if (hasBegun) {
         return
       }
       try {
@@ -52,6 +72,7 @@ export function leaseEnd(host: Host, ipamNow: () => IpamCall | undefined, isRefu
         started = undefined
       }
     },
+    begin,
     free() {
       freed ??= free().catch(problemsOf)
       return freed

@@ -94,7 +94,9 @@ async function releaseVf(
   const release = openRelease(host, record, { netnsPaths, lock })
   try {
     const departed = await departVf(release, collect)
-    await Promise.all([lease.free(), restoreVf(release, departed, collect)])
+    lease.begin()
+    // Not waited for here: a process of one call waits on its only thread, and a plugin that hangs must not hold the VF.
+    await restoreVf(release, departed, collect)
   } finally {
     release.hostRtnl.close()
   }

@@ -115,9 +115,12 @@ export async function tenancyOf(host: HostWithState, record: AttachmentRecord): 
     : tenancyOfNetdev(host, record)
 }
 
+/** Until when a call waits for dead namespaces: 3 s in all, however many VFs it looks at. */
+const deadlines = new WeakMap<HostWithState, number>()
+
 /**
- * Whether a pod has the VF of an attachment. Waits up to 3 s until the kernel has dismantled a dead namespace. A VF
- * that stays out of sight counts as used.
+ * Whether a pod has the VF of an attachment. Waits until the kernel has dismantled a dead namespace, up to 3 s in all of a
+ * call. A VF that stays out of sight counts as used.
  * @throws PluginError kind `netns` when nobody can tell
  */
 export async function awaitTenancy(host: HostWithState, record: AttachmentRecord): Promise<'used' | 'free'> {
@@ -125,6 +128,10 @@ export async function awaitTenancy(host: HostWithState, record: AttachmentRecord
   if (tenancy !== 'unseen') {
     return tenancy
   }
-  const isHome = await pollUntil(host.clock, NETNS_CLEANUP, () => hasNetdevOnHost(host.files, record) || undefined)
+  const nowMs = host.clock.nowMs()
+  const deadlineMs = deadlines.get(host) ?? nowMs + NETNS_CLEANUP.timeoutMs
+  deadlines.set(host, deadlineMs)
+  const limits = { ...NETNS_CLEANUP, timeoutMs: Math.max(0, deadlineMs - nowMs) }
+  const isHome = await pollUntil(host.clock, limits, () => hasNetdevOnHost(host.files, record) || undefined)
   return isHome ? 'free' : 'used'
 }

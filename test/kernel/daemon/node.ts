@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { NODE_FOLDER } from '../../../src/state/folder.js'
+import { NODE_FOLDER } from '../../../src/cni/folders.js'
 import { ip, mountNetnsFolder } from '../netns.js'
 import { DEVICES, macOf } from './devices.js'
 import { cniEnvironment, type Installation, type Running, start } from './installation.js'

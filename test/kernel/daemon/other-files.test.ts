@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { NODE_FOLDER } from '../../../src/state/folder.js'
+import { NODE_FOLDER } from '../../../src/cni/folders.js'
 import { missingCapability, TestNamespaces } from '../netns.js'
 import { type Daemon, type Installation, install, startDaemon, succeeded } from './installation.js'
 import { makeNode, type TestNode } from './node.js'

@@ -87,3 +87,13 @@ test('a card that is not in switchdev mode has none', async () => {
   const answer = documentOf(await call(makeMachine(), 'ADD', CONF))
   expect(answer?.interfaces).toHaveLength(1)
 })
+
+test('a whole PF comes back, and its representors on the host are left alone', async () => {
+  const world = inSwitchdevMode((index) => `pf0vf${index}`)
+  const before = snapshot(world)
+  const conf = netConf({ deviceID: undefined, master: PF, pfOnly: true })
+  expect(messageOf(await call(world, 'ADD', conf))).toBe('')
+  expect(world.link(world.netns(POD_A), 'net1').parentDevice).toBe(PF_ADDRESS)
+  expect(messageOf(await call(world, 'DEL', conf))).toBe('')
+  expect(snapshot(world)).toEqual(before)
+})

@@ -74,6 +74,17 @@ describe('a VF with two interfaces', () => {
     expect(snapshot(world)).toEqual(before)
   })
 
+  test('comes back when the pod gave the second the name of the first, and died', async () => {
+    const world = connectX3()
+    await call(world, 'ADD', CONF)
+    world.link(world.netns(POD_A), 'net1d1').name = VF_NAME
+    world.removeNetns(POD_A)
+    expect(messageOf(await call(world, 'DEL', CONF, { netns: '' }))).toBe('')
+    const untouched = connectX3()
+    untouched.removeNetns(POD_A)
+    expect(snapshot(world)).toEqual(snapshot(untouched))
+  })
+
   test('is refused when the name of the second is taken, or too long', async () => {
     const world = connectX3()
     world.netns(POD_A).links.push(makeLink({ name: 'net1d1' }))

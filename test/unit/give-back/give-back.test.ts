@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { call, documentOf, messageOf, netConf } from '../../fakes/call.js'
-import { POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
-import { ALL_SETTINGS, isServed, SCENARIOS, WANTED_MAC } from '../../fakes/scenarios.js'
+import { makeMachine, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { ALL_SETTINGS, IPAM, isServed, SCENARIOS, WANTED_MAC } from '../../fakes/scenarios.js'
 import { snapshot } from '../../fakes/snapshot.js'
 
 describe.each(SCENARIOS)('ADD and DEL with $name', ({ make, conf }) => {
@@ -80,4 +80,22 @@ test('ADD applies every setting', async () => {
     interfaces: [{ name: 'net1', mac: WANTED_MAC, mtu: 2000, sandbox: POD_A, pciID: VF_ADDRESS }],
     dns: {},
   })
+})
+
+test('DEL restores the VF before it waits for the IPAM plugin, which may hang', async () => {
+  const world = makeMachine()
+  const before = snapshot(world).vfs
+  const conf = netConf({ vlan: 5, mac: WANTED_MAC, ...IPAM })
+  await call(world, 'ADD', conf)
+  let whenWaitedFor: unknown
+  const answer = await call(world, 'DEL', conf, {
+    interfere({ what }, work) {
+      if (/^wait for .*DEL/.test(what)) {
+        whenWaitedFor = snapshot(world).vfs
+      }
+      return work()
+    },
+  })
+  expect(messageOf(answer)).toBe('')
+  expect(whenWaitedFor).toEqual(before)
 })
