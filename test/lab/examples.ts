@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Conf } from './plugin.js'
 
-const FOLDER = new URL('../../docs/examples', import.meta.url)
+const FOLDER = new URL('../../docs/examples/', import.meta.url)
 
 /** A network of docs/examples/, as a runtime gives it to the plugin. */
 export interface Example {
