@@ -2,9 +2,10 @@
 import { PluginError } from '../../errors.js'
 import { pollUntil } from '../../host/poll.js'
 import type { Link } from '../../netlink/link.js'
-import { deviceExists, devPortOf, driverOf, netdevsOf, uplinkOf } from '../../pci/functions.js'
+import { deviceExists, driverOf } from '../../pci/functions.js'
 import { pciDeviceOf } from '../../rtnl/device.js'
 import { changeLink, linkByName } from '../../rtnl/link.js'
+import { netdevOnHost } from '../device/netdev-on-host.js'
 import { dropAltNames } from '../netdev/alt-names.js'
 import { openRecordedNetns, searchRecordedNetns } from '../users/pod-netns.js'
 import { NETNS_CLEANUP } from '../users/tenancy.js'
@@ -45,16 +46,6 @@ function lostMessage({ host, record, target }: Release): string {
   return `the interface of ${target} (driver ${driver}) is neither on the host nor in ${record.netns.path}; does a process still hold a namespace that has it?`
 }
 
-/** The name of the interface on the host, as sysfs shows it; undefined while another namespace has it. */
-export function nameOnHost({ host: { files }, record }: Release): string | undefined {
-  const { devPort } = record.original.netdev
-  if (!record.pf && devPort === undefined) {
-    // Beside the own interface of a PF the representors of its VFs may stand.
-    return uplinkOf(files, record.deviceId)
-  }
-  return netdevsOf(files, record.deviceId).find((one) => devPort === undefined || devPortOf(files, one) === devPort)
-}
-
 /**
  * Moves the interface of a VF to the host, from whatever namespace has it. Returns its name on the host; undefined when
  * the device itself is gone.
@@ -70,7 +61,7 @@ export async function leavePod(release: Release): Promise<string | undefined> {
     }
     const isLast = host.clock.nowMs() >= deadline
     const name =
-      nameOnHost(release) ??
+      netdevOnHost(release.host.files, release.record) ??
       (await moveOutOf(release, openRecordedNetns(host, record, netnsPaths))) ??
       // This search reads all of /proc: only the first and the last round do it.
       (isFirst || isLast ? await moveOutOf(release, searchRecordedNetns(host, record)) : undefined)
@@ -94,7 +85,7 @@ export async function settleAtHome(release: Release, name: string): Promise<Link
   let current: string | undefined = name
   const settled = await pollUntil(release.host.clock, NETNS_CLEANUP, async () => {
     const link = current === undefined ? undefined : await settleOnHost(release, current)
-    current = nameOnHost(release)
+    current = netdevOnHost(release.host.files, release.record)
     return link
   })
   if (!settled && deviceExists(release.host.files, release.record.deviceId)) {

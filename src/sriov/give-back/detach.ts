@@ -3,12 +3,13 @@ import type { Link } from '../../netlink/link.js'
 import { isMac } from '../../netlink/mac.js'
 import { deviceExists } from '../../pci/functions.js'
 import { addAltNames, linkByIndex } from '../../rtnl/link.js'
+import { netdevOnHost } from '../device/netdev-on-host.js'
 import { restoreRepresentor } from '../device/representor.js'
 import { dropAltNames } from '../netdev/alt-names.js'
 import { applyVfSteps } from '../pf/apply.js'
 import { planVfRestore } from '../pf/plan.js'
 import { bindBack } from './bind-back.js'
-import { leavePod, nameOnHost, settleAtHome } from './bring-home.js'
+import { leavePod, settleAtHome } from './bring-home.js'
 import { pfWriter, type RecordedVf, type Release, readRecordedVf, setLinkUp } from './releasing.js'
 import { restoreMac, restoreMacAlone, restoreOtherAddress, restorePfMacAlone } from './restore-mac.js'
 import { recordOfSecond } from './second-netdev.js'
@@ -118,7 +119,7 @@ export async function restoreVf(release: Release, { isBound, name }: Departed, c
   const { representor } = record
   const second = isBound ? releaseOfSecond(release) : undefined
   let link: Link | undefined
-  const nameOfSecond = second && nameOnHost(second)
+  const nameOfSecond = second && netdevOnHost(host.files, second.record)
   if (second && nameOfSecond !== undefined) {
     // Out of the way of the first, whose old name it may have. An error shows below.
     await settleAtHome(second, nameOfSecond).catch(() => undefined)

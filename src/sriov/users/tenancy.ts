@@ -2,11 +2,12 @@ import { pollUntil } from '../../host/poll.js'
 import type { FilePort, Host } from '../../host/ports.js'
 import { isSameView, seesAllProcesses, viewOf } from '../../node/namespaces.js'
 import { isInUserspace } from '../../pci/driver.js'
-import { deviceExists, driverOf, interfaceExists, netdevsOf, uplinkOf } from '../../pci/functions.js'
+import { deviceExists, driverOf } from '../../pci/functions.js'
 import { openRtnl } from '../../rtnl/connection.js'
 import { recordOfClaim } from '../../state/attachments.js'
 import type { HostWithState } from '../../state/folder.js'
 import type { AttachmentRecord } from '../../state/record.js'
+import { netdevOnHost } from '../device/netdev-on-host.js'
 import { findNetdev, traceOf } from '../netdev/move.js'
 import { usersOfFunction } from './function-users.js'
 import { isOfThisBoot } from './ownership.js'
@@ -22,12 +23,8 @@ export type Tenancy = 'used' | 'free' | 'unseen'
 /** The kernel dismantles a dead namespace in the background. */
 export const NETNS_CLEANUP = { timeoutMs: 3_000, pauseMs: 10 }
 
-/** Whether the interface of an attachment's device is on the host. No pod has it then. */
-function hasNetdevOnHost(files: FilePort, { deviceId, pf }: AttachmentRecord): boolean {
-  // A PF also lists the representors of its VFs: take only its own interface.
-  const name = pf ? netdevsOf(files, deviceId)[0] : uplinkOf(files, deviceId)
-  return name !== undefined && interfaceExists(files, name)
-}
+const hasNetdevOnHost = (files: FilePort, record: AttachmentRecord): boolean =>
+  netdevOnHost(files, record) !== undefined
 
 const opensRecordedNetns = (host: Host, record: AttachmentRecord): boolean => {
   const netns = openRecordedNetns(host, record)
