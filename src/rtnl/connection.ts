@@ -24,9 +24,7 @@ const ANSWER_TIMEOUT_MS = 30_000
 /** A dump whose objects changed meanwhile is repeated (NLM_F_DUMP_INTR). */
 const MAX_DUMP_ATTEMPTS = 10
 
-/**
- * Some PF drivers answer EBUSY or EAGAIN while their firmware handles another request. A socket may be short of memory.
- */
+/** PF drivers answer EBUSY or EAGAIN while their firmware is at work; ENOBUFS: the socket is short of memory. */
 const BUSY_PAUSES_MS = [5, 10, 20, 50, 100, 200, 400, 800] as const
 const BUSY = new Set(['EBUSY', 'EAGAIN', 'EINTR', 'ENOBUFS'])
 
@@ -59,10 +57,7 @@ export interface Rtnl {
   change(request: RtnlRequest): Promise<void>
   /** Makes changes in order, sent in one datagram. @throws PluginError kind `kernel` for the first one refused */
   changeAll(requests: readonly RtnlRequest[]): Promise<void>
-  /**
-   * The bus address that an interface's driver reports to ethtool; see RouteSocket.
-   * @throws PluginError kind `kernel`
-   */
+  /** The bus address that a driver reports to ethtool; see RouteSocket. @throws PluginError kind `kernel` */
   busInfo(interfaceName: string): Promise<string | undefined>
   close(): void
 }
@@ -181,10 +176,7 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
     }
   }
 
-  /**
-   * Sends a request after all earlier ones. Requests made at the same time share one datagram, which the kernel
-   * processes in order. This saves a system call per request, and in the resident process a trip to a thread.
-   */
+  /** Sends a request after all earlier ones. Requests made at the same time share one datagram: one trip to a thread. */
   const ask = (request: RtnlRequest, flags: number): Promise<Answer> =>
     new Promise((resolve, reject) => {
       waiting.push({ request, flags, resolve, reject })

@@ -54,10 +54,12 @@ export function leaseEnd(host: Host, ipamNow: () => IpamCall | undefined, isRefu
       await ended?.catch(() => undefined)
       return []
     }
-    await ended
     if (beginning) {
+      // A plugin without its configuration fails as well; what kept the configuration from it is what to tell.
+      await ended?.catch(() => undefined)
       throw beginning.error
     }
+    await ended
     return []
   }
   return {
