@@ -5,6 +5,7 @@ import { changeLink } from '../../rtnl/link.js'
 import { noteAttachment } from '../../state/attachments.js'
 import { applyVfSteps, type VfTarget } from '../pf/apply.js'
 import { freeMac, isUnknownToPf, macStep, settleMac, trySetMac } from '../pf/mac.js'
+import { type MacFacts, type MacStep, type MacTrial, planMacRestore } from './plan-mac.js'
 import { pfWriter, type RecordedVf, type Release, readRecordedVf, setLinkUp } from './releasing.js'
 
 /** Takes the interface up and down: its driver resets the VF, which takes the PF's MAC or tells the PF its own. */
@@ -13,63 +14,23 @@ async function reset(release: Release, link: Link): Promise<void> {
   await setLinkUp(release, link, false)
 }
 
-/** Sets the interface's own MAC; false when its driver lets only the PF set it. */
-async function setOwnMac({ hostRtnl, record, target }: Release, link: Link): Promise<boolean> {
+/** Sets the interface's own MAC, unless it had that when it came home. @throws PluginError kind `kernel` */
+async function setOwnMac({ hostRtnl, record, target }: Release, link: Link): Promise<MacTrial> {
   const { mac } = record.original.netdev
   if (mac === undefined || link.mac === mac) {
-    return true
+    return 'taken'
   }
-  return trySetMac(hostRtnl, link.index, mac, { target, driver: record.driver })
+  return (await trySetMac(hostRtnl, link.index, mac, { target, driver: record.driver })) ? 'taken' : 'refused'
 }
 
 /** Makes the PF administer the interface's own MAC. The VF takes it with its next reset, or later by itself. */
-async function administerOwnMac(release: Release, link: Link, pf: VfTarget): Promise<void> {
+async function administerOwnMac(release: Release, link: Link): Promise<void> {
   const { host, record, hostRtnl, target } = release
   const { mac = link.mac } = record.original.netdev
+  const { target: pf } = await readRecordedVf(release)
   await applyVfSteps(pfWriter(release), pf, [macStep(mac)])
   await reset(release, link)
   await settleMac(hostRtnl, host.clock, { index: link.index, mac, target, driver: record.driver })
-}
-
-/** Whether the PF administers a MAC now, and whether it did before the ADD. */
-interface Administration {
-  readonly isAdministered: boolean
-  readonly wasAdministered: boolean
-}
-
-/**
- * Whether the PF, which showed no MAC for the VF before the ADD, now shows the MAC that the VF has told it (igb,
- * ixgbe). It must not be cleared: the PF would send the VF no more frames, because igbvf does not tell its MAC again
- * when it comes up.
- */
-const isOwnReport = ({ record }: Release, { vf, original }: Pick<RecordedVf, 'vf' | 'original'>): boolean =>
-  original.mac === ZERO_MAC && vf.mac === record.original.netdev.mac
-
-/** Restores what the PF administered: a MAC, or none, so that it shows what the VF tells it. */
-async function restorePfMac(
-  release: Release,
-  link: Link,
-  { isAdministered, wasAdministered }: Administration,
-): Promise<void> {
-  const { target, vf: shown, original } = await readRecordedVf(release)
-  const { mac } = original
-  let vf = shown
-  if (!isAdministered && isOwnReport(release, { vf: shown, original })) {
-    return
-  }
-  if (isAdministered && !wasAdministered) {
-    await freeMac(pfWriter(release), target)
-    vf = (await readRecordedVf(release)).vf
-  }
-  if (!wasAdministered && mac !== ZERO_MAC && vf.mac !== mac) {
-    await reset(release, link)
-    if ((await readRecordedVf(release)).vf.mac === mac) {
-      return
-    }
-  }
-  if (vf.mac !== mac || wasAdministered) {
-    await tellPfMac(release, target, mac)
-  }
 }
 
 /** Errors of drivers that cannot remove an administered MAC (qede, be2net, older ixgbe). */
@@ -96,6 +57,63 @@ function noteAdministered({ host, record }: Release, releaseAdminMac: string): v
   noteAttachment(host.state, { ...record, phase, releaseAdminMac })
 }
 
+/** Executes one step of a plan; the trials are not here. @throws PluginError kind `kernel` */
+async function execute(release: Release, link: Link, step: MacStep): Promise<void> {
+  const { target, vf, original } = await readRecordedVf(release)
+  const isShown = vf.mac === original.mac
+  if (step === 'note') {
+    noteAdministered(release, original.mac)
+  } else if (step === 'free') {
+    await freeMac(pfWriter(release), target)
+  } else if (step === 'reset-unless-shown' && !isShown) {
+    await reset(release, link)
+  } else if (step === 'tell' || (step === 'tell-unless-shown' && !isShown)) {
+    await tellPfMac(release, target, original.mac)
+  }
+}
+
+async function executeAll(release: Release, link: Link, steps: readonly MacStep[]): Promise<void> {
+  for (const step of steps) {
+    await execute(release, link, step)
+  }
+}
+
+/** What decides how the MACs are restored. `link` is the interface as it came home. */
+const factsOf = ({ record }: Release, link: Link, { vf, original }: RecordedVf): MacFacts => ({
+  original: { pf: original.mac, own: record.original.netdev.mac },
+  now: { pf: vf.mac, own: link.mac },
+  noted: record.releaseAdminMac,
+})
+
+/**
+ * Restores both MACs as `planMacRestore` says.
+ * @throws PluginError kind `kernel`; the PF's MAC is restored all the same once it was changed
+ */
+async function restoreBothMacs(release: Release, link: Link, found: RecordedVf): Promise<void> {
+  const factsNow = async () => factsOf(release, link, await readRecordedVf(release))
+  let facts = factsOf(release, link, found)
+  let steps = planMacRestore(facts)
+  if (steps.includes('try')) {
+    const trial = await setOwnMac(release, link)
+    facts = { ...(await factsNow()), trial }
+    steps = planMacRestore(facts)
+  }
+  if (!steps.includes('try-freed')) {
+    return
+  }
+  await executeAll(release, link, steps)
+  // Refused until proven otherwise: the next step may fail.
+  let trialFreed: MacTrial = 'refused'
+  try {
+    trialFreed = await setOwnMac(release, link)
+    if (trialFreed === 'refused') {
+      await administerOwnMac(release, link)
+    }
+  } finally {
+    await executeAll(release, link, planMacRestore({ ...facts, ...(await factsNow()), trialFreed }))
+  }
+}
+
 /** Restores the MAC of the VF and the one that its PF administers. @throws PluginError kind `kernel` */
 export async function restoreMac(release: Release, link: Link, found: RecordedVf): Promise<void> {
   await restoreBothMacs(release, link, found)
@@ -105,51 +123,9 @@ export async function restoreMac(release: Release, link: Link, found: RecordedVf
   }
 }
 
-/**
- * Restores both MACs. When the PF's has changed, or the VF is refused its own, the PF's is removed first: while one is
- * administered, an untrusted VF may set no other.
- * @throws PluginError kind `kernel`
- */
-async function restoreBothMacs(release: Release, link: Link, found: RecordedVf): Promise<void> {
-  const { releaseAdminMac } = release.record
-  const original = { vf: found.original, netdev: release.record.original.netdev }
-  let wasAdministered =
-    original.vf.mac !== ZERO_MAC &&
-    (releaseAdminMac === undefined ? original.vf.mac !== original.netdev.mac : releaseAdminMac !== ZERO_MAC)
-  const isUntouched = releaseAdminMac === undefined && (found.vf.mac === original.vf.mac || isOwnReport(release, found))
-  if (isUntouched && link.mac === (original.netdev.mac ?? link.mac)) {
-    return
-  }
-  if (isUntouched) {
-    const couldSet = await setOwnMac(release, link)
-    const { vf } = await readRecordedVf(release)
-    if (couldSet && (vf.mac === original.vf.mac || isOwnReport(release, { ...found, vf }))) {
-      return
-    }
-    if (!couldSet) {
-      wasAdministered = true
-      noteAdministered(release, original.vf.mac)
-    }
-  }
-  const { target, vf } = await readRecordedVf(release)
-  if (vf.mac !== ZERO_MAC) {
-    await freeMac(pfWriter(release), target)
-  }
-  // Assume that the PF administers a MAC until proven otherwise: the next step may fail.
-  let isAdministered = true
-  try {
-    isAdministered = !(await setOwnMac(release, link))
-    if (isAdministered) {
-      await administerOwnMac(release, link, target)
-    }
-  } finally {
-    await restorePfMac(release, link, { isAdministered, wasAdministered })
-  }
-}
-
 /** Restores the MAC of a device without a PF. @throws PluginError kind `kernel` when its driver refuses */
 export async function restoreMacAlone(release: Release, link: Link): Promise<void> {
-  if (!(await setOwnMac(release, link))) {
+  if ((await setOwnMac(release, link)) === 'refused') {
     const { record, target } = release
     throw new PluginError({
       kind: 'kernel',
