@@ -26,7 +26,7 @@ async function vfDifferences(host: HostWithState, record: AttachmentRecord): Pro
   if (!record.pf) {
     return []
   }
-  const rtnl = openRtnl(host)
+  using rtnl = openRtnl(host)
   try {
     const { pfName, vfIndex } = locateRecordedVf(host.files, record)
     const { vf } = await readVf(rtnl, pfName, vfIndex)
@@ -37,8 +37,6 @@ async function vfDifferences(host: HostWithState, record: AttachmentRecord): Pro
     ]
   } catch (error) {
     return [messageOf(error)]
-  } finally {
-    rtnl.close()
   }
 }
 
@@ -87,43 +85,37 @@ async function podDifferences(
   { deviceId, ifName, result, wanted }: Expected,
   pod: Netns,
 ): Promise<string[]> {
-  const rtnl = openRtnl(host, pod)
-  try {
-    const link = await linkByName(rtnl, ifName)
-    if (!link) {
-      return [`there is no interface ${ifName} in ${pod.path}`]
-    }
-    if ((await pciDeviceOf(rtnl, link)) !== deviceId) {
-      return [`${ifName} in ${pod.path} is not the VF ${deviceId} any more`]
-    }
-    const expected = result.interfaces.find(({ name }) => name === ifName)
-    const addresses = await addressesOf(rtnl, link.index)
-    // A later plugin of the list may have added addresses to other interfaces.
-    const own = result.ips.filter(
-      (ip) => ip.interface === undefined || result.interfaces[ip.interface]?.name === ifName,
-    )
-    const missing = own.flatMap(({ address }) => {
-      const { bytes, prefixLength } = parseCidr(address)
-      const found = addresses.find((one) => one.bytes.equals(bytes) && one.prefixLength === prefixLength)
-      if (!found) {
-        return [`address ${address} is missing`]
-      }
-      return found.flags & IFA_F_DADFAILED ? [`address ${address} is used by another host`] : []
-    })
-    return [
-      ...(link.isUp ? [] : [`${ifName} is down`]),
-      ...(expected?.mac === undefined || isSameAddress(expected.mac, link.mac)
-        ? []
-        : [`its MAC is ${link.mac}, not ${expected.mac}`]),
-      ...(expected?.mtu === undefined || expected.mtu === link.mtu
-        ? []
-        : [`its MTU is ${link.mtu}, not ${expected.mtu}`]),
-      ...flagDifferences(link, wanted),
-      ...missing,
-    ]
-  } finally {
-    rtnl.close()
+  using rtnl = openRtnl(host, pod)
+  const link = await linkByName(rtnl, ifName)
+  if (!link) {
+    return [`there is no interface ${ifName} in ${pod.path}`]
   }
+  if ((await pciDeviceOf(rtnl, link)) !== deviceId) {
+    return [`${ifName} in ${pod.path} is not the VF ${deviceId} any more`]
+  }
+  const expected = result.interfaces.find(({ name }) => name === ifName)
+  const addresses = await addressesOf(rtnl, link.index)
+  // A later plugin of the list may have added addresses to other interfaces.
+  const own = result.ips.filter((ip) => ip.interface === undefined || result.interfaces[ip.interface]?.name === ifName)
+  const missing = own.flatMap(({ address }) => {
+    const { bytes, prefixLength } = parseCidr(address)
+    const found = addresses.find((one) => one.bytes.equals(bytes) && one.prefixLength === prefixLength)
+    if (!found) {
+      return [`address ${address} is missing`]
+    }
+    return found.flags & IFA_F_DADFAILED ? [`address ${address} is used by another host`] : []
+  })
+  return [
+    ...(link.isUp ? [] : [`${ifName} is down`]),
+    ...(expected?.mac === undefined || isSameAddress(expected.mac, link.mac)
+      ? []
+      : [`its MAC is ${link.mac}, not ${expected.mac}`]),
+    ...(expected?.mtu === undefined || expected.mtu === link.mtu
+      ? []
+      : [`its MTU is ${link.mtu}, not ${expected.mtu}`]),
+    ...flagDifferences(link, wanted),
+    ...missing,
+  ]
 }
 
 /** Why a recorded attachment cannot be checked, by its phase. */

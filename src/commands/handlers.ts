@@ -4,7 +4,7 @@ import type { Handler } from '../cni/dispatch.js'
 import type { NetConf } from '../cni/netconf.js'
 import { resultDocument } from '../cni/result.js'
 import { messageOf, PluginError } from '../errors.js'
-import { type Host, isSameNetns, type Netns } from '../host/ports.js'
+import { type Host, isSameNetns, type Netns, type OpenedNetns } from '../host/ports.js'
 import { type HostWithState, withState } from '../state/folder.js'
 import { add } from './add.js'
 import { check } from './check.js'
@@ -24,7 +24,6 @@ const isTrue = (text: string | undefined): boolean => ['1', 't', 'true'].include
 function ownNetnsProblem({ kernel }: Host, { environment }: CallArgs, netns: Netns): PluginError | undefined {
   const own = kernel.ownNetns()
   const isOwn = isSameNetns(own.id, netns.id)
-  own.close()
   return isOwn && !isTrue(environment.CNI_NETNS_OVERRIDE)
     ? new PluginError({
         kind: 'netns',
@@ -35,12 +34,8 @@ function ownNetnsProblem({ kernel }: Host, { environment }: CallArgs, netns: Net
 }
 
 async function withNetns<T>(host: Host, { netnsPath }: CallArgs, work: (netns: Netns) => Promise<T>): Promise<T> {
-  const netns = host.kernel.openNetns(netnsPath)
-  try {
-    return await work(netns)
-  } finally {
-    netns.close()
-  }
+  using netns = host.kernel.openNetns(netnsPath)
+  return await work(netns)
 }
 
 /** DEL works without a namespace. Returns an error only for one that is our own. */
@@ -48,18 +43,15 @@ function netnsProblemOfDel(host: Host, args: CallArgs): PluginError | undefined 
   if (args.netnsPath === '') {
     return undefined
   }
-  let netns: Netns
+  let opened: OpenedNetns
   try {
-    netns = host.kernel.openNetns(args.netnsPath)
+    opened = host.kernel.openNetns(args.netnsPath)
   } catch (error) {
     host.log.debug('DEL without a namespace', { problem: messageOf(error) })
     return undefined
   }
-  try {
-    return ownNetnsProblem(host, args, netns)
-  } finally {
-    netns.close()
-  }
+  using netns = opened
+  return ownNetnsProblem(host, args, netns)
 }
 
 /** The handlers of the five verbs, which cni/dispatch.ts calls. */

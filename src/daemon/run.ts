@@ -68,7 +68,6 @@ const untilStopped = (findReason: () => string | undefined): Promise<string> =>
 function serveAt(addon: Addon, socketPath: string, log: Log) {
   const listener = listenAt(addon, socketPath)
   const ownNetns = realKernel(addon).ownNetns()
-  ownNetns.close()
   const server = startServer({
     listener,
     serve: (accepted) => serveCall(accepted, { addon, openCallLog: openClosableLogWriter }),
@@ -128,7 +127,7 @@ export async function runDaemon(
   manager.stopping()
   const unfinished = await server.drain(DRAIN_TIMEOUT_MS)
   log[unfinished > 0 ? 'warning' : 'info']('stopped', { unfinished })
-  lock.release()
+  lock[Symbol.dispose]()
   manager.close()
   // Without this, Node.js would wait for the threads that drivers hold.
   return abandonedWrites() > 0 ? addon.exitNow(1) : 0

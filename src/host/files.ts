@@ -115,7 +115,7 @@ export function realFiles(addon: Addon, root = ''): FilePort {
       }
       return {
         fd,
-        release() {
+        [Symbol.dispose]() {
           addon.releaseLock(fd)
           closeSync(fd)
         },

@@ -2,7 +2,7 @@ import { close, closeSync } from 'node:fs'
 import { PluginError } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
 import { errnoName } from './errno.js'
-import type { KernelPort, Netns } from './ports.js'
+import type { KernelPort, Netns, OpenedNetns } from './ports.js'
 import { openRouteSocket } from './route-socket.js'
 
 /** Errors of open(2) that do not tell what is behind the path. */
@@ -19,7 +19,7 @@ const OWN_NETNS_PATH = '/proc/thread-self/ns/net'
  * Opens the namespace at `path`. `file` is the file to open instead, when another one stands for the path.
  * @throws PluginError kind `netns` that names the path
  */
-export function openNetns(addon: Addon, path: string, file = path): Netns {
+export function openNetns(addon: Addon, path: string, file = path): OpenedNetns {
   // The kernel would end the path at a NUL.
   const opened = file.includes('\0') ? 'ENOENT' : addon.openNetns(file)
   if (typeof opened !== 'object') {
@@ -33,7 +33,7 @@ export function openNetns(addon: Addon, path: string, file = path): Netns {
     path,
     fd,
     id: { device, inode },
-    close() {
+    [Symbol.dispose]() {
       if (isOpen) {
         isOpen = false
         closeSync(fd)
@@ -46,7 +46,7 @@ let own: Netns | undefined
 
 /** Our own namespace. It stays open, and stays the same, for the life of this process. */
 function ownNetns(addon: Addon): Netns {
-  own ??= { ...openNetns(addon, OWN_NETNS_PATH), close: () => undefined }
+  own ??= openNetns(addon, OWN_NETNS_PATH)
   return own
 }
 

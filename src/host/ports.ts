@@ -6,7 +6,7 @@
 import type { LogLevelName } from '../cni/log-levels.js'
 
 /** An rtnetlink socket. It stays in the network namespace where it was opened. */
-export interface RouteSocket {
+export interface RouteSocket extends Disposable {
   /** Sends one datagram. The kernel may take its time to execute it. @throws PluginError kind `kernel` */
   send(bytes: Buffer): Promise<void>
   /** Receives the next datagram, whole. @throws PluginError kind `kernel`, ETIMEDOUT when none comes in time */
@@ -16,7 +16,6 @@ export interface RouteSocket {
    * is no such interface, or its driver reports none. @throws PluginError kind `kernel`
    */
   busInfo(interfaceName: string): Promise<string | undefined>
-  close(): void
 }
 
 /** The identity of a network namespace: device and inode of its nsfs file (namespaces(7)). */
@@ -34,8 +33,10 @@ export interface Netns {
   readonly path: string
   readonly fd: number
   readonly id: NetnsId
-  close(): void
 }
+
+/** A network namespace that whoever opened it closes. */
+export type OpenedNetns = Netns & Disposable
 
 export interface KernelPort {
   /**
@@ -47,7 +48,8 @@ export interface KernelPort {
    * Opens the namespace behind a path.
    * @throws PluginError kind `netns`; its `code` says why nobody can tell what is there
    */
-  openNetns(path: string): Netns
+  openNetns(path: string): OpenedNetns
+  /** Our own namespace, which stays open. */
   ownNetns(): Netns
   /** Opens a route socket in a namespace, by default in our own. @throws PluginError kind `kernel` */
   openRouteSocket(netns?: Netns): RouteSocket
@@ -57,10 +59,9 @@ export interface KernelPort {
   writeNetSysctl(netns: Netns, path: string, value: string): void
 }
 
-/** A held flock(2). It ends with `release()`, or once this process and a child that also holds it have ended. */
-export interface Lock {
+/** A held flock(2). It ends when it is disposed of, or once this process and a child that also holds it have ended. */
+export interface Lock extends Disposable {
   readonly fd: number
-  release(): void
 }
 
 /**

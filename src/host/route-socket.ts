@@ -63,7 +63,7 @@ export function openRouteSocket(addon: Addon, needsThread: NeedsThread, netns?: 
       }
       return typeof told === 'number' || told === '' ? undefined : told
     },
-    close() {
+    [Symbol.dispose]() {
       closeSync(fd)
     },
   }

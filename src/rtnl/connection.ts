@@ -47,7 +47,7 @@ export interface RtnlRequest {
 }
 
 /** An rtnetlink conversation in one network namespace. Every request is repeated for 1.6 s while the kernel is busy. */
-export interface Rtnl {
+export interface Rtnl extends Disposable {
   readonly netnsPath: string
   /** Asks for one object; undefined when none has that name or index (ENODEV). @throws PluginError kind `kernel` */
   find(request: RtnlRequest): Promise<NetlinkMessage | undefined>
@@ -59,7 +59,6 @@ export interface Rtnl {
   changeAll(requests: readonly RtnlRequest[]): Promise<void>
   /** The bus address that a driver reports to ethtool; see RouteSocket. @throws PluginError kind `kernel` */
   busInfo(interfaceName: string): Promise<string | undefined>
-  close(): void
 }
 
 interface Refused {
@@ -242,6 +241,6 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
       })
       return retryWhileBusy(clock, () => socket.busInfo(interfaceName))
     },
-    close: () => socket.close(),
+    [Symbol.dispose]: () => socket[Symbol.dispose](),
   }
 }

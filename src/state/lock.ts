@@ -28,21 +28,15 @@ async function take({ files, clock }: Host, path: string, what: string): Promise
   }
 }
 
-async function using<T>(lock: Lock, work: (lock: Lock) => Promise<T>): Promise<T> {
-  try {
-    return await work(lock)
-  } finally {
-    lock.release()
-  }
-}
-
 /**
  * Holds the lock of a VF while `work` runs. One call at a time touches a VF; calls of the Go sriov-cni take this lock,
  * too.
  * @throws PluginError kind `tryAgain` after 60 s, naming the process that has it
  */
-export const withVfLock = async <T>(host: Host, deviceId: PciAddress, work: (lock: Lock) => Promise<T>): Promise<T> =>
-  using(await take(host, vfLockPath(deviceId), `VF ${deviceId}`), work)
+export async function withVfLock<T>(host: Host, deviceId: PciAddress, work: (lock: Lock) => Promise<T>): Promise<T> {
+  using lock = await take(host, vfLockPath(deviceId), `VF ${deviceId}`)
+  return await work(lock)
+}
 
 /** Takes the lock of a VF without waiting; undefined while another call has it and works on the VF. */
 export function tryVfLock({ files }: Host, deviceId: PciAddress): Lock | undefined {
@@ -56,9 +50,9 @@ export async function withFreeVfLock(
   deviceId: PciAddress,
   work: (lock: Lock) => Promise<void>,
 ): Promise<void> {
-  const lock = tryVfLock(host, deviceId)
+  using lock = tryVfLock(host, deviceId)
   if (lock) {
-    await using(lock, work)
+    await work(lock)
   }
 }
 
@@ -67,5 +61,7 @@ export async function withFreeVfLock(
  * requests at once. Never held while another program is waited for. Always taken after a VF's lock.
  * @throws PluginError kind `tryAgain` after 60 s, naming the process that has it
  */
-export const withPfLock = async <T>(host: Host, pfAddress: PciAddress, work: () => Promise<T>): Promise<T> =>
-  using(await take(host, `${NODE_FOLDER}/pci/pf_lock/${pfAddress}.lock`, `PF ${pfAddress}`), work)
+export async function withPfLock<T>(host: Host, pfAddress: PciAddress, work: () => Promise<T>): Promise<T> {
+  using _lock = await take(host, `${NODE_FOLDER}/pci/pf_lock/${pfAddress}.lock`, `PF ${pfAddress}`)
+  return await work()
+}

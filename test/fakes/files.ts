@@ -117,7 +117,7 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
             return undefined
           }
           locks.add(path)
-          return { fd: -1, release: () => void locks.delete(path) }
+          return { fd: -1, [Symbol.dispose]: () => void locks.delete(path) }
         },
         throwAt(path),
       )

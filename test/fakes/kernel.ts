@@ -1,5 +1,5 @@
 import { PluginError } from '../../src/errors.js'
-import type { KernelPort, Netns, RouteSocket } from '../../src/host/ports.js'
+import type { KernelPort, Netns, OpenedNetns, RouteSocket } from '../../src/host/ports.js'
 import * as nl from '../../src/netlink/constants.js'
 import { decodeMessages, encodeMessages, type NetlinkMessage } from '../../src/netlink/message.js'
 import { acknowledgement } from './answers.js'
@@ -33,7 +33,7 @@ export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPor
   const open = new Map<number, FakeNetns>()
   let lastFd = 10
 
-  function openNetns(path: string): Netns {
+  function openNetns(path: string): OpenedNetns {
     const refuse = (problem: string): never => {
       throw new PluginError({ kind: 'netns', path, problem })
     }
@@ -57,10 +57,20 @@ export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPor
       path,
       fd,
       id: { device: '4', inode: String(netns.inode) },
-      close() {
+      [Symbol.dispose]() {
         world.openDescriptors -= open.delete(fd) ? 1 : 0
       },
     }
+  }
+
+  // As the real one, it stays open, and is no leak.
+  let own: Netns | undefined
+  function ownNetns(): Netns {
+    if (!own) {
+      own = openNetns(HOST_NETNS)
+      world.openDescriptors -= 1
+    }
+    return own
   }
 
   function netnsOf(handle: Netns): FakeNetns {
@@ -103,7 +113,7 @@ export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPor
           },
         )
       },
-      close() {
+      [Symbol.dispose]() {
         world.openDescriptors -= isOpen ? 1 : 0
         isOpen = false
       },
@@ -113,7 +123,7 @@ export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPor
   return {
     duringRequest: (work) => (world.hasThreads ? Promise.resolve().then(work) : Promise.resolve(work())),
     openNetns,
-    ownNetns: () => openNetns(HOST_NETNS),
+    ownNetns,
     openRouteSocket,
     sendFrame(handle, interfaceIndex, frame) {
       const target = `interface ${interfaceIndex} in ${handle.path}`

@@ -18,7 +18,7 @@ describe.skipIf(missing)(`addresses and routes (${missing ?? 'can run here'})`, 
   test('are added as ip shows them', async () => {
     const { a } = pairOf(namespaces)
     await within(a.path, async (netns) => {
-      const rtnl = openRtnl(hostOfKernel(), netns)
+      using rtnl = openRtnl(hostOfKernel(), netns)
       const { index } = await requireLink(rtnl, 'left')
       await rtnl.changeAll(['10.9.0.5/24', '2001:db8::5/64'].map((cidr) => addAddressRequest(index, 'left', cidr)))
       const routes = [
@@ -34,7 +34,6 @@ describe.skipIf(missing)(`addresses and routes (${missing ?? 'can run here'})`, 
       expect(read.map(({ bytes }) => bytes.toString('hex'))).toEqual(
         expect.arrayContaining(['0a090005', '20010db8000000000000000000000005']),
       )
-      rtnl.close()
     })
     const [shown] = ipJson('-n', a.name, 'addr', 'show', 'left')
     expect(shown?.addr_info).toEqual(
@@ -56,13 +55,12 @@ describe.skipIf(missing)(`addresses and routes (${missing ?? 'can run here'})`, 
   test('report a second time as EEXIST, naming the address', async () => {
     const { a } = pairOf(namespaces)
     await within(a.path, async (netns) => {
-      const rtnl = openRtnl(hostOfKernel(), netns)
+      using rtnl = openRtnl(hostOfKernel(), netns)
       const { index } = await requireLink(rtnl, 'left')
       await rtnl.change(addAddressRequest(index, 'left', '10.9.0.5/24'))
       await expect(rtnl.change(addAddressRequest(index, 'left', '10.9.0.5/24'))).rejects.toThrow(
         /add the address 10\.9\.0\.5\/24 on left: EEXIST/,
       )
-      rtnl.close()
     })
   })
 
@@ -72,7 +70,7 @@ describe.skipIf(missing)(`addresses and routes (${missing ?? 'can run here'})`, 
     ip('-n', b.name, 'neigh', 'add', '10.9.0.5', 'lladdr', '02:00:00:00:00:01', 'dev', 'right', 'nud', 'stale')
     await within(a.path, async (netns) => {
       const host = { ...hostOf(makeMachine()), ...hostOfKernel() }
-      const rtnl = openRtnl(host, netns)
+      using rtnl = openRtnl(host, netns)
       const link = await requireLink(rtnl, 'left')
       const leased = {
         interfaces: [],
@@ -81,7 +79,6 @@ describe.skipIf(missing)(`addresses and routes (${missing ?? 'can run here'})`, 
         dns: {},
       }
       await configureAddresses(host, { netns, rtnl, link }, leased)
-      rtnl.close()
       await expect.poll(() => ipJson('-n', b.name, 'neigh', 'show', '10.9.0.5')).toMatchObject([{ lladdr: link.mac }])
     })
     expect(ipJson('-n', a.name, 'route', 'show', 'default')).toMatchObject([{ gateway: '10.9.0.1' }])
@@ -94,12 +91,11 @@ describe.skipIf(missing)(`addresses and routes (${missing ?? 'can run here'})`, 
     const { a, b } = pairOf(namespaces)
     ip('-n', b.name, 'addr', 'add', '2001:db8::5/64', 'dev', 'right', 'nodad')
     await within(a.path, async (netns) => {
-      const rtnl = openRtnl(hostOfKernel(), netns)
+      using rtnl = openRtnl(hostOfKernel(), netns)
       const { index } = await requireLink(rtnl, 'left')
       await rtnl.change(addAddressRequest(index, 'left', '2001:db8::5/64'))
       const failed = async () => (await addressesOf(rtnl, index)).filter(({ flags }) => flags & IFA_F_DADFAILED).length
       await expect.poll(failed, { timeout: 10_000 }).toBe(1)
-      rtnl.close()
     })
   })
 })

@@ -18,12 +18,8 @@ afterEach(() => namespaces.removeAll())
 
 const conversing = <T>(path: string, work: (rtnl: Rtnl) => Promise<T>): Promise<T> =>
   within(path, async (netns) => {
-    const rtnl = openRtnl(hostOfKernel(), netns)
-    try {
-      return await work(rtnl)
-    } finally {
-      rtnl.close()
-    }
+    using rtnl = openRtnl(hostOfKernel(), netns)
+    return await work(rtnl)
   })
 
 describe.skipIf(missing)(`the real kernel (${missing ?? 'can run here'})`, () => {
@@ -34,8 +30,6 @@ describe.skipIf(missing)(`the real kernel (${missing ?? 'can run here'})`, () =>
     expect(await idOf(a.path)).not.toEqual(await idOf(b.path))
     const own = kernel().ownNetns()
     expect(own.id).not.toEqual(await idOf(a.path))
-    own.close()
-    own.close()
   })
 
   test.each(['/etc/hostname', '/proc/self/ns/mnt', '/', '/run/netns/none', '/dev/null'])(

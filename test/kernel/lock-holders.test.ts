@@ -16,7 +16,7 @@ test('lockHolders() names this process while it has the lock, and nobody who onl
   const path = join(folder, 'lock')
   const lock = files.tryLock(path)
   expect(lockHolders(files, path)).toMatch(new RegExp(`^process ${process.pid} \\(.+\\)$`))
-  lock?.release()
+  lock?.[Symbol.dispose]()
   expect(lockHolders(files, path)).toBe('a process that cannot be seen from here')
 })
 

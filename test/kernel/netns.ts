@@ -76,12 +76,8 @@ export function pairOf(namespaces: TestNamespaces, left = 'left', right = 'right
 
 /** Works in an open namespace and closes it. */
 export async function within<T>(path: string, work: (netns: Netns) => T | Promise<T>): Promise<T> {
-  const netns = kernel().openNetns(path)
-  try {
-    return await work(netns)
-  } finally {
-    netns.close()
-  }
+  using netns = kernel().openNetns(path)
+  return await work(netns)
 }
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))

@@ -30,19 +30,18 @@ describe.skipIf(missing)(`openRouteSocket() on a thread (${missing ?? 'can run h
 
   test('lists what takes many datagrams as the other socket does', async () => {
     await within(crowded.path, async (netns) => {
-      const [threaded, plain] = [openRtnl(onThreads(), netns), openRtnl(hostOfKernel(), netns)]
+      using threaded = openRtnl(onThreads(), netns)
+      using plain = openRtnl(hostOfKernel(), netns)
       const names = (await allLinks(threaded)).map(({ name }) => name)
       expect(names).toEqual((await allLinks(plain)).map(({ name }) => name))
       expect(names.length).toBeGreaterThanOrEqual(2 * PAIRS)
-      threaded.close()
-      plain.close()
     })
   })
 
   test('finds, changes and reports what is refused', async () => {
     const { a } = pairOf(namespaces)
     await within(a.path, async (netns) => {
-      const rtnl = openRtnl(onThreads(), netns)
+      using rtnl = openRtnl(onThreads(), netns)
       const { index, mtu } = await requireLink(rtnl, 'left')
       expect(await linkByName(rtnl, 'none')).toBeUndefined()
       await changeLink(rtnl, index, { mtu: mtu - 100 }, { operation: 'set mtu', target: 'left' })
@@ -50,7 +49,6 @@ describe.skipIf(missing)(`openRouteSocket() on a thread (${missing ?? 'can run h
       await expect(changeLink(rtnl, index, { mtu: 1 }, { operation: 'set mtu 1', target: 'left' })).rejects.toThrow(
         'Cannot set mtu 1 on left: EINVAL',
       )
-      rtnl.close()
     })
   })
 
@@ -79,18 +77,17 @@ while time.time() < end:
       const flood = spawn('python3', ['-c', script, a.path], { stdio: ['ignore', 'pipe', 'inherit'] })
       await new Promise((resolve) => flood.stdout.once('data', resolve))
       const { kernel, ...rest } = hostOfKernel()
-      const rtnl = openRtnl({ ...rest, kernel: { ...kernel, openRouteSocket: () => socket } }, netns)
+      using rtnl = openRtnl({ ...rest, kernel: { ...kernel, openRouteSocket: () => socket } }, netns)
       const began = performance.now()
       const answers = await Promise.allSettled(Array.from({ length: 20 }, () => linkByName(rtnl, 'left')))
       expect(performance.now() - began).toBeLessThan(30_000)
       expect(answers.some((one) => one.status === 'fulfilled')).toBe(true)
-      rtnl.close()
       flood.kill('SIGKILL')
     })
   })
 
   test('does not keep anything else waiting', async () => {
-    const socket = openRouteSocket(addon(), always)
+    using socket = openRouteSocket(addon(), always)
     let ticks = 0
     const timer = setInterval(() => {
       ticks += 1
@@ -98,6 +95,5 @@ while time.time() < end:
     await expect(socket.receive(200)).rejects.toThrow('ETIMEDOUT')
     clearInterval(timer)
     expect(ticks).toBeGreaterThan(10)
-    socket.close()
   })
 })

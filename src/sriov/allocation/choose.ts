@@ -80,22 +80,18 @@ async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>)
   if (user !== undefined) {
     return { isDone: false, why: user }
   }
-  const lock = tryVfLock(host, location.address)
+  using lock = tryVfLock(host, location.address)
   if (!lock) {
     return { isDone: false, why: 'a call that is at work on it' }
   }
-  try {
-    // Look again under the lock: another call may have taken the VF meanwhile.
-    const why = await hindranceOf(
-      async () =>
-        (await reclaimDevice(host, location, lock)) ??
-        unfitness(search, location) ??
-        programsOf(host.files, location.address),
-    )
-    return why === undefined ? { isDone: true, result: await use(location, lock) } : { isDone: false, why }
-  } finally {
-    lock.release()
-  }
+  // Look again under the lock: another call may have taken the VF meanwhile.
+  const why = await hindranceOf(
+    async () =>
+      (await reclaimDevice(host, location, lock)) ??
+      unfitness(search, location) ??
+      programsOf(host.files, location.address),
+  )
+  return why === undefined ? { isDone: true, result: await use(location, lock) } : { isDone: false, why }
 }
 
 function noneFree(choice: OpenChoice, hindered: readonly string[]): PluginError {

@@ -110,15 +110,11 @@ async function reclaimRival(host: HostWithState, address: PciAddress): Promise<s
   if (looksFree(host, address)) {
     return programsOf(host.files, address)
   }
-  const lock = tryVfLock(host, address)
+  using lock = tryVfLock(host, address)
   if (!lock) {
     return 'a call that is at work on it'
   }
-  try {
-    return (await reclaimDevice(host, { address }, lock)) ?? programsOf(host.files, address)
-  } finally {
-    lock.release()
-  }
+  return (await reclaimDevice(host, { address }, lock)) ?? programsOf(host.files, address)
 }
 
 /**

@@ -143,15 +143,7 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
 export async function attachVf(host: HostWithState, request: AttachRequest): Promise<CniResult> {
   const { ipamType, text } = request.conf
   const ipam = ipamType === undefined ? undefined : ipamCall(ipamType, text, request.args.environment)
-  const hostRtnl = openRtnl(host)
-  try {
-    const podRtnl = openRtnl(host, request.pod)
-    try {
-      return await attachWith({ ...request, ...(ipam && { ipam }), host, hostRtnl, podRtnl })
-    } finally {
-      podRtnl.close()
-    }
-  } finally {
-    hostRtnl.close()
-  }
+  using hostRtnl = openRtnl(host)
+  using podRtnl = openRtnl(host, request.pod)
+  return await attachWith({ ...request, ...(ipam && { ipam }), host, hostRtnl, podRtnl })
 }

@@ -1,5 +1,5 @@
 /** Moves the interface of a VF out of the pod. */
-import type { Netns } from '../../host/ports.js'
+import type { Netns, OpenedNetns } from '../../host/ports.js'
 import type { Link } from '../../netlink/link.js'
 import { netdevsOf } from '../../pci/functions.js'
 import { openRtnl, type Rtnl } from '../../rtnl/connection.js'
@@ -103,37 +103,32 @@ async function moveOut(release: Release, pod: Netns, podRtnl: Rtnl): Promise<str
   }
   await dropForeignAltNames(release, podRtnl, link)
   const name = await freeName(release)
-  const hostNetns = host.kernel.ownNetns()
-  try {
-    const [quiet, moved] = await Promise.allSettled([
-      quieten(podRtnl, link, record, target),
-      moveNetdev({
-        link,
-        from: podRtnl,
-        to: hostRtnl,
-        into: hostNetns,
-        device: deviceId,
-        driver,
-        name,
-        ...(original.netdev.mtu !== undefined && link.mtu !== original.netdev.mtu && { mtu: original.netdev.mtu }),
-      }),
-    ])
-    if (moved.status === 'rejected') {
-      throw quiet.status === 'rejected' ? quiet.reason : moved.reason
-    }
-    if (netdevsOf(host.files, deviceId).includes(name)) {
-      return name
-    }
-    // Either somebody on the host renamed it at once, or another interface came.
-    const arrived = await linkByName(hostRtnl, name)
-    if (arrived && (await pciDeviceOf(hostRtnl, arrived)) !== deviceId) {
-      await sendBack(release, arrived, pod)
-      return undefined
-    }
-    return arrived && name
-  } finally {
-    hostNetns.close()
+  const [quiet, moved] = await Promise.allSettled([
+    quieten(podRtnl, link, record, target),
+    moveNetdev({
+      link,
+      from: podRtnl,
+      to: hostRtnl,
+      into: host.kernel.ownNetns(),
+      device: deviceId,
+      driver,
+      name,
+      ...(original.netdev.mtu !== undefined && link.mtu !== original.netdev.mtu && { mtu: original.netdev.mtu }),
+    }),
+  ])
+  if (moved.status === 'rejected') {
+    throw quiet.status === 'rejected' ? quiet.reason : moved.reason
   }
+  if (netdevsOf(host.files, deviceId).includes(name)) {
+    return name
+  }
+  // Either somebody on the host renamed it at once, or another interface came.
+  const arrived = await linkByName(hostRtnl, name)
+  if (arrived && (await pciDeviceOf(hostRtnl, arrived)) !== deviceId) {
+    await sendBack(release, arrived, pod)
+    return undefined
+  }
+  return arrived && name
 }
 
 /**
@@ -141,18 +136,11 @@ async function moveOut(release: Release, pod: Netns, podRtnl: Rtnl): Promise<str
  * host; undefined when there is no namespace, or it does not have the interface.
  * @throws PluginError kind `kernel`
  */
-export async function moveOutOf(release: Release, pod: Netns | undefined): Promise<string | undefined> {
+export async function moveOutOf(release: Release, opened: OpenedNetns | undefined): Promise<string | undefined> {
+  using pod = opened
   if (!pod) {
     return undefined
   }
-  try {
-    const podRtnl = openRtnl(release.host, pod)
-    try {
-      return await moveOut(release, pod, podRtnl)
-    } finally {
-      podRtnl.close()
-    }
-  } finally {
-    pod.close()
-  }
+  using podRtnl = openRtnl(release.host, pod)
+  return await moveOut(release, pod, podRtnl)
 }

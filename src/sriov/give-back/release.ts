@@ -1,5 +1,6 @@
 import { messageOf, PluginError } from '../../errors.js'
 import type { Host, Lock } from '../../host/ports.js'
+import { openRtnl } from '../../rtnl/connection.js'
 import {
   commitAttachment,
   loadAttachment,
@@ -91,15 +92,12 @@ async function releaseVf(
       problems.push(messageOf(error))
     }
   }
-  const release = openRelease(host, record, { netnsPaths, lock })
-  try {
-    const departed = await departVf(release, collect)
-    lease.begin()
-    // Not waited for here: a process of one call waits on its only thread, and a plugin that hangs must not hold the VF.
-    await restoreVf(release, departed, collect)
-  } finally {
-    release.hostRtnl.close()
-  }
+  using hostRtnl = openRtnl(host)
+  const release = openRelease(host, record, { netnsPaths, lock, hostRtnl })
+  const departed = await departVf(release, collect)
+  lease.begin()
+  // Not waited for here: a process of one call waits on its only thread, and a plugin that hangs must not hold the VF.
+  await restoreVf(release, departed, collect)
   if (problems.length === 0) {
     removeClaim(host.files, record)
   }

@@ -1,7 +1,7 @@
 import type { Lock } from '../../host/ports.js'
 import type { Link } from '../../netlink/link.js'
 import type { VfInfo, VfSettings } from '../../netlink/vf-info.js'
-import { openRtnl, type Rtnl } from '../../rtnl/connection.js'
+import type { Rtnl } from '../../rtnl/connection.js'
 import { changeLink } from '../../rtnl/link.js'
 import type { HostWithState } from '../../state/folder.js'
 import type { AttachmentRecord } from '../../state/record.js'
@@ -41,14 +41,14 @@ function lookDuringRequest<T>({ kernel }: Pick<HostWithState, 'kernel'>, look: (
   return async () => (await looked)()
 }
 
-/** Begins a release; the caller closes its `hostRtnl`. */
+/** Begins a release. */
 export function openRelease(
   host: HostWithState,
   record: AttachmentRecord,
-  how: Pick<Release, 'netnsPaths' | 'lock'>,
+  how: Pick<Release, 'netnsPaths' | 'lock' | 'hostRtnl'>,
 ): Release {
   const locate = lookDuringRequest(host, () => locateRecordedVf(host.files, record))
-  return { host, record, ...how, hostRtnl: openRtnl(host), locate, target: describeRecorded(record) }
+  return { host, record, ...how, locate, target: describeRecorded(record) }
 }
 
 /** The VF of a record as its PF reports it, and how to address it. */

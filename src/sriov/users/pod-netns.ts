@@ -1,5 +1,5 @@
 import { PluginError } from '../../errors.js'
-import { type FilePort, type Host, isSameNetns, type Netns, type NetnsId } from '../../host/ports.js'
+import { type FilePort, type Host, isSameNetns, type NetnsId, type OpenedNetns } from '../../host/ports.js'
 import type { AttachmentRecord } from '../../state/record.js'
 
 const PID = /^\d+$/
@@ -17,7 +17,7 @@ const isRecorded = (found: NetnsId, recorded: NetnsId): boolean => recorded.inod
  * Opens the namespace at a path. Undefined when there is certainly none.
  * @throws PluginError kind `netns` when nobody can tell
  */
-function openIfAny({ kernel }: Pick<Host, 'kernel'>, path: string): Netns | undefined {
+function openIfAny({ kernel }: Pick<Host, 'kernel'>, path: string): OpenedNetns | undefined {
   try {
     return kernel.openNetns(path)
   } catch (error) {
@@ -29,7 +29,7 @@ function openIfAny({ kernel }: Pick<Host, 'kernel'>, path: string): Netns | unde
 }
 
 /** Opens the namespace at a path if it is the one with this identity. Undefined when the path now leads elsewhere. */
-function openIfSame(host: Pick<Host, 'kernel'>, path: string, id: NetnsId): Netns | undefined {
+function openIfSame(host: Pick<Host, 'kernel'>, path: string, id: NetnsId): OpenedNetns | undefined {
   const open = openIfAny(host, path)
   if (!open) {
     return undefined
@@ -37,7 +37,7 @@ function openIfSame(host: Pick<Host, 'kernel'>, path: string, id: NetnsId): Netn
   if (isRecorded(open.id, id)) {
     return open
   }
-  open.close()
+  open[Symbol.dispose]()
   return undefined
 }
 
@@ -49,7 +49,7 @@ export function openRecordedNetns(
   host: Pick<Host, 'kernel'>,
   { netns }: AttachmentRecord,
   others: readonly string[] = [],
-): Netns | undefined {
+): OpenedNetns | undefined {
   for (const path of [netns.path, ...others].filter((one) => one !== '')) {
     const found = openIfSame(host, path, netns)
     if (found) {
@@ -92,7 +92,7 @@ function* pathsOf(files: FilePort, inode: string): Generator<string> {
 export function searchRecordedNetns(
   host: Pick<Host, 'kernel' | 'files'>,
   { netns }: AttachmentRecord,
-): Netns | undefined {
+): OpenedNetns | undefined {
   for (const path of netns.inode === '' ? [] : pathsOf(host.files, netns.inode)) {
     const found = openIfSame(host, path, netns)
     if (found) {
@@ -108,15 +108,10 @@ export function searchRecordedNetns(
  * @throws PluginError kind `netns` when nobody can tell
  */
 export function isPodNetns(host: Pick<Host, 'kernel'>, path: string): boolean {
-  const open = path === '' ? undefined : openIfAny(host, path)
+  using open = path === '' ? undefined : openIfAny(host, path)
   if (!open) {
     return false
   }
-  try {
-    const own = host.kernel.ownNetns()
-    own.close()
-    return !isSameNetns(own.id, open.id)
-  } finally {
-    open.close()
-  }
+  const own = host.kernel.ownNetns()
+  return !isSameNetns(own.id, open.id)
 }

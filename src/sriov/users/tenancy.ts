@@ -27,27 +27,18 @@ const hasNetdevOnHost = (files: FilePort, record: AttachmentRecord): boolean =>
   netdevOnHost(files, record) !== undefined
 
 const opensRecordedNetns = (host: Host, record: AttachmentRecord): boolean => {
-  const netns = openRecordedNetns(host, record)
-  netns?.close()
+  using netns = openRecordedNetns(host, record)
   return netns !== undefined
 }
 
 /** Whether the recorded namespace lives on in a process or a mount after its path is gone, and has the VF. */
 async function isInHiddenNetns(host: Host, record: AttachmentRecord): Promise<boolean> {
-  const netns = searchRecordedNetns(host, record)
+  using netns = searchRecordedNetns(host, record)
   if (!netns) {
     return false
   }
-  try {
-    const rtnl = openRtnl(host, netns)
-    try {
-      return (await findNetdev(rtnl, traceOf(record))) !== undefined
-    } finally {
-      rtnl.close()
-    }
-  } finally {
-    netns.close()
-  }
+  using rtnl = openRtnl(host, netns)
+  return (await findNetdev(rtnl, traceOf(record))) !== undefined
 }
 
 /**
@@ -68,8 +59,7 @@ function tenancyInUserspace(host: Host, record: AttachmentRecord): Tenancy {
   if (!record.view || isSameView(view, record.view)) {
     return 'free'
   }
-  const hidden = searchRecordedNetns(host, record)
-  hidden?.close()
+  using hidden = searchRecordedNetns(host, record)
   return !hidden && seesAllProcesses(view) ? 'free' : 'unseen'
 }
 

@@ -58,7 +58,7 @@ function talkTo(replies: readonly (readonly Reply[] | readonly (readonly Reply[]
         }
         return next
       },
-      close: () => undefined,
+      [Symbol.dispose]: () => undefined,
     }),
   }
   return openRtnl({ ...host, kernel })
