@@ -1,74 +1,108 @@
 /** The format of a record in its file, and what else a file under its name may be. */
-import { isJsonObject, type JsonObject, valueAt } from '../cni/json.js'
+import { isJsonObject, type JsonObject } from '../cni/json.js'
 import { type PciAddress, parsePciAddress } from '../pci/address.js'
-import { type AttachmentRecord, type Phase, RECORD_SCHEMA } from './record.js'
+import { type AttachmentRecord, type OriginalNetdev, type Phase, RECORD_SCHEMA } from './record.js'
 
-/** The types of the fields that a release needs. `wanted` is only compared with, by CHECK. */
-const SHAPE = {
+/** The type of a field: `strings` is a list of strings. */
+type TypeName<T> = T extends string
+  ? 'string'
+  : T extends number
+    ? 'number'
+    : T extends boolean
+      ? 'boolean'
+      : T extends readonly string[]
+        ? 'strings'
+        : 'object'
+
+/** The shape of a field: its type, or the shape of the object in it. One that may be absent has a `?`. */
+type FieldShape<T> = undefined extends T
+  ? `${TypeName<Exclude<T, undefined>>}?` | { readonly '?': ShapeOf<Exclude<T, undefined>> }
+  : TypeName<T> | ShapeOf<T>
+
+/** The shapes of all fields of T: the compiler finds one that is forgotten. */
+type ShapeOf<T> = { readonly [Key in keyof T]-?: FieldShape<T[Key]> }
+
+const NETDEV = {
+  name: 'string',
+  mac: 'string?',
+  mtu: 'number?',
+  devPort: 'number?',
+  isUp: 'boolean',
+  isPromisc: 'boolean',
+  isAllmulti: 'boolean',
+  altNames: 'strings?',
+} as const satisfies ShapeOf<OriginalNetdev>
+
+/** A field that is only an `object` is handed on or compared with as it is. */
+const RECORD = {
+  schema: 'number',
   phase: 'string',
   containerId: 'string',
   ifName: 'string',
+  folder: 'string?',
   network: 'string',
   netns: { path: 'string', device: 'string', inode: 'string' },
+  view: { '?': { mount: 'string', pid: 'string' } },
   bootId: 'string',
   deviceId: 'string',
   driver: 'string',
-  original: {
-    netdev: {
-      name: 'string',
-      mac: 'string?',
-      mtu: 'number?',
-      devPort: 'number?',
-      isUp: 'boolean',
-      isPromisc: 'boolean',
-      isAllmulti: 'boolean',
-      altNames: 'strings?',
-    },
-  },
-  wanted: { vf: {}, netdev: {} },
-} as const
-
-const OPTIONAL_SHAPE = {
+  original: { netdev: NETDEV, second: { '?': NETDEV } },
   pf: {
-    address: 'string',
-    name: 'string',
-    vfIndex: 'number',
-    vf: {
-      mac: 'string?',
-      vlan: 'number?',
-      vlanQoS: 'number?',
-      vlanProto: 'string?',
-      minTxRateMbps: 'number?',
-      maxTxRateMbps: 'number?',
-      spoofchk: 'boolean?',
-      trust: 'boolean?',
-      linkState: 'string?',
+    '?': {
+      address: 'string',
+      name: 'string',
+      vfIndex: 'number',
+      vf: {
+        mac: 'string?',
+        vlan: 'number?',
+        vlanQoS: 'number?',
+        vlanProto: 'string?',
+        minTxRateMbps: 'number?',
+        maxTxRateMbps: 'number?',
+        spoofchk: 'boolean?',
+        trust: 'boolean?',
+        linkState: 'string?',
+      },
     },
   },
-  representor: { name: 'string', mtu: 'number', isUp: 'boolean' },
-  folder: 'string',
-  view: { mount: 'string', pid: 'string' },
-  driverOverride: 'string',
-  dpdk: { driver: 'string', kernelDriver: 'string', tool: 'string?' },
-  flr: 'boolean',
-  deviceInfoFile: 'string',
-  podIfName: 'string',
-  releaseAdminMac: 'string',
-  ipam: { type: 'string', stdin: 'string', environment: {} },
-  result: {},
-} as const
+  representor: { '?': { name: 'string', mtu: 'number', isUp: 'boolean' } },
+  driverOverride: 'string?',
+  dpdk: { '?': { driver: 'string', kernelDriver: 'string', tool: 'string?' } },
+  flr: 'boolean?',
+  deviceInfoFile: 'string?',
+  wanted: { vf: 'object', netdev: 'object' },
+  podIfName: 'string?',
+  releaseAdminMac: 'string?',
+  ipam: { '?': { type: 'string', stdin: 'string', environment: 'object' } },
+  result: 'object?',
+} as const satisfies ShapeOf<AttachmentRecord>
 
 const PHASES: readonly unknown[] = ['intent', 'attached', 'releasing', 'released'] satisfies Phase[]
 
 type Shape = { readonly [key: string]: string | Shape }
 
-/** `string?` may be absent; `strings` is a list of strings. */
-const isOfType = (value: unknown, type: string): boolean =>
-  type.endsWith('?')
-    ? value === undefined || isOfType(value, type.slice(0, -1))
-    : type === 'strings'
-      ? Array.isArray(value) && value.every((one) => typeof one === 'string')
-      : typeof value === type
+function isOfType(value: unknown, type: string): boolean {
+  if (type === 'strings') {
+    return Array.isArray(value) && value.every((one) => typeof one === 'string')
+  }
+  return type === 'object' ? isJsonObject(value) : typeof value === type
+}
+
+/** The field with the wrong type at `path` or below; undefined when all are right. */
+function misfitAt(path: string, value: unknown, shape: string | Shape): string | undefined {
+  if (typeof shape === 'string') {
+    const isRight = shape.endsWith('?')
+      ? value === undefined || isOfType(value, shape.slice(0, -1))
+      : isOfType(value, shape)
+    return isRight ? undefined : path
+  }
+  const { '?': optional } = shape
+  return optional === undefined
+    ? firstMisfit(value, shape as Shape, path)
+    : value === undefined
+      ? undefined
+      : misfitAt(path, value, optional)
+}
 
 /**
  * The first field whose type is wrong; undefined when all are right. Not zod: every DEL reads this, and zod takes two
@@ -78,10 +112,8 @@ function firstMisfit(value: unknown, shape: Shape, path = ''): string | undefine
   if (!isJsonObject(value)) {
     return path === '' ? 'it' : path
   }
-  for (const [key, type] of Object.entries(shape)) {
-    const at = path === '' ? key : `${path}.${key}`
-    const misfit =
-      typeof type === 'object' ? firstMisfit(value[key], type, at) : isOfType(value[key], type) ? undefined : at
+  for (const [key, of] of Object.entries(shape)) {
+    const misfit = misfitAt(path === '' ? key : `${path}.${key}`, value[key], of)
     if (misfit !== undefined) {
       return misfit
     }
@@ -89,16 +121,8 @@ function firstMisfit(value: unknown, shape: Shape, path = ''): string | undefine
   return undefined
 }
 
-function misfitOf(value: JsonObject): string | undefined {
-  const present = Object.fromEntries(Object.entries(OPTIONAL_SHAPE).filter(([key]) => value[key] !== undefined))
-  const second = valueAt(value.original, 'second')
-  return (
-    firstMisfit(value, SHAPE) ??
-    firstMisfit(value, present) ??
-    (second === undefined ? undefined : firstMisfit(second, SHAPE.original.netdev, 'original.second')) ??
-    firstWrongValue(value as unknown as AttachmentRecord)
-  )
-}
+const misfitOf = (value: JsonObject): string | undefined =>
+  firstMisfit(value, RECORD) ?? firstWrongValue(value as unknown as AttachmentRecord)
 
 const MAC = /^([0-9a-f]{2}(:[0-9a-f]{2})+)?$/
 const MAX_VLAN = 4095
