@@ -33,16 +33,9 @@ type SetUpDevice = Omit<PodNetdevs, 'link'> & Partial<PodNetdevs>
 
 async function setUpDevice(attachment: Attachment, findings: Findings, progress: Progress): Promise<SetUpDevice> {
   const { netdev, dpdk } = findings
-  if (dpdk) {
-    return { interfaces: [await setUpDpdk(attachment, findings, dpdk, progress)] }
-  }
-  if (!netdev) {
-    throw new PluginError({
-      kind: 'device',
-      message: `${describeDevice(attachment.location)} has no network interface`,
-    })
-  }
-  return setUpNetdev(attachment, findings, netdev, progress)
+  return dpdk
+    ? { interfaces: [await setUpDpdk(attachment, findings, dpdk, progress)] }
+    : setUpNetdev(attachment, findings, netdev, progress)
 }
 
 async function change(

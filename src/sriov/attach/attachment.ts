@@ -30,16 +30,27 @@ export interface Attachment extends AttachRequest {
   readonly podRtnl: Rtnl
 }
 
-/** What inspect() finds before anything is changed. */
-export interface Findings {
-  /** Absent when the VF has none on the host: it has a user space driver, or no driver. */
+/** The pod gets a network interface. */
+interface ForNetdev {
+  readonly dpdk?: undefined
+  readonly netdev: Link
+}
+
+/** The VF serves a program in user space. It may have an interface on the host until then. */
+interface ForDpdk {
+  readonly dpdk: RecordedDpdk
   readonly netdev?: Link
+}
+
+/** What the pod gets of the device. */
+export type DeviceUse = ForNetdev | ForDpdk
+
+/** What inspect() finds before anything is changed. */
+export type Findings = DeviceUse & {
   /** The other interface of a VF that has two (ConnectX-3). */
   readonly second?: Link
   /** "" for none. */
   readonly driver: string
-  /** Absent when the pod gets a network interface. */
-  readonly dpdk?: RecordedDpdk
   /** Absent when the device has no PF that can be configured. */
   readonly pfSide?: PfView
   readonly representor?: RecordedRepresentor

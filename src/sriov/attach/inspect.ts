@@ -7,12 +7,13 @@ import { otherVfWithMac } from '../../netlink/vf-info.js'
 import { pciDeviceOf } from '../../rtnl/device.js'
 import { linkByName, requireLink } from '../../rtnl/link.js'
 import { together } from '../../rtnl/together.js'
+import type { RecordedDpdk } from '../../state/record.js'
 import { describeDevice, type HostPresence, presenceOf } from '../device/locate.js'
 import { findRepresentor } from '../device/representor.js'
 import { podIfName, secondName } from '../netdev/pod-names.js'
 import { type PfView, readVf } from '../pf/apply.js'
 import { rateProblem } from '../pf/plan.js'
-import type { Attachment, AttachRequest, Findings } from './attachment.js'
+import type { Attachment, AttachRequest, DeviceUse, Findings } from './attachment.js'
 import { dpdkIssues, planDpdk, requireBindable } from './dpdk-checks.js'
 
 /** The keys in the configuration for settings that only a PF can make. */
@@ -112,6 +113,17 @@ function netdevIssues({ conf }: Attachment, names: readonly string[], netdev: Li
   ]
 }
 
+/** @throws PluginError kind `device` when the pod is to get an interface and there is none */
+function useOf({ location }: AttachRequest, dpdk: RecordedDpdk | undefined, netdev: Link | undefined): DeviceUse {
+  if (dpdk) {
+    return { dpdk, ...(netdev && { netdev }) }
+  }
+  if (!netdev) {
+    throw new PluginError({ kind: 'device', message: `${describeDevice(location)} has no network interface` })
+  }
+  return { netdev }
+}
+
 /**
  * Refuses everything that can be refused before the first change. Returns what it found.
  * @throws PluginError kinds `device`, `interfaceExists`, `config`, `kernel`
@@ -128,8 +140,9 @@ export async function inspect(attachment: Attachment): Promise<Findings> {
     linksOf(attachment, presence),
     vf ? readVf(hostRtnl, vf.pf.name, vf.index) : Promise.resolve(undefined),
   ])
+  const use = useOf(attachment, dpdk, netdev)
   const issues = [
-    ...(dpdk ? dpdkIssues(files, attachment, presence) : netdev ? netdevIssues(attachment, names, netdev, driver) : []),
+    ...(use.dpdk ? dpdkIssues(files, attachment, presence) : netdevIssues(attachment, names, use.netdev, driver)),
     ...pfIssues(attachment, pfSide),
   ]
   if (issues.length > 0) {
@@ -141,9 +154,8 @@ export async function inspect(attachment: Attachment): Promise<Findings> {
   const representor = await findRepresentor(files, hostRtnl, location)
   return {
     driver,
-    ...(netdev && { netdev }),
+    ...use,
     ...(second && { second }),
-    ...(dpdk && { dpdk }),
     ...(pfSide && { pfSide }),
     ...(representor && { representor }),
   }
