@@ -1,5 +1,5 @@
 /**
- * Which room may import which: entries → commands, daemon → sriov, ipam → state → node, pci, rtnl → host/ports (types).
+ * Which room may import which: entries → commands, daemon → sriov, ipam → state → policy → node, pci, rtnl → host/ports (types).
  * errors, the codecs of netlink, the types of cni and pci/address are for all. The rooms of sriov import downwards, too.
  */
 const layers = [
@@ -26,9 +26,15 @@ const layers = [
     may: ['^src/errors', '^src/host/(ports|poll)', '^src/cni/json', '^src/node/', '^src/pci/'],
   },
   {
+    name: 'policy',
+    path: '^src/policy/',
+    may: ['^src/errors', '^src/host/(ports|poll)', '^src/(cni|pci|node|policy)/'],
+  },
+  {
     name: 'state',
     path: '^src/state/',
     may: [
+      '^src/policy/',
       '^src/errors',
       '^src/host/(ports|poll)',
       '^src/netlink/',
@@ -42,12 +48,12 @@ const layers = [
   {
     name: 'commands',
     path: '^src/commands/',
-    may: ['^src/(errors|ipam)', '^src/host/(ports|poll)', '^src/(cni|netlink|pci|rtnl|node|state|sriov|commands)/'],
+    may: ['^src/(errors|ipam)', '^src/host/(ports|poll)', '^src/(cni|netlink|pci|rtnl|node|policy|state|sriov|commands)/'],
   },
   {
     name: 'daemon',
     path: '^src/daemon/',
-    may: ['^src/errors', '^src/host/', '^src/(cni|daemon)/', '^src/commands/handlers', '^src/node/lock-holders'],
+    may: ['^src/errors', '^src/host/', '^src/(cni|daemon)/', '^src/policy/policy', '^src/commands/handlers', '^src/node/lock-holders'],
   },
 ]
 
@@ -62,7 +68,7 @@ const rooms = {
   allocation: ['device', 'users', 'give-back'],
   attach: ['device', 'pf', 'netdev', 'driver', 'users', 'give-back', 'allocation'],
 }
-const belowSriov = ['^src/errors', '^src/host/(ports|poll)', '^src/(cni|netlink|pci|rtnl|node|state)/', '^src/ipam']
+const belowSriov = ['^src/errors', '^src/host/(ports|poll)', '^src/(cni|netlink|pci|rtnl|node|policy|state)/', '^src/ipam']
 for (const [room, others] of Object.entries(rooms)) {
   layers.push({
     name: `sriov-${room}`,

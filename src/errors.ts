@@ -14,6 +14,10 @@ export type Fault =
   | { readonly kind: 'version'; readonly message: string; readonly details?: string }
   | { readonly kind: 'networkName'; readonly message: string; readonly details?: string }
   | { readonly kind: 'config'; readonly issues: readonly ConfigIssue[] }
+  /** The policy of the node forbids what the configuration asks for (docs/policy.md). */
+  | { readonly kind: 'policy'; readonly refusals: readonly ConfigIssue[] }
+  /** The policy of the node cannot be trusted or understood. */
+  | { readonly kind: 'policyFile'; readonly problem: string }
   /** `code`: the errno that hides what is there; absent when there certainly is no such namespace. */
   | { readonly kind: 'netns'; readonly path: string; readonly problem: string; readonly code?: string }
   /** Worth another try: another call works on the same thing. */
@@ -69,6 +73,10 @@ export function describeFault(fault: Fault): string {
       return fault.message
     case 'config':
       return `invalid network configuration: ${fault.issues.map(({ key, problem }) => `${key}: ${problem}`).join('; ')}`
+    case 'policy':
+      return `the policy of this node does not allow it: ${fault.refusals.map(({ key, problem }) => `${key}: ${problem}`).join('; ')}`
+    case 'policyFile':
+      return `the policy of this node cannot be used, and every ADD is refused until it is mended: ${fault.problem}`
     case 'netns':
       return `network namespace ${fault.path}: ${fault.problem}`
     case 'kernel': {

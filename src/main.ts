@@ -3,6 +3,7 @@ import { dispatch } from './cni/dispatch.js'
 import { errorDocument } from './cni/error-codes.js'
 import { handlers } from './commands/handlers.js'
 import { loadAddon } from './host/addon.js'
+import { realFiles } from './host/files.js'
 import { launched } from './host/launched.js'
 import { type LogWriterModule, lazyLog } from './host/log.js'
 import { realHost } from './host/real.js'
@@ -30,15 +31,18 @@ export async function run(folder: string): Promise<void> {
     const exitCode = await dispatch(
       environment,
       processStreams,
-      handlers((verb, { containerId, ifName }, { logLevel, logFile }) => {
-        const facts = { verb, ...(containerId !== '' && { containerId, ifName }) }
-        const options = { level: logLevel, facts, ...(logFile !== undefined && { file: logFile }) }
-        // A separate bundle: only a call that has something to log reads it.
-        const log = lazyLog(options, () => createRequire(`${folder}/`)(LOG_WRITER) as LogWriterModule)
-        if (fallback !== undefined) {
-          log.warning('started a second time', { first: fallback })
-        }
-        return realHost(loadAddon(folder), log)
+      handlers({
+        openFiles: () => realFiles(loadAddon(folder)),
+        hostOf(verb, { containerId, ifName }, { logLevel, logFile }) {
+          const facts = { verb, ...(containerId !== '' && { containerId, ifName }) }
+          const options = { level: logLevel, facts, ...(logFile !== undefined && { file: logFile }) }
+          // A separate bundle: only a call that has something to log reads it.
+          const log = lazyLog(options, () => createRequire(`${folder}/`)(LOG_WRITER) as LogWriterModule)
+          if (fallback !== undefined) {
+            log.warning('started a second time', { first: fallback })
+          }
+          return realHost(loadAddon(folder), log)
+        },
       }),
     )
     answered(exitCode)

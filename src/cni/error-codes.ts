@@ -22,6 +22,8 @@ export function codeOf(fault: Fault): number {
       return 6
     case 'networkName':
     case 'config':
+    case 'policy':
+    case 'policyFile':
       return 7
     case 'netns':
       return 8

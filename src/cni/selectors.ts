@@ -40,7 +40,7 @@ function parseRanges(text: string): (readonly [number, number])[] | undefined {
 }
 
 /** Parses `ens1f0#0-3,5`; undefined when malformed. */
-function parsePfSelector(text: string, parsePf: (name: string) => string | undefined): PfSelector | undefined {
+export function parsePfSelector(text: string, parsePf: (name: string) => string | undefined): PfSelector | undefined {
   const [name = '', list, ...more] = text.split('#')
   const pf = parsePf(name)
   const indexes = list === undefined ? undefined : parseRanges(list)

@@ -1,16 +1,17 @@
 import { type CallArgs, REPEATED_VARIABLE } from '../cni/args.js'
-import { type ParsedNetConf, requireValid } from '../cni/netconf.js'
+import { requireValid } from '../cni/netconf.js'
 import type { CniResult } from '../cni/result.js'
 import { PluginError } from '../errors.js'
 import type { Netns } from '../host/ports.js'
 import { requireSupportedKernel } from '../node/kernel-release.js'
+import { type GovernedNetConf, requireAllowed } from '../policy/govern.js'
 import { withDevice } from '../sriov/allocation/choose.js'
 import { releaseLeftover } from '../sriov/allocation/occupancy.js'
 import { attachVf } from '../sriov/attach/attach.js'
 import { describeRecorded } from '../sriov/device/locate.js'
 import { awaitTenancy } from '../sriov/users/tenancy.js'
 import { loadSurely, recordPath, setAsideAttachment } from '../state/attachments.js'
-import type { HostWithState } from '../state/folder.js'
+import { type CallHost, requireTrustedState } from '../state/folder.js'
 import { withLockedAttachment } from '../state/locked-attachment.js'
 
 const isRepeated = ({ environment }: CallArgs): boolean => environment[REPEATED_VARIABLE] === '1'
@@ -19,7 +20,7 @@ const isRepeated = ({ environment }: CallArgs): boolean => environment[REPEATED_
  * Makes sure that this attachment is new. Undoes what a killed ADD or a dead pod left under its name.
  * @throws PluginError kinds `alreadyAttached`, `state`, `release`
  */
-async function requireNewAttachment(host: HostWithState, args: CallArgs): Promise<void> {
+async function requireNewAttachment(host: CallHost, args: CallArgs): Promise<void> {
   const read = loadSurely(host.state, args)
   if (!read) {
     return
@@ -45,8 +46,10 @@ async function requireNewAttachment(host: HostWithState, args: CallArgs): Promis
 }
 
 /** ADD: gives a pod its device. @throws PluginError with nothing changed */
-export async function add(host: HostWithState, args: CallArgs, parsed: ParsedNetConf, pod: Netns): Promise<CniResult> {
+export async function add(host: CallHost, args: CallArgs, parsed: GovernedNetConf, pod: Netns): Promise<CniResult> {
   const conf = requireValid(parsed)
+  requireAllowed(host.policy, parsed)
+  requireTrustedState(host.state)
   const { device } = conf
   requireSupportedKernel(host.files)
   if (!device) {

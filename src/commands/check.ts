@@ -19,10 +19,10 @@ import { locateRecordedVf } from '../sriov/device/recorded-vf.js'
 import { readVf } from '../sriov/pf/apply.js'
 import { planVf } from '../sriov/pf/plan.js'
 import { loadAttachment } from '../state/attachments.js'
-import type { HostWithState } from '../state/folder.js'
+import { type CallHost, requireTrustedState } from '../state/folder.js'
 import type { AttachmentRecord, Phase } from '../state/record.js'
 
-async function vfDifferences(host: HostWithState, record: AttachmentRecord): Promise<string[]> {
+async function vfDifferences(host: CallHost, record: AttachmentRecord): Promise<string[]> {
   if (!record.pf) {
     return []
   }
@@ -40,7 +40,7 @@ async function vfDifferences(host: HostWithState, record: AttachmentRecord): Pro
   }
 }
 
-function driverDifferences({ files }: HostWithState, { deviceId, dpdk, driver: own }: AttachmentRecord): string[] {
+function driverDifferences({ files }: CallHost, { deviceId, dpdk, driver: own }: AttachmentRecord): string[] {
   const driver = dpdk?.driver ?? own
   const now = driverOf(files, deviceId)
   return driver === '' || now === driver ? [] : [`its driver is ${now ?? 'none'}, not ${driver}`]
@@ -81,7 +81,7 @@ function flagDifferences({ isPromisc, isAllmulti }: Link, { promisc, allmulti }:
 }
 
 async function podDifferences(
-  host: HostWithState,
+  host: CallHost,
   { deviceId, ifName, result, wanted }: Expected,
   pod: Netns,
 ): Promise<string[]> {
@@ -130,8 +130,9 @@ const UNFINISHED: Readonly<Record<Phase, string>> = {
  * CHECK: compares the kernel with what the ADD set up.
  * @throws PluginError kind `mismatch` with every difference; without a record, too
  */
-export async function check(host: HostWithState, args: CallArgs, parsed: ParsedNetConf, pod: Netns): Promise<void> {
+export async function check(host: CallHost, args: CallArgs, parsed: ParsedNetConf, pod: Netns): Promise<void> {
   const conf = requireValid(parsed)
+  requireTrustedState(host.state)
   const read = loadAttachment(host.state, args)
   if (read?.kind !== 'record' || read.record.phase !== 'attached') {
     const problem =

@@ -1,12 +1,13 @@
 import type { CallArgs } from '../cni/args.js'
-import type { NetConf, ParsedNetConf } from '../cni/netconf.js'
+import type { NetConf } from '../cni/netconf.js'
 import { messageOf, PluginError } from '../errors.js'
 import type { Lock } from '../host/ports.js'
 import { ipamCall, ipamDel } from '../ipam.js'
+import type { GovernedNetConf } from '../policy/govern.js'
 import { type ReleaseOptions, releaseAttachment } from '../sriov/give-back/release.js'
 import { loadAttachment, recordPath, setAsideAttachment, tidyStateFolder } from '../state/attachments.js'
 import { claimsOf, readClaim } from '../state/claims.js'
-import type { HostWithState } from '../state/folder.js'
+import { type CallHost, requireTrustedState } from '../state/folder.js'
 import { withVfLock } from '../state/lock.js'
 import { withLockedAttachment } from '../state/locked-attachment.js'
 import { type AttachmentRecord, type IpamCall, isSameKey } from '../state/record.js'
@@ -25,7 +26,7 @@ function ipamToCall(conf: NetConf, args: CallArgs, { ipam }: AttachmentRecord): 
  * Without a record there may still be a lease. A refusal of the IPAM plugin is logged and is no error: nothing is known
  * that it would hold.
  */
-async function delWithoutRecord(host: HostWithState, conf: NetConf, args: CallArgs): Promise<void> {
+async function delWithoutRecord(host: CallHost, conf: NetConf, args: CallArgs): Promise<void> {
   const ipam = ipamOf(conf, args)
   try {
     if (ipam) {
@@ -41,7 +42,7 @@ async function delWithoutRecord(host: HostWithState, conf: NetConf, args: CallAr
  * call's. Returns the number of claims.
  */
 async function releaseClaims(
-  host: HostWithState,
+  host: CallHost,
   args: CallArgs,
   optionsFor: (record: AttachmentRecord, lock: Lock) => ReleaseOptions,
 ): Promise<number> {
@@ -62,7 +63,7 @@ async function releaseClaims(
   return claims.length
 }
 
-function putAside(host: HostWithState, args: CallArgs, problem: string): void {
+function putAside(host: CallHost, args: CallArgs, problem: string): void {
   const aside = setAsideAttachment(host.state, args)
   host.log.error('a state file that cannot be read was put aside; its VF is not known', { problem, aside })
 }
@@ -72,9 +73,17 @@ function putAside(host: HostWithState, args: CallArgs, problem: string): void {
  * known of the attachment.
  * @throws PluginError kinds `release`, `ipam`, `state`, `tryAgain`; what is left is recorded for the next DEL
  */
-export async function del(host: HostWithState, args: CallArgs, { conf, issues }: ParsedNetConf): Promise<boolean> {
+export async function del(
+  host: CallHost,
+  args: CallArgs,
+  { conf, issues, refusals }: GovernedNetConf,
+): Promise<boolean> {
+  requireTrustedState(host.state)
   if (issues.length > 0) {
     host.log.warning('DEL goes on despite an invalid configuration', { issues })
+  }
+  if (refusals.length > 0) {
+    host.log.warning('DEL goes on without what the policy of this node does not allow', { refusals })
   }
   void host.kernel.duringRequest(() => tidyStateFolder(host.state))
   const read = loadAttachment(host.state, args)
@@ -98,6 +107,9 @@ export async function del(host: HostWithState, args: CallArgs, { conf, issues }:
   }
   if (read?.kind === 'foreign' && read.of !== 'attachment') {
     throw new PluginError({ kind: 'state', path: recordPath(host.state, args), problem: `${read.problem}; it is kept` })
+  }
+  if (read?.kind === 'unreadable' && read.isUnsure) {
+    throw new PluginError({ kind: 'state', path: recordPath(host.state, args), problem: read.problem })
   }
   if (read?.kind === 'unreadable') {
     putAside(host, args, read.problem)

@@ -9,7 +9,7 @@ import { holderOf } from '../sriov/users/ownership.js'
 import { awaitTenancy } from '../sriov/users/tenancy.js'
 import { allAttachments, isSameFile, tidyStateFolder } from '../state/attachments.js'
 import { claimedVfs } from '../state/claims.js'
-import type { HostWithState } from '../state/folder.js'
+import { type CallHost, requireTrustedState } from '../state/folder.js'
 import { withFreeAttachment, withLockedAttachment } from '../state/locked-attachment.js'
 import { markedVfs } from '../state/marks.js'
 import type { AttachmentRecord } from '../state/record.js'
@@ -43,7 +43,7 @@ function leaseOf(
 }
 
 async function collectAttachment(
-  host: HostWithState,
+  host: CallHost,
   args: CallArgs,
   conf: NetConf,
   found: AttachmentRecord,
@@ -74,7 +74,7 @@ async function collectAttachment(
 }
 
 /** Runs the GC of the IPAM plugin. Only with a list: without one, the plugin would free every lease. */
-async function collectLeases(host: HostWithState, { environment }: CallArgs, conf: NetConf): Promise<void> {
+async function collectLeases(host: CallHost, { environment }: CallArgs, conf: NetConf): Promise<void> {
   const { ipamType, text, validAttachments } = conf
   if (ipamType !== undefined && validAttachments) {
     await ipamGc(host, ipamCall(ipamType, text, environment))
@@ -87,7 +87,7 @@ async function collectLeases(host: HostWithState, { environment }: CallArgs, con
  * attachments, VFs whose record is lost, and marks of dead pods.
  * @throws PluginError kind `release` naming what could not be given back, after trying all
  */
-export async function gc(host: HostWithState, args: CallArgs, { conf }: ParsedNetConf): Promise<void> {
+export async function gc(host: CallHost, args: CallArgs, { conf }: ParsedNetConf): Promise<void> {
   const { files } = host
   const { name } = conf
   const problems: string[] = []
@@ -98,6 +98,7 @@ export async function gc(host: HostWithState, args: CallArgs, { conf }: ParsedNe
       problems.push(`${what}: ${messageOf(error)}`)
     }
   }
+  requireTrustedState(host.state)
   tidyStateFolder(host.state)
   for (const found of allAttachments(host.state)) {
     await attempt(holderOf(found), () => collectAttachment(host, args, conf, found))

@@ -1,19 +1,30 @@
 import type { CallArgs, Verb } from '../cni/args.js'
-import type { Call } from '../cni/call.js'
 import type { Handler } from '../cni/dispatch.js'
 import type { NetConf } from '../cni/netconf.js'
 import { resultDocument } from '../cni/result.js'
 import { messageOf, PluginError } from '../errors.js'
-import { type Host, isSameNetns, type Netns, type OpenedNetns } from '../host/ports.js'
-import { type HostWithState, withState } from '../state/folder.js'
+import { type FilePort, type Host, isSameNetns, type Netns, type OpenedNetns } from '../host/ports.js'
+import { type GovernedNetConf, govern } from '../policy/govern.js'
+import { loadPolicy } from '../policy/load.js'
+import { type CallHost, callHost } from '../state/folder.js'
 import { add } from './add.js'
 import { check } from './check.js'
 import { del } from './del.js'
 import { gc } from './gc.js'
 import { status } from './status.js'
 
-/** Makes the host of one call: its log goes where the call's configuration says. */
-export type HostOf = (verb: Verb, args: CallArgs, conf: NetConf) => Host
+/** How a process reaches this machine. */
+export interface Machine {
+  openFiles(): FilePort
+  /** Makes the host of one call. Its log goes where the configuration says; the policy has been applied to that. */
+  hostOf(verb: Verb, args: CallArgs, conf: NetConf): Host
+}
+
+/** A call to which the policy of the node has been applied. */
+interface GovernedCall {
+  readonly args: CallArgs
+  readonly parsed: GovernedNetConf
+}
 
 /** A container runtime's path to the namespace of a process. After that process ends, another may have its number. */
 const OF_A_PROCESS = /^\/proc\/\d+\//
@@ -55,17 +66,19 @@ function netnsProblemOfDel(host: Host, args: CallArgs): PluginError | undefined 
 }
 
 /** The handlers of the five verbs, which cni/dispatch.ts calls. */
-export function handlers(hostOf: HostOf): Readonly<Record<Verb, Handler>> {
+export function handlers(machine: Machine): Readonly<Record<Verb, Handler>> {
   const on =
-    (work: (host: HostWithState, call: Call) => Promise<object | undefined>): Handler =>
-    async (call) => {
-      const { verb, args, parsed } = call
-      const host = withState(hostOf(verb, args, parsed.conf), parsed.conf.cniDir)
+    (work: (host: CallHost, call: GovernedCall) => Promise<object | undefined>): Handler =>
+    async ({ verb, args, parsed: given }) => {
+      const files = machine.openFiles()
+      const policy = loadPolicy(files)
+      const parsed = govern(files, policy, given, args)
+      const host = callHost(machine.hostOf(verb, args, parsed.conf), policy, args, parsed.conf.cniDir)
       for (const warning of parsed.warnings) {
         host.log.warning(warning)
       }
       try {
-        return await work(host, call)
+        return await work(host, { args, parsed })
       } catch (error) {
         host.log.info('the call failed', { error: messageOf(error) })
         throw error

@@ -1,10 +1,20 @@
 import type { CallArgs } from '../cni/args.js'
 import { NODE_FOLDER } from '../cni/folders.js'
-import type { NetConf, ParsedNetConf } from '../cni/netconf.js'
+import type { NetConf } from '../cni/netconf.js'
 import { messageOf, PluginError } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
 import { deviceExists, interfaceExists } from '../pci/functions.js'
-import type { HostWithState, StateFolder } from '../state/folder.js'
+import { type GovernedNetConf, requireAllowed } from '../policy/govern.js'
+import { type CallHost, requireTrustedState, type StateFolder } from '../state/folder.js'
+
+function problemOf(check: () => void): string | undefined {
+  try {
+    check()
+    return undefined
+  } catch (error) {
+    return messageOf(error)
+  }
+}
 
 function folderProblem(files: FilePort, folder: string): string | undefined {
   try {
@@ -30,12 +40,21 @@ function deviceProblem(files: FilePort, { device }: NetConf): string | undefined
 }
 
 /**
- * STATUS: checks whether an ADD could be served: the state folder is writable, and the configured device is there. It
+ * STATUS: checks whether an ADD could be served: the policy allows it, the state folder is writable, and the
+ * configured device is there. It
  * is no error when all VFs are taken, because any error here makes the node NotReady.
  * @throws PluginError kind `notReady`
  */
-export async function status({ files, state }: HostWithState, _args: CallArgs, { conf }: ParsedNetConf): Promise<void> {
-  const problem = stateFolderProblem(state) ?? deviceProblem(files, conf)
+export async function status(
+  { files, state, policy }: CallHost,
+  _args: CallArgs,
+  parsed: GovernedNetConf,
+): Promise<void> {
+  const problem =
+    problemOf(() => requireAllowed(policy, parsed)) ??
+    problemOf(() => requireTrustedState(state)) ??
+    stateFolderProblem(state) ??
+    deviceProblem(files, parsed.conf)
   if (problem !== undefined) {
     throw new PluginError({ kind: 'notReady', message: problem })
   }

@@ -1,6 +1,7 @@
 import { dispatch } from '../cni/dispatch.js'
 import { handlers } from '../commands/handlers.js'
 import type { Addon } from '../host/addon.js'
+import { realFiles } from '../host/files.js'
 import { type LogWriterModule, lazyLog, type WriteLine } from '../host/log.js'
 import { residentHost } from '../host/resident.js'
 import type { Result } from './protocol.js'
@@ -39,16 +40,19 @@ export async function serveCall(
       },
       writeStderr,
     },
-    handlers((verb, { containerId, ifName, netnsPath }, { logLevel, logFile }) => {
-      const facts = { verb, ...(containerId !== '' && { containerId, ifName }) }
-      const log = lazyLog({ level: logLevel, facts, ...(logFile !== undefined && { file: logFile }) }, loadLogWriter)
-      return residentHost(addon, {
-        log,
-        caller: { isGone },
-        writeStderr,
-        isAlone,
-        ...(netnsFd !== undefined && { netns: { path: netnsPath, fd: netnsFd } }),
-      })
+    handlers({
+      openFiles: () => realFiles(addon),
+      hostOf(verb, { containerId, ifName, netnsPath }, { logLevel, logFile }) {
+        const facts = { verb, ...(containerId !== '' && { containerId, ifName }) }
+        const log = lazyLog({ level: logLevel, facts, ...(logFile !== undefined && { file: logFile }) }, loadLogWriter)
+        return residentHost(addon, {
+          log,
+          caller: { isGone },
+          writeStderr,
+          isAlone,
+          ...(netnsFd !== undefined && { netns: { path: netnsPath, fd: netnsFd } }),
+        })
+      },
     }),
   )
   for (const close of closers) {

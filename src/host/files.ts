@@ -1,10 +1,10 @@
-import { accessSync, closeSync, constants, mkdirSync, openSync, renameSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, lstatSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { errnoOf, messageOf, PluginError } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
 import { writeAttribute } from './attributes.js'
 import { errnoName } from './errno.js'
-import type { FilePort } from './ports.js'
+import type { FileFacts, FilePort } from './ports.js'
 import {
   createDurably,
   isAbsence,
@@ -82,6 +82,7 @@ export function realFiles(addon: Addon, root = ''): FilePort {
       const answer = addon.isThere(at(path))
       return answer === 0 || found(at(path), answer) !== undefined
     },
+    factsOf: (path) => named(at(path), 'be looked at', () => factsOf(at(path))),
     makeFolder(path) {
       // The folder nearly always exists, and mkdir(2) would then throw.
       if (addon.isThere(`${at(path)}/`) !== 0) {
@@ -122,6 +123,18 @@ export function realFiles(addon: Addon, root = ''): FilePort {
       }
     },
   }
+}
+
+function factsOf(path: string): FileFacts | undefined {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  return (
+    stat && {
+      kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : stat.isSymbolicLink() ? 'link' : 'other',
+      uid: stat.uid,
+      isOwn: stat.uid === 0 || stat.uid === process.geteuid?.(),
+      mode: stat.mode & 0o7777,
+    }
+  )
 }
 
 function whenAllowed(probe: () => void): boolean {

@@ -64,6 +64,16 @@ export interface Lock extends Disposable {
   readonly fd: number
 }
 
+/** What inode(7) says of a path itself: a symbolic link is not followed. */
+export interface FileFacts {
+  readonly kind: 'file' | 'folder' | 'link' | 'other'
+  readonly uid: number
+  /** Whether it belongs to root, or to the user that we are. */
+  readonly isOwn: boolean
+  /** The permission bits. */
+  readonly mode: number
+}
+
 /**
  * Files by absolute path. Absence is undefined or an empty list. A failed read or change throws a PluginError of kind
  * `state` that names the path.
@@ -75,6 +85,7 @@ export interface FilePort {
   /** The names in a folder, sorted. */
   list(folder: string): readonly string[]
   exists(path: string): boolean
+  factsOf(path: string): FileFacts | undefined
   makeFolder(path: string): void
   /** Replaces a file atomically: temporary file, rename. Survives a kill of this process, not a power cut. */
   write(path: string, text: string): void

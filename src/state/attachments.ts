@@ -6,6 +6,7 @@ import { claimPath, readClaim, removeClaim } from './claims.js'
 import { recordFolders, type StateFolder } from './folder.js'
 import { adoptGoRecord } from './go-record.js'
 import { adoptIntelRecord } from './intel-record.js'
+import { readOwn } from './own-file.js'
 import { type AttachmentKey, type AttachmentRecord, isSameKey } from './record.js'
 import { formatRecord, parseRecord, type ReadRecord } from './record-format.js'
 
@@ -63,7 +64,7 @@ export function loadSurely(state: StateFolder, key: AttachmentKey): OwnRecord | 
 /** The text of a state file; `unreadable` when the disk does not give it. */
 function textAt(files: FilePort, path: string): string | Extract<ReadRecord, { kind: 'unreadable' }> | undefined {
   try {
-    return files.readText(path)
+    return readOwn(files, path)
   } catch (error) {
     return { kind: 'unreadable', problem: messageOf(error), isUnsure: true }
   }

@@ -6,6 +6,7 @@
 import { NODE_FOLDER } from '../cni/folders.js'
 import type { FilePort } from '../host/ports.js'
 import type { PciAddress } from '../pci/address.js'
+import { readOwn } from './own-file.js'
 import { type AttachmentKey, type AttachmentRecord, isSameKey } from './record.js'
 import { parseRecord } from './record-format.js'
 
@@ -19,7 +20,7 @@ export const hasClaim = (files: FilePort, deviceId: PciAddress): boolean => file
 
 /** The claim on a VF; undefined when there is none, or it is damaged. */
 export function readClaim(files: FilePort, deviceId: PciAddress): AttachmentRecord | undefined {
-  const text = files.readText(claimPath(deviceId))
+  const text = readOwn(files, claimPath(deviceId))
   const read = text === undefined ? undefined : parseRecord(text)
   return read?.kind === 'record' && read.record.deviceId === deviceId ? read.record : undefined
 }
@@ -30,8 +31,13 @@ export const claimedVfs = (files: FilePort): readonly PciAddress[] =>
 
 const allClaims = (files: FilePort): AttachmentRecord[] =>
   claimedVfs(files).flatMap((deviceId) => {
-    const claim = readClaim(files, deviceId)
-    return claim ? [claim] : []
+    try {
+      const claim = readClaim(files, deviceId)
+      return claim ? [claim] : []
+    } catch {
+      // One that cannot be read concerns its VF, and nobody else.
+      return []
+    }
   })
 
 /** The claims of one attachment. It has several if a record was lost and the runtime tried again with another VF. */

@@ -1,5 +1,10 @@
+import type { CallArgs } from '../cni/args.js'
 import { NODE_FOLDER } from '../cni/folders.js'
+import { PluginError } from '../errors.js'
 import type { FilePort, Host } from '../host/ports.js'
+import { distrustOf } from '../node/trust.js'
+import { limitsOf, type NamespaceLimits } from '../policy/govern.js'
+import type { Policy } from '../policy/policy.js'
 
 /** Where the attachments of a configuration are recorded. */
 export interface StateFolder {
@@ -8,17 +13,41 @@ export interface StateFolder {
   readonly path: string
 }
 
-/** The edges of this machine, and the state folder of a call's configuration. */
-export interface HostWithState extends Host {
+/** The edges of this machine for one call: its state folder, and what the node's policy allows it. */
+export interface CallHost extends Host {
   readonly state: StateFolder
+  readonly policy: Policy
+  /** The limits of the pod's Kubernetes namespace; absent when it has none. */
+  readonly limits?: NamespaceLimits
+  /** CNI_PATH of the call. */
+  readonly cniPath: string
 }
 
-/** Adds the state folder `cniDir` to a host. */
-export const withState = (host: Host, cniDir: string): HostWithState => ({
-  ...host,
-  state: { files: host.files, path: cniDir },
-})
+/** Adds to a host what a call brings. `cniDir` is the state folder of its configuration. */
+export function callHost(host: Host, policy: Policy, args: CallArgs, cniDir: string): CallHost {
+  const limits = limitsOf(policy, args)
+  return {
+    ...host,
+    policy,
+    ...(limits && { limits }),
+    cniPath: args.environment.CNI_PATH ?? '',
+    state: { files: host.files, path: cniDir },
+  }
+}
 
 /** Every folder that may hold records: the configuration's, and the node's, where other plugins keep theirs. */
 export const recordFolders = ({ path }: StateFolder): readonly string[] =>
   path === NODE_FOLDER ? [path] : [path, NODE_FOLDER]
+
+/**
+ * Makes sure that nobody but root has written what the state folders hold: it decides what is moved, bound and run.
+ * @throws PluginError kind `state`
+ */
+export function requireTrustedState(state: StateFolder): void {
+  for (const path of new Set([`${NODE_FOLDER}/pci`, state.path])) {
+    const why = distrustOf(state.files, path)
+    if (why !== undefined) {
+      throw new PluginError({ kind: 'state', path, problem: `is not used: ${why}` })
+    }
+  }
+}

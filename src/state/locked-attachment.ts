@@ -1,10 +1,10 @@
 import type { Lock } from '../host/ports.js'
 import { loadSurely } from './attachments.js'
-import type { HostWithState } from './folder.js'
+import type { CallHost } from './folder.js'
 import { withFreeVfLock, withVfLock } from './lock.js'
 import type { AttachmentKey, AttachmentRecord } from './record.js'
 
-function recordOf({ state }: HostWithState, key: AttachmentKey): AttachmentRecord | undefined {
+function recordOf({ state }: CallHost, key: AttachmentKey): AttachmentRecord | undefined {
   const read = loadSurely(state, key)
   return read?.kind === 'record' ? read.record : undefined
 }
@@ -16,7 +16,7 @@ function recordOf({ state }: HostWithState, key: AttachmentKey): AttachmentRecor
  * @throws PluginError kind `tryAgain` when the lock does not become free in time
  */
 export async function withLockedAttachment(
-  host: HostWithState,
+  host: CallHost,
   key: AttachmentKey,
   work: (record: AttachmentRecord, lock: Lock) => Promise<void>,
   found?: AttachmentRecord,
@@ -42,7 +42,7 @@ export async function withLockedAttachment(
  * nothing while another call has the VF, or when the record names another VF by then.
  */
 export const withFreeAttachment = (
-  host: HostWithState,
+  host: CallHost,
   found: AttachmentRecord,
   work: (record: AttachmentRecord, lock: Lock) => Promise<void>,
 ): Promise<void> =>

@@ -1,6 +1,7 @@
 import { NODE_FOLDER } from '../cni/folders.js'
 import type { FilePort } from '../host/ports.js'
 import { type PciAddress, parsePciAddress } from '../pci/address.js'
+import { readOwn } from './own-file.js'
 
 /** The path of the mark of a VF. */
 export const markPath = (deviceId: PciAddress): string => `${NODE_FOLDER}/pci/${deviceId}`
@@ -10,7 +11,7 @@ export const markPath = (deviceId: PciAddress): string => `${NODE_FOLDER}/pci/${
  * Empty when a power cut has taken the text; undefined when there is no mark.
  */
 export const readMark = (files: FilePort, deviceId: PciAddress): string | undefined =>
-  files.readText(markPath(deviceId))?.trim()
+  readOwn(files, markPath(deviceId))?.trim()
 
 /** The VFs that have a mark. */
 export const markedVfs = (files: FilePort): readonly PciAddress[] =>

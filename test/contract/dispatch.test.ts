@@ -103,8 +103,13 @@ test('dispatch() answers code 5 when stdin cannot be read', async () => {
 
 test('dispatch() answers with code 999 when making the host throws something unknown', async () => {
   let stdout = ''
-  const broken = handlers(() => {
-    throw new TypeError('broken')
+  const broken = handlers({
+    openFiles: () => {
+      throw new TypeError('broken')
+    },
+    hostOf: () => {
+      throw new TypeError('not reached')
+    },
   })
   const streams = {
     readStdin: () => '{"cniVersion":"1.1.0","name":"n"}',

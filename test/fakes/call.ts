@@ -54,7 +54,10 @@ export async function callRaw(
   const exitCode = await dispatch(
     environment,
     streams,
-    handlers(() => hostOf(world, interfere)),
+    handlers({
+      openFiles: () => fakeFiles(world, interfere ?? noInterference),
+      hostOf: () => hostOf(world, interfere),
+    }),
   )
   return { exitCode, stdout, stderr }
 }

@@ -34,7 +34,9 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
   }
   const namesIn = (folder: string): string[] => {
     const prefix = `${folder}/`
-    const inside = [...files.keys(), ...symlinks.keys(), ...folders].filter((path) => path.startsWith(prefix))
+    const inside = [...files.keys(), ...symlinks.keys(), ...programs.keys(), ...folders].filter((path) =>
+      path.startsWith(prefix),
+    )
     return [...new Set(inside.map((path) => path.slice(prefix.length).split('/')[0] ?? ''))].sort()
   }
   return {
@@ -43,6 +45,15 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
     list: (folder) => look(folder, () => (isSysfs(folder) ? sysfsList(world, folder) : namesIn(folder))),
     exists: (path) =>
       look(path, () => (isSysfs(path) ? sysfsExists(world, path) : files.has(path) || folders.has(path))),
+    factsOf: (path) =>
+      look(path, () => {
+        const kind = symlinks.has(path) ? 'link' : files.has(path) || programs.has(path) ? 'file' : 'folder'
+        if (kind === 'folder' && path !== '/' && namesIn(path).length === 0 && !folders.has(path)) {
+          return undefined
+        }
+        const { uid = 0, mode = kind === 'folder' ? 0o755 : 0o600 } = world.owners.get(path) ?? {}
+        return { kind, uid, isOwn: uid === 0, mode }
+      }),
     makeFolder(path) {
       if (files.has(path)) {
         throw fileError('EEXIST', path)

@@ -1,6 +1,7 @@
 import { ZERO_MAC } from '../../src/netlink/mac.js'
 import { ableDriver, igbDriver, type PfDriver } from './card.js'
 import { DEVBIND_PATH, makeMachine, VF_ADDRESS, VF_NAME } from './machine.js'
+import { setPolicy } from './policy.js'
 import type { FakeWorld } from './world.js'
 
 export const WANTED_MAC = '02:00:00:00:00:77'
@@ -79,6 +80,8 @@ const threaded: Arrange = (world) => {
   world.hasThreads = true
 }
 
+const allowingFolders: Arrange = (world) => setPolicy(world, { stateFolders: ['/srv'] })
+
 const onOldKernel: Arrange = (world) => {
   seasoned(world)
   world.ageKernel()
@@ -110,7 +113,7 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario('all settings', ableDriver, plain, ALL_SETTINGS),
   scenario('all settings over others', ableDriver, seasoned, ALL_SETTINGS),
   scenario('all settings over an administered MAC', ableDriver, administered, ALL_SETTINGS),
-  scenario('records in another folder', ableDriver, plain, { ...ALL_SETTINGS, cniDir: '/srv/cni' }),
+  scenario('records in another folder', ableDriver, allowingFolders, { ...ALL_SETTINGS, cniDir: '/srv/cni' }),
   scenario('all settings, resident', ableDriver, threaded, ALL_SETTINGS),
   scenario('all settings on an old kernel', ableDriver, onOldKernel, ALL_SETTINGS),
   scenario('igb', igbDriver, plain, IGB_SETTINGS),

@@ -22,6 +22,8 @@ export class FakeWorld {
   readonly files = new Map<string, string>([[BOOT_ID_PATH, 'boot-1\n']])
   /** Symbolic links outside sysfs: path to target. */
   readonly symlinks = new Map<string, string>()
+  /** What does not belong to root alone: owner and permission bits by path. */
+  readonly owners = new Map<string, { readonly uid?: number; readonly mode?: number }>()
   readonly folders = new Set<string>(['/', '/var/lib/cni'])
   readonly locks = new Set<string>()
   readonly pciDrivers = usualDrivers()

@@ -3,7 +3,7 @@ import type { NetConf } from '../../cni/netconf.js'
 import { messageOf, PluginError } from '../../errors.js'
 import type { Lock } from '../../host/ports.js'
 import { kubeletDevices } from '../../node/kubelet.js'
-import type { HostWithState } from '../../state/folder.js'
+import type { CallHost } from '../../state/folder.js'
 import { tryVfLock, withVfLock } from '../../state/lock.js'
 import { type DeviceLocation, describeDevice, locateDevice, presenceOf, type VfLocation } from '../device/locate.js'
 import { candidates, type OpenChoice, pfByName } from '../device/select.js'
@@ -22,7 +22,7 @@ export type UseDevice<T> = (location: DeviceLocation, lock: Lock) => Promise<T>
 const inUse = (location: DeviceLocation, holder: string): PluginError =>
   new PluginError({ kind: 'vfInUse', target: describeDevice(location), holder })
 
-async function withNamedDevice<T>(host: HostWithState, location: DeviceLocation, use: UseDevice<T>): Promise<T> {
+async function withNamedDevice<T>(host: CallHost, location: DeviceLocation, use: UseDevice<T>): Promise<T> {
   return withVfLock(host, location.address, async (lock) => {
     const occupant = (await reclaimDevice(host, location, lock)) ?? programsOf(host.files, location.address)
     if (occupant !== undefined) {
@@ -53,7 +53,7 @@ async function hindranceOf(look: () => Promise<string | undefined>): Promise<str
 
 /** A choice that can match more than one VF, with its configuration. */
 interface Search {
-  readonly host: HostWithState
+  readonly host: CallHost
   readonly conf: NetConf
   readonly choice: OpenChoice
 }
@@ -104,7 +104,7 @@ function noneFree(choice: OpenChoice, hindered: readonly string[]): PluginError 
 }
 
 /** Takes the first VF that can be had. A call that loses the race for one VF tries the next. */
-async function withFreeVf<T>(host: HostWithState, conf: NetConf, choice: OpenChoice, use: UseDevice<T>): Promise<T> {
+async function withFreeVf<T>(host: CallHost, conf: NetConf, choice: OpenChoice, use: UseDevice<T>): Promise<T> {
   const { numaNode } = conf
   const reserved = kubeletDevices(host.files)
   const search = { host, conf, choice }
@@ -131,7 +131,7 @@ async function withFreeVf<T>(host: HostWithState, conf: NetConf, choice: OpenCho
  * @throws PluginError kinds `device`, `vfInUse`, `release`; kind `tryAgain` when no VF is free
  */
 export async function withDevice<T>(
-  host: HostWithState,
+  host: CallHost,
   conf: NetConf,
   choice: DeviceChoice,
   use: UseDevice<T>,

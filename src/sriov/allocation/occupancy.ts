@@ -4,7 +4,7 @@ import type { PciAddress } from '../../pci/address.js'
 import { vfsOf } from '../../pci/functions.js'
 import { loadAttachment, tidyStateFolder } from '../../state/attachments.js'
 import { hasClaim } from '../../state/claims.js'
-import type { HostWithState } from '../../state/folder.js'
+import type { CallHost } from '../../state/folder.js'
 import { tryVfLock } from '../../state/lock.js'
 import { markPath, readMark } from '../../state/marks.js'
 import type { AttachmentRecord } from '../../state/record.js'
@@ -16,7 +16,7 @@ import { isPodNetns } from '../users/pod-netns.js'
 import { awaitTenancy, tenancyOf } from '../users/tenancy.js'
 
 /** Undoes what a killed call, or a pod that died without a DEL, left of a VF. The caller holds the VF's lock. */
-export async function releaseLeftover(host: HostWithState, record: AttachmentRecord, lock: Lock): Promise<void> {
+export async function releaseLeftover(host: CallHost, record: AttachmentRecord, lock: Lock): Promise<void> {
   host.log.info('undoing an unfinished attachment', {
     phase: record.phase,
     holder: holderOf(record),
@@ -31,7 +31,7 @@ export async function releaseLeftover(host: HostWithState, record: AttachmentRec
  * other attachment needs the VF and not the lease.
  * @throws PluginError kind `release` when the VF itself could not be given back
  */
-async function releaseForNext(host: HostWithState, record: AttachmentRecord, lock: Lock): Promise<void> {
+async function releaseForNext(host: CallHost, record: AttachmentRecord, lock: Lock): Promise<void> {
   try {
     await releaseLeftover(host, record, lock)
   } catch (error) {
@@ -43,7 +43,7 @@ async function releaseForNext(host: HostWithState, record: AttachmentRecord, loc
   }
 }
 
-function markedUser(host: HostWithState, address: string, mark: string | undefined): string | undefined {
+function markedUser(host: CallHost, address: string, mark: string | undefined): string | undefined {
   return mark !== undefined && isPodNetns(host, mark) ? `the pod of ${mark}, as ${markPath(address)} says` : undefined
 }
 
@@ -51,7 +51,7 @@ function markedUser(host: HostWithState, address: string, mark: string | undefin
  * Who uses a device; undefined when nobody does. Changes nothing. Without the lock the answer can be outdated.
  * @throws PluginError kind `netns` when nobody can tell whether a pod is alive
  */
-export async function userOf(host: HostWithState, address: string): Promise<string | undefined> {
+export async function userOf(host: CallHost, address: string): Promise<string | undefined> {
   const mark = readMark(host.files, address)
   for (const record of holdersOfVf(host, address, mark)) {
     if ((await tenancyOf(host, record)) === 'used') {
@@ -67,7 +67,7 @@ export async function userOf(host: HostWithState, address: string): Promise<stri
  * @throws PluginError kind `release` when it could not be given back
  */
 export async function reclaimDevice(
-  host: HostWithState,
+  host: CallHost,
   { address }: Pick<DeviceLocation, 'address'>,
   lock: Lock,
 ): Promise<string | undefined> {
@@ -106,7 +106,7 @@ function rivalsOf({ files }: Host, { address, vf }: DeviceLocation): readonly st
  * Undoes what dead pods and calls left of a rival, and returns who still has it: a pod of ours or of the Go sriov-cni,
  * a call that is at work on it, or a program in user space, such as a virtual machine.
  */
-async function reclaimRival(host: HostWithState, address: PciAddress): Promise<string | undefined> {
+async function reclaimRival(host: CallHost, address: PciAddress): Promise<string | undefined> {
   if (looksFree(host, address)) {
     return programsOf(host.files, address)
   }
@@ -122,7 +122,7 @@ async function reclaimRival(host: HostWithState, address: PciAddress): Promise<s
  * at once, the later one then sees the other.
  * @throws PluginError kind `vfInUse`
  */
-export async function reclaimRivals(host: HostWithState, location: DeviceLocation): Promise<void> {
+export async function reclaimRivals(host: CallHost, location: DeviceLocation): Promise<void> {
   for (const address of rivalsOf(host, location)) {
     const holder = await reclaimRival(host, address)
     if (holder !== undefined) {

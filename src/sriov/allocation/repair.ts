@@ -2,7 +2,7 @@ import type { Host } from '../../host/ports.js'
 import type { PciAddress } from '../../pci/address.js'
 import { isMentioned, recordOfClaim } from '../../state/attachments.js'
 import { dropClaim, hasClaim, readClaim } from '../../state/claims.js'
-import type { HostWithState } from '../../state/folder.js'
+import type { CallHost } from '../../state/folder.js'
 import { withFreeVfLock } from '../../state/lock.js'
 import { readMark, removeMark } from '../../state/marks.js'
 import type { AttachmentRecord } from '../../state/record.js'
@@ -22,7 +22,7 @@ export const isUnfinished = (host: Host, record: AttachmentRecord): boolean =>
  * @throws PluginError kind `release`
  */
 export const repairClaim = (
-  host: HostWithState,
+  host: CallHost,
   deviceId: PciAddress,
   isValid: (claim: AttachmentRecord) => boolean,
 ): Promise<void> =>
@@ -48,7 +48,7 @@ export const repairClaim = (
     await releaseAttachment(host, claim, { lock })
   })
 
-function removeBrokenClaim({ files, log, state }: HostWithState, deviceId: PciAddress): void {
+function removeBrokenClaim({ files, log, state }: CallHost, deviceId: PciAddress): void {
   if (hasClaim(files, deviceId) && !isMentioned(state, deviceId)) {
     log.error('a claim that cannot be read is removed; how its VF was is not known', { deviceId })
     dropClaim(files, deviceId)
@@ -59,7 +59,7 @@ function removeBrokenClaim({ files, log, state }: HostWithState, deviceId: PciAd
  * Removes the mark of a dead pod, or one that a power cut emptied. Keeps it while a state file names the VF, because a
  * DEL is still to come.
  */
-export const repairMark = (host: HostWithState, deviceId: PciAddress): Promise<void> => {
+export const repairMark = (host: CallHost, deviceId: PciAddress): Promise<void> => {
   const { files, state } = host
   const markOfNobody = (): string | undefined => {
     const mark = readMark(files, deviceId)

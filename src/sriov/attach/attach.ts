@@ -4,7 +4,7 @@ import { ipamCall, type PendingIpam, startIpamAdd } from '../../ipam.js'
 import { openRtnl } from '../../rtnl/connection.js'
 import { together } from '../../rtnl/together.js'
 import { commitAttachment, commitIntent } from '../../state/attachments.js'
-import type { HostWithState } from '../../state/folder.js'
+import type { CallHost } from '../../state/folder.js'
 import { writeMark } from '../../state/marks.js'
 import { reclaimRivals } from '../allocation/occupancy.js'
 import { writeDeviceInfo } from '../device/device-info.js'
@@ -98,7 +98,7 @@ async function undo({ host, location, pod, ipam, lock }: Attachment, { record, l
 }
 
 /** Fails the ADD when its runtime has given up: the pod must not keep its VF. @throws PluginError kind `tryAgain` */
-function requireCaller({ caller }: HostWithState): void {
+function requireCaller({ caller }: CallHost): void {
   if (caller.isGone()) {
     throw new PluginError({ kind: 'tryAgain', message: 'the caller has gone; its ADD is undone' })
   }
@@ -133,7 +133,7 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
  * lock of the VF and has made sure that nobody else uses it.
  * @throws PluginError with everything undone
  */
-export async function attachVf(host: HostWithState, request: AttachRequest): Promise<CniResult> {
+export async function attachVf(host: CallHost, request: AttachRequest): Promise<CniResult> {
   const { ipamType, text } = request.conf
   const ipam = ipamType === undefined ? undefined : ipamCall(ipamType, text, request.args.environment)
   using hostRtnl = openRtnl(host)

@@ -5,7 +5,7 @@ import type { Lock, Netns } from '../../host/ports.js'
 import type { PendingIpam } from '../../ipam.js'
 import type { Link } from '../../netlink/link.js'
 import type { Rtnl } from '../../rtnl/connection.js'
-import type { HostWithState } from '../../state/folder.js'
+import type { CallHost } from '../../state/folder.js'
 import type { AttachmentRecord, IpamCall, RecordedDpdk, RecordedRepresentor } from '../../state/record.js'
 import type { DeviceLocation } from '../device/locate.js'
 import type { PfView, PfWriter, VfTarget } from '../pf/apply.js'
@@ -24,7 +24,7 @@ export interface AttachRequest {
 
 /** An ADD with its netlink connections to the host and the pod, and its IPAM call if there is one. */
 export interface Attachment extends AttachRequest {
-  readonly host: HostWithState
+  readonly host: CallHost
   readonly ipam?: IpamCall
   readonly hostRtnl: Rtnl
   readonly podRtnl: Rtnl

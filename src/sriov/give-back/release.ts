@@ -10,7 +10,7 @@ import {
   restoreRecord,
 } from '../../state/attachments.js'
 import { hasClaim, removeClaim } from '../../state/claims.js'
-import type { HostWithState } from '../../state/folder.js'
+import type { CallHost } from '../../state/folder.js'
 import { readMark, removeMark } from '../../state/marks.js'
 import type { AttachmentRecord, IpamCall } from '../../state/record.js'
 import { removeDeviceInfo } from '../device/device-info.js'
@@ -42,7 +42,7 @@ export interface ReleaseOptions {
  * Writes down that the VF is nobody's from now on. A lost record is written anew, so that an ADD of the same attachment
  * waits for us. A full disk is no error: the record that is there is complete, and the VF must go back.
  */
-function noteReleasing({ log, state }: HostWithState, record: AttachmentRecord, isOnDisk: boolean): void {
+function noteReleasing({ log, state }: CallHost, record: AttachmentRecord, isOnDisk: boolean): void {
   const releasing: AttachmentRecord = { ...record, phase: 'releasing' }
   try {
     if (record.phase === 'attached') {
@@ -67,7 +67,7 @@ const isVfBack = ({ files }: Host, { phase, deviceId }: AttachmentRecord): boole
  * restored on the host while the IPAM plugin frees the lease. Returns what of the VF could not be given back.
  */
 async function releaseVf(
-  host: HostWithState,
+  host: CallHost,
   record: AttachmentRecord,
   { netnsPaths = [], lock, isOnDisk = false }: ReleaseOptions,
   lease: LeaseEnd,
@@ -105,7 +105,7 @@ async function releaseVf(
 }
 
 /** Removes the mark of the VF when it is this attachment's or a dead pod's. The mark of another live pod stays. */
-function clearMark(host: HostWithState, { deviceId, netns }: AttachmentRecord): void {
+function clearMark(host: CallHost, { deviceId, netns }: AttachmentRecord): void {
   const { files } = host
   const mark = readMark(files, deviceId)
   if (mark !== undefined && !hasClaim(files, deviceId) && (mark === netns.path || !isPodNetns(host, mark))) {
@@ -114,7 +114,7 @@ function clearMark(host: HostWithState, { deviceId, netns }: AttachmentRecord): 
 }
 
 /** Whether the record on the disk is about another VF of this attachment. Lease and record belong to that VF then. */
-function hasOtherVf({ state }: HostWithState, record: AttachmentRecord): boolean {
+function hasOtherVf({ state }: CallHost, record: AttachmentRecord): boolean {
   const read = loadAttachment(state, record)
   return read?.kind === 'record' && read.record.deviceId !== record.deviceId
 }
@@ -126,7 +126,7 @@ function hasOtherVf({ state }: HostWithState, record: AttachmentRecord): boolean
  * @throws PluginError kind `release` with everything that could not be given back; the record stays then
  */
 export async function releaseAttachment(
-  host: HostWithState,
+  host: CallHost,
   record: AttachmentRecord,
   options: ReleaseOptions,
 ): Promise<void> {

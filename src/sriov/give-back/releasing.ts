@@ -3,7 +3,7 @@ import type { Link } from '../../netlink/link.js'
 import type { VfInfo, VfSettings } from '../../netlink/vf-info.js'
 import type { Rtnl } from '../../rtnl/connection.js'
 import { changeLink } from '../../rtnl/link.js'
-import type { HostWithState } from '../../state/folder.js'
+import type { CallHost } from '../../state/folder.js'
 import type { AttachmentRecord } from '../../state/record.js'
 import { describeRecorded } from '../device/locate.js'
 import { locateRecordedVf, type RecordedPlace } from '../device/recorded-vf.js'
@@ -11,7 +11,7 @@ import { type PfWriter, readVf, type VfTarget } from '../pf/apply.js'
 
 /** A release under way. `target` names the VF in error messages. */
 export interface Release {
-  readonly host: HostWithState
+  readonly host: CallHost
   readonly record: AttachmentRecord
   /** More paths of the pod's namespace, beside the recorded one. */
   readonly netnsPaths: readonly string[]
@@ -27,7 +27,7 @@ export interface Release {
  * Looks while the kernel executes the next request. The function returned gives the answer, or throws what `look`
  * threw.
  */
-function lookDuringRequest<T>({ kernel }: Pick<HostWithState, 'kernel'>, look: () => T): () => Promise<T> {
+function lookDuringRequest<T>({ kernel }: Pick<CallHost, 'kernel'>, look: () => T): () => Promise<T> {
   const looked = kernel.duringRequest(() => {
     try {
       const value = look()
@@ -43,7 +43,7 @@ function lookDuringRequest<T>({ kernel }: Pick<HostWithState, 'kernel'>, look: (
 
 /** Begins a release. */
 export function openRelease(
-  host: HostWithState,
+  host: CallHost,
   record: AttachmentRecord,
   how: Pick<Release, 'netnsPaths' | 'lock' | 'hostRtnl'>,
 ): Release {

@@ -3,7 +3,7 @@ import { bootIdOf } from '../../node/boot.js'
 import { isInUserspace } from '../../pci/driver.js'
 import { attachmentsOfVf, recordOfClaim } from '../../state/attachments.js'
 import { hasClaim, readClaim } from '../../state/claims.js'
-import type { HostWithState } from '../../state/folder.js'
+import type { CallHost } from '../../state/folder.js'
 import { readMark } from '../../state/marks.js'
 import { type AttachmentRecord, isSameKey } from '../../state/record.js'
 import { isPodNetns } from './pod-netns.js'
@@ -17,7 +17,7 @@ export const isOfThisBoot = (host: Pick<Host, 'files'>, record: AttachmentRecord
  * belongs to another plugin, or to an attachment whose claim was lost; all records are read in that case.
  */
 export function holdersOfVf(
-  { files, state }: HostWithState,
+  { files, state }: CallHost,
   deviceId: string,
   mark: string | undefined,
 ): readonly AttachmentRecord[] {
@@ -31,7 +31,7 @@ export function holdersOfVf(
 }
 
 /** Whether a VF now serves another attachment than this record's. It must then be left alone. */
-export function belongsToAnother(host: HostWithState, record: AttachmentRecord): boolean {
+export function belongsToAnother(host: CallHost, record: AttachmentRecord): boolean {
   const { files, state } = host
   const mark = readMark(files, record.deviceId)
   if (mark !== undefined && mark !== record.netns.path && isPodNetns(host, mark)) {

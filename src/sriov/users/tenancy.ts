@@ -5,7 +5,7 @@ import { isInUserspace } from '../../pci/driver.js'
 import { deviceExists, driverOf } from '../../pci/functions.js'
 import { openRtnl } from '../../rtnl/connection.js'
 import { recordOfClaim } from '../../state/attachments.js'
-import type { HostWithState } from '../../state/folder.js'
+import type { CallHost } from '../../state/folder.js'
 import type { AttachmentRecord } from '../../state/record.js'
 import { netdevOnHost } from '../device/netdev-on-host.js'
 import { findNetdev, traceOf } from '../netdev/move.js'
@@ -78,7 +78,7 @@ async function tenancyOfNetdev(host: Host, record: AttachmentRecord): Promise<Te
  * lost. The ADD then counts as finished, and the place of its device decides: a pod can have it only when it has left
  * the host.
  */
-const isComplete = ({ state }: HostWithState, record: AttachmentRecord): boolean =>
+const isComplete = ({ state }: CallHost, record: AttachmentRecord): boolean =>
   record.phase === 'attached' || (record.phase === 'intent' && !recordOfClaim(state, record))
 
 /**
@@ -86,7 +86,7 @@ const isComplete = ({ state }: HostWithState, record: AttachmentRecord): boolean
  * Changes nothing and does not wait.
  * @throws PluginError kind `netns` when nobody can tell
  */
-export async function tenancyOf(host: HostWithState, record: AttachmentRecord): Promise<Tenancy> {
+export async function tenancyOf(host: CallHost, record: AttachmentRecord): Promise<Tenancy> {
   const { files } = host
   const { deviceId } = record
   if (
@@ -103,14 +103,14 @@ export async function tenancyOf(host: HostWithState, record: AttachmentRecord): 
 }
 
 /** Until when a call waits for dead namespaces: 3 s in all, however many VFs it looks at. */
-const deadlines = new WeakMap<HostWithState, number>()
+const deadlines = new WeakMap<CallHost, number>()
 
 /**
  * Whether a pod has the VF of an attachment. Waits until the kernel has dismantled a dead namespace, up to 3 s in all of a
  * call. A VF that stays out of sight counts as used.
  * @throws PluginError kind `netns` when nobody can tell
  */
-export async function awaitTenancy(host: HostWithState, record: AttachmentRecord): Promise<'used' | 'free'> {
+export async function awaitTenancy(host: CallHost, record: AttachmentRecord): Promise<'used' | 'free'> {
   const tenancy = await tenancyOf(host, record)
   if (tenancy !== 'unseen') {
     return tenancy

@@ -29,11 +29,7 @@ export async function callOn(world: FakeWorld, environment: Environment, stdin: 
   }
   const startMs = world.clock.nowMs()
   const realStart = performance.now()
-  const exitCode = await dispatch(
-    environment,
-    streams,
-    handlers(() => host),
-  )
+  const exitCode = await dispatch(environment, streams, handlers({ openFiles: () => host.files, hostOf: () => host }))
   const fakeMs = world.clock.nowMs() - startMs
   const realMs = performance.now() - realStart
   world.log.length = 0

@@ -1,11 +1,18 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
 import { makeMachine, PF, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { setPolicy } from '../../fakes/policy.js'
 import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
 import { snapshot } from '../../fakes/snapshot.js'
 
 const HERE = netConf({ ...ALL_SETTINGS, ...IPAM })
 const ELSEWHERE = netConf({ ...ALL_SETTINGS, ...IPAM, cniDir: '/srv/cni' })
+function withFolders() {
+  const world = makeMachine()
+  setPolicy(world, { stateFolders: ['/srv'] })
+  return world
+}
+
 const AS_B = { containerId: 'pod-b', netns: POD_B }
 
 describe('two networks with records in different folders', () => {
@@ -13,14 +20,14 @@ describe('two networks with records in different folders', () => {
     ['the default one first', HERE, ELSEWHERE],
     ['the default one last', ELSEWHERE, HERE],
   ])('do not get the same VF: %s', async (_name, first, second) => {
-    const world = makeMachine()
+    const world = withFolders()
     expect(codeOf(await call(world, 'ADD', first))).toBeUndefined()
     const answer = await call(world, 'ADD', second, AS_B)
     expect([codeOf(answer), messageOf(answer)]).toEqual([102, expect.stringContaining('pod-a')])
   })
 
   test('choose different VFs of a PF', async () => {
-    const world = makeMachine()
+    const world = withFolders()
     const ofPf = (cniDir: object) => netConf({ deviceID: undefined, master: PF, ...cniDir })
     expect(codeOf(await call(world, 'ADD', ofPf({})))).toBeUndefined()
     expect(codeOf(await call(world, 'ADD', ofPf({ cniDir: '/srv/cni' }), AS_B))).toBeUndefined()
@@ -29,13 +36,13 @@ describe('two networks with records in different folders', () => {
   })
 
   test('wait for each other', async () => {
-    const world = makeMachine()
+    const world = withFolders()
     world.locks.add(`/var/lib/cni/sriov/pci/vf_lock/${VF_ADDRESS}.lock`)
     expect(codeOf(await call(world, 'ADD', ELSEWHERE))).toBe(11)
   })
 
   test('keep their VFs when the other one is collected', async () => {
-    const world = makeMachine()
+    const world = withFolders()
     await call(world, 'ADD', ELSEWHERE)
     const before = snapshot(world)
     const everything = { ...ALL_SETTINGS, 'cni.dev/valid-attachments': [] }
@@ -49,7 +56,7 @@ test.each([
   ['to the default', ELSEWHERE, HERE],
   ['to a third one', ELSEWHERE, netConf({ ...ALL_SETTINGS, ...IPAM, cniDir: '/srv/other' })],
 ])('DEL gives the VF back when cniDir has changed since ADD, %s', async (_name, before, after) => {
-  const world = makeMachine()
+  const world = withFolders()
   const untouched = snapshot(world)
   await call(world, 'ADD', before)
   expect(codeOf(await call(world, 'DEL', after))).toBeUndefined()
@@ -58,7 +65,7 @@ test.each([
 })
 
 test('STATUS says that the folder of the node cannot be used', async () => {
-  const world = makeMachine()
+  const world = withFolders()
   world.files.set('/var/lib/cni/sriov', 'a file')
   const answer = await call(world, 'STATUS', ELSEWHERE)
   expect([codeOf(answer), messageOf(answer)]).toEqual([50, expect.stringContaining('/var/lib/cni/sriov')])

@@ -9,6 +9,8 @@ const FAULTS: Readonly<{ [Kind in Fault['kind']]: readonly [Extract<Fault, { kin
   decode: [{ kind: 'decode', message: 'm' }, 6],
   networkName: [{ kind: 'networkName', message: 'm' }, 7],
   config: [{ kind: 'config', issues: [{ key: 'vlan', problem: 'm' }] }, 7],
+  policy: [{ kind: 'policy', refusals: [{ key: 'vlan', problem: 'm' }] }, 7],
+  policyFile: [{ kind: 'policyFile', problem: 'm' }, 7],
   netns: [{ kind: 'netns', path: '/n', problem: 'm' }, 8],
   tryAgain: [{ kind: 'tryAgain', message: 'm' }, 11],
   notReady: [{ kind: 'notReady', message: 'm' }, 50],

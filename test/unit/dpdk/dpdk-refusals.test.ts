@@ -1,7 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { IPAM_PATH, makeMachine, OTHER_VF_ADDRESS, PF, PF_ADDRESS, VF_ADDRESS } from '../../fakes/machine.js'
+import {
+  DEVBIND_PATH,
+  IPAM_PATH,
+  makeMachine,
+  OTHER_VF_ADDRESS,
+  PF,
+  PF_ADDRESS,
+  VF_ADDRESS,
+} from '../../fakes/machine.js'
 import { giveTo } from '../../fakes/pci-drivers.js'
+import { setPolicy } from '../../fakes/policy.js'
 import { snapshot } from '../../fakes/snapshot.js'
 import type { FakeWorld } from '../../fakes/world.js'
 
@@ -89,14 +98,14 @@ const ROWS: readonly Row[] = [
   ],
   [
     'a tool that cannot be run',
-    plain,
-    { dpdk: { ...DPDK, dpdk_tool: '/opt/no-tool' } },
+    (world) => world.programs.delete(DEVBIND_PATH),
+    { dpdk: { ...DPDK, dpdk_tool: DEVBIND_PATH } },
     7,
-    'dpdk.dpdk_tool: /opt/no-tool',
+    `dpdk.dpdk_tool: ${DEVBIND_PATH}`,
   ],
   [
     'the driver that gives the interface',
-    plain,
+    (world) => setPolicy(world, { dpdkDrivers: ['ablevf'] }),
     { dpdk: { dpdk_driver: 'ablevf' } },
     7,
     'dpdk.dpdk_driver: ablevf is the driver that gives 0000:01:10.4 its interface',
@@ -115,7 +124,7 @@ const ROWS: readonly Row[] = [
   ['dhcp', plain, { dpdk: DPDK, ipam: { type: 'dhcp' } }, 7, 'ipam.type', 'dhcp', ...NEEDS_INTERFACE],
   [
     'everything that is wrong at once',
-    plain,
+    (world) => setPolicy(world, { dpdkDrivers: ['ablevf'], dpdkTools: ['/x'] }),
     { dpdk: { dpdk_driver: 'ablevf', dpdk_tool: '/x' }, mtu: 1500, ipam: { type: 'dhcp' } },
     7,
     /mtu: .*ipam\.type.*dpdk\.dpdk_driver: .*dpdk\.dpdk_tool: /,

@@ -4,6 +4,7 @@ import { killAt } from '../../fakes/interference.js'
 import { failingAt } from '../../fakes/ipam.js'
 import { IPAM_PATH, makeMachine, PF, POD_B, VF_ADDRESS, VF_INDEX } from '../../fakes/machine.js'
 import { giveTo } from '../../fakes/pci-drivers.js'
+import { setPolicy } from '../../fakes/policy.js'
 import { IPAM } from '../../fakes/scenarios.js'
 import { snapshot } from '../../fakes/snapshot.js'
 import type { FakeWorld } from '../../fakes/world.js'
@@ -44,6 +45,7 @@ describe('a VF that a program has which is no pod', () => {
   test('is not unbound from a driver that is in no list', async () => {
     const world = makeMachine()
     world.pciDrivers.set('my_uio', { makesNetdev: false })
+    setPolicy(world, { dpdkDrivers: ['my_uio'] })
     const conf = netConf({ dpdk: { dpdk_driver: 'my_uio' } })
     await call(world, 'ADD', conf)
     world.symlinks.set('/proc/4711/fd/9', `/dev/vfio/${VF_INDEX + 20}`)

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { gc } from '../../../src/commands/gc.js'
 import type { Host } from '../../../src/host/ports.js'
-import { withState } from '../../../src/state/folder.js'
+import { loadPolicy } from '../../../src/policy/load.js'
+import { callHost } from '../../../src/state/folder.js'
 import { type Answer, call, hostOf, messageOf, netConf } from '../../fakes/call.js'
 import { makeMachine, OTHER_VF_ADDRESS, POD_A, VF_ADDRESS } from '../../fakes/machine.js'
 import { parseConf } from '../../fakes/parse.js'
@@ -46,13 +47,10 @@ test('a GC that gives back a lost attachment does not take the lease of the ADD 
   const host = whileProgramsWait(hostOf(world), () => {
     added ??= call(world, 'ADD', AGAIN)
   })
-  await gc(
-    withState(host, '/var/lib/cni/sriov'),
-    { containerId: '', ifName: '', netnsPath: '', extra: {}, environment: {} },
-    {
-      ...parseConf({ name: 'sriov-net', 'cni.dev/valid-attachments': [] }),
-    },
-  )
+  const args = { containerId: '', ifName: '', netnsPath: '', extra: {}, environment: {} }
+  await gc(callHost(host, loadPolicy(host.files), args, '/var/lib/cni/sriov'), args, {
+    ...parseConf({ name: 'sriov-net', 'cni.dev/valid-attachments': [] }),
+  })
   expect(messageOf((await added) as Answer)).toBe('')
   expect(messageOf(await call(world, 'CHECK', AGAIN))).toBe('')
   expect([...world.leases.keys()]).toEqual(['pod-a net1'])

@@ -1,0 +1,56 @@
+/** Whether what lies at a path can only have been put there by root. Then nobody else can exchange it, either. */
+import { dirname, join } from 'node:path'
+import type { FileFacts, FilePort } from '../host/ports.js'
+
+/** As the kernel: more links in one path are a loop (ELOOP). */
+const MAX_LINKS = 40
+
+const WRITABLE_BY_GROUP = 0o020
+const WRITABLE_BY_ALL = 0o002
+const STICKY = 0o1000
+
+/** `system groups`: a group may write, too, as in the /var/log of some distributions. */
+export interface Trust {
+  readonly writers?: 'root' | 'system groups'
+}
+
+/** A folder in which all may make names, but nobody may exchange those of others (/tmp). */
+const isShared = ({ kind, mode }: FileFacts): boolean => kind === 'folder' && (mode & STICKY) !== 0
+
+/**
+ * Why a path cannot be trusted: it, or something on the way to it, belongs to somebody else than root, or others may
+ * write to it. Undefined when it can be. Where it does not exist, what is there of the way to it is looked at. Symbolic
+ * links are followed.
+ * @throws PluginError kind `state` when it cannot be looked at
+ */
+export function distrustOf(files: FilePort, path: string, { writers = 'root' }: Trust = {}): string | undefined {
+  const forbidden = writers === 'root' ? WRITABLE_BY_GROUP | WRITABLE_BY_ALL : WRITABLE_BY_ALL
+  const parts = path.split('/')
+  let real = '/'
+  let folder: FileFacts | undefined
+  for (let links = 0; parts.length > 0; ) {
+    const part = parts.shift() ?? ''
+    real = join(real, part)
+    const facts = files.factsOf(real)
+    if (!facts) {
+      return folder && isShared(folder) ? `others than root can make ${real}` : undefined
+    }
+    if (!facts.isOwn) {
+      return `${real} belongs to user ${facts.uid}, not to root`
+    }
+    if (facts.kind === 'link') {
+      links += 1
+      if (links > MAX_LINKS) {
+        return `${path} leads through too many symbolic links`
+      }
+      const target = files.readLink(real) ?? ''
+      parts.unshift(...target.split('/'))
+      real = target.startsWith('/') ? '/' : dirname(real)
+    } else if ((facts.mode & forbidden) !== 0 && !(isShared(facts) && parts.length > 0)) {
+      return `others than root can write to ${real}`
+    } else {
+      folder = facts
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,27 @@
+import { PluginError } from '../errors.js'
+import type { FilePort } from '../host/ports.js'
+
+const WRITABLE_BY_OTHERS = 0o022
+
+/**
+ * The text of a file in a state folder that only root can write (requireTrustedState() sees to that); undefined when
+ * there is none.
+ * @throws PluginError kind `state` when it is not root's either: it was brought from elsewhere, and is not read
+ */
+export function readOwn(files: FilePort, path: string): string | undefined {
+  const facts = files.factsOf(path)
+  if (!facts || facts.kind === 'folder') {
+    return undefined
+  }
+  const why = !facts.isOwn
+    ? `it belongs to user ${facts.uid}, not to root`
+    : facts.kind !== 'file'
+      ? 'it is no regular file'
+      : (facts.mode & WRITABLE_BY_OTHERS) !== 0
+        ? 'others than root can write to it'
+        : undefined
+  if (why !== undefined) {
+    throw new PluginError({ kind: 'state', path, problem: `is not read: ${why}` })
+  }
+  return files.readText(path)
+}
