@@ -2,7 +2,8 @@ import type { Environment } from './cni/args.js'
 import { parseJsonObject, valueAt } from './cni/json.js'
 import { type CniResult, parseResult } from './cni/result.js'
 import { messageOf, PluginError } from './errors.js'
-import type { Command, Host, Lock } from './host/ports.js'
+import type { Command, Lock } from './host/ports.js'
+import type { CallHost } from './state/folder.js'
 import type { IpamCall } from './state/record.js'
 
 /** A DHCP server may be slow, but a plugin that never ends must not hold the VF for ever. */
@@ -14,15 +15,26 @@ export interface PendingIpam {
   result(): Promise<CniResult>
 }
 
-/** The path of the IPAM plugin, the first one in CNI_PATH. @throws PluginError kind `ipam` when it is nowhere */
-export function findIpamPlugin({ files }: Pick<Host, 'files'>, { type, environment }: IpamCall): string {
-  const folders = (environment.CNI_PATH ?? '').split(':').filter((folder) => folder !== '')
-  const path = folders.map((folder) => `${folder}/${type}`).find((candidate) => files.isExecutable(candidate))
+/** What the plugin is looked up with. */
+type Lookup = Pick<CallHost, 'files' | 'cniPath' | 'policy'>
+
+/**
+ * The path of the IPAM plugin: the first one in CNI_PATH of this call, then in the folders of the policy. The CNI_PATH of
+ * a recorded call does not count.
+ * @throws PluginError kind `ipam` when it is nowhere
+ */
+export function findIpamPlugin({ files, cniPath, policy }: Lookup, { type }: IpamCall): string {
+  const folders = [...new Set([...cniPath.split(':'), ...policy.pluginFolders])].filter((folder) => folder !== '')
+  const isFileName = !type.includes('/') && type !== '.' && type !== '..'
+  const paths = isFileName ? folders.map((folder) => `${folder}/${type}`) : []
+  const path = paths.find((candidate) => files.isExecutable(candidate))
   if (path === undefined) {
     throw new PluginError({
       kind: 'ipam',
       plugin: type,
-      message: `is in none of the folders of CNI_PATH (${folders.join(', ')})`,
+      message: isFileName
+        ? `is in none of the folders of CNI_PATH and the policy (${folders.join(', ')})`
+        : 'is no name of a program',
     })
   }
   return path
@@ -57,7 +69,7 @@ export interface StartedIpam<Result> {
 }
 
 function start(
-  host: Host,
+  host: CallHost,
   call: IpamCall,
   command: 'ADD' | 'DEL' | 'CHECK' | 'GC',
   how: Pick<Command, 'held' | 'isHeldBack'> = {},
@@ -66,7 +78,7 @@ function start(
   host.log.debug('IPAM', { plugin: path, command })
   const child = host.processes.start({
     path,
-    environment: { ...call.environment, CNI_COMMAND: command },
+    environment: { ...call.environment, CNI_PATH: host.cniPath, CNI_COMMAND: command },
     stdin: call.stdin,
     ...how,
   })
@@ -113,7 +125,7 @@ function readLease(plugin: string, stdout: string): CniResult {
  * Starts the IPAM plugin's ADD. It runs while the VF is moved, and holds a lock until it ends.
  * @throws PluginError kind `ipam`
  */
-export function startIpamAdd(host: Host, call: IpamCall, held?: Lock): PendingIpam {
+export function startIpamAdd(host: CallHost, call: IpamCall, held?: Lock): PendingIpam {
   const { finish } = start(host, call, 'ADD', { held })
   let result: Promise<CniResult> | undefined
   return {
@@ -135,7 +147,7 @@ const NO_GC: ReadonlySet<number | undefined> = new Set([INCOMPATIBLE_VERSION, 3,
  * lease; this is no error.
  * @throws PluginError kinds `ipam`, `kernel`
  */
-export function startIpamDel(host: Host, call: IpamCall, how: Pick<Command, 'isHeldBack'> = {}): StartedIpam<void> {
+export function startIpamDel(host: CallHost, call: IpamCall, how: Pick<Command, 'isHeldBack'> = {}): StartedIpam<void> {
   const { begin, finish } = start(host, call, 'DEL', how)
   return {
     begin,
@@ -150,10 +162,10 @@ export function startIpamDel(host: Host, call: IpamCall, how: Pick<Command, 'isH
 }
 
 /** Frees the lease. @throws PluginError kinds `ipam`, `kernel` */
-export const ipamDel = (host: Host, call: IpamCall): Promise<void> => startIpamDel(host, call).finish()
+export const ipamDel = (host: CallHost, call: IpamCall): Promise<void> => startIpamDel(host, call).finish()
 
 /** @throws what was thrown, unless it says that the plugin does not support the version */
-function requireOtherVersion(host: Host, { type }: IpamCall, error: unknown): void {
+function requireOtherVersion(host: CallHost, { type }: IpamCall, error: unknown): void {
   if (!(error instanceof PluginError && error.fault.kind === 'ipam' && error.fault.code === INCOMPATIBLE_VERSION)) {
     throw error
   }
@@ -163,7 +175,7 @@ function requireOtherVersion(host: Host, { type }: IpamCall, error: unknown): vo
 }
 
 /** Asks the IPAM plugin whether the lease is still valid. @throws PluginError kinds `ipam`, `decode` */
-export async function ipamCheck(host: Host, call: IpamCall): Promise<void> {
+export async function ipamCheck(host: CallHost, call: IpamCall): Promise<void> {
   const stdout = await start(host, call, 'CHECK').finish()
   if (stdout.trim() !== '') {
     parseJsonObject(stdout, `IPAM plugin ${call.type}`)
@@ -175,7 +187,7 @@ export async function ipamCheck(host: Host, call: IpamCall): Promise<void> {
  * leases. A plugin without GC is left alone.
  * @throws PluginError kind `ipam`
  */
-export async function ipamGc(host: Host, call: IpamCall): Promise<void> {
+export async function ipamGc(host: CallHost, call: IpamCall): Promise<void> {
   try {
     await start(host, call, 'GC').finish()
   } catch (error) {

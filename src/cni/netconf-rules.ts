@@ -44,13 +44,18 @@ export function readKeys(
   return values
 }
 
+/** Keys of runtimeConfig that count only when they are declared: the runtime then writes them, and nobody else. */
+const DECLARED_ONLY: ReadonlySet<string> = new Set(['CNIDeviceInfoFile'])
+
 /** Reads runtimeConfig. If the configuration declares capabilities, only the declared ones count. */
 export function readRuntimeConfig(values: NetConfValues, issues: ConfigIssue[]): RuntimeValues {
   const { known } = foldKeys(values.runtimeConfig ?? {}, RUNTIME_KEY_TABLE)
   const declared = new Map(
     [...known].filter(([key]) => values.capabilities === undefined || valueAt(values.capabilities, key) === true),
   )
-  return readKeys(RUNTIME_KEYS, declared, 'runtimeConfig.', issues) as RuntimeValues
+  const read = readKeys(RUNTIME_KEYS, declared, 'runtimeConfig.', issues)
+  const counts = (key: string) => values.capabilities !== undefined || !DECLARED_ONLY.has(key)
+  return Object.fromEntries(Object.entries(read).filter(([key]) => counts(key))) as RuntimeValues
 }
 
 /** Reads the MAC. Precedence: runtimeConfig, CNI_ARGS, args.cni, then `mac`. All of them are checked. */

@@ -32,14 +32,12 @@ function leaseOf(
   if (!ipam || netns.inode !== '' || network !== name || ipam.type !== ipamType) {
     return {}
   }
-  const { CNI_PATH } = environment
-  const attachment = { ...ipam.environment, ...(CNI_PATH !== undefined && { CNI_PATH }) }
   // Keep the CNI version of the record: the plugin that gave the lease need not support that of the GC call.
   const stdin = JSON.stringify({
     ...parseJsonObject(ipam.stdin, 'the record'),
     ipam: valueAt(parseJsonObject(text, 'stdin'), 'ipam'),
   })
-  return { ipam: ipamCall(ipam.type, stdin, { ...environment, ...attachment }) }
+  return { ipam: ipamCall(ipam.type, stdin, { ...environment, ...ipam.environment }) }
 }
 
 async function collectAttachment(

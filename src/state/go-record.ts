@@ -14,8 +14,6 @@ import { type AttachmentKey, type AttachmentRecord, type IpamCall, RECORD_SCHEMA
 
 const LINK_STATES: readonly LinkState[] = ['auto', 'enable', 'disable']
 const ETH_P_8021AD = 34984
-/** Where IPAM plugins are when no caller names CNI_PATH. */
-const DEFAULT_CNI_PATH = '/opt/cni/bin'
 
 const textOf = (object: JsonObject, key: string): string => {
   const value = object[key]
@@ -57,7 +55,6 @@ function ipamOf(conf: JsonObject, key: AttachmentKey, netnsPath: string): { ipam
             CNI_CONTAINERID: key.containerId,
             CNI_IFNAME: key.ifName,
             CNI_NETNS: netnsPath,
-            CNI_PATH: DEFAULT_CNI_PATH,
           },
         },
       }

@@ -1,7 +1,10 @@
 import type { Environment } from '../../src/cni/args.js'
 import { dispatch } from '../../src/cni/dispatch.js'
+import { NODE_FOLDER } from '../../src/cni/folders.js'
 import { handlers } from '../../src/commands/handlers.js'
 import type { Host, Log } from '../../src/host/ports.js'
+import { loadPolicy } from '../../src/policy/load.js'
+import { type CallHost, callHost } from '../../src/state/folder.js'
 import { fakeFiles } from './files.js'
 import { type Interference, noInterference } from './interference.js'
 import { fakeKernel } from './kernel.js'
@@ -24,6 +27,13 @@ export function hostOf(world: FakeWorld, interfere: Interference = noInterferenc
     caller: { isGone: () => world.isCallerGone },
     log: { error: at('error'), warning: at('warning'), info: at('info'), debug: at('debug') },
   }
+}
+
+/** The same with what a call adds to them. */
+export function callHostAs(world: FakeWorld, environment: Environment): CallHost {
+  const host = hostOf(world)
+  const args = { containerId: '', ifName: '', netnsPath: '', extra: {}, environment }
+  return callHost(host, loadPolicy(host.files), args, NODE_FOLDER)
 }
 
 /** What a caller of the plugin sees. */

@@ -35,6 +35,15 @@ function makeCard(driver: PfDriver): FakeCard {
   return { address: PF_ADDRESS, driver, vfs }
 }
 
+const KERNEL_RELEASE = '6.12.1'
+const VF_MODALIAS = 'pci:v00008086d000010CAsv00008086sd0000A03Cbc02sc00i00'
+/** As depmod(8) writes it: both VF drivers are made for the VFs, and another is not. */
+const MODULE_ALIASES = `# Aliases extracted from modules themselves.
+alias pci:v00008086d000010CAsv*sd*bc*sc*i* igbvf
+alias pci:v00008086d000010CAsv*sd*bc*sc*i* ablevf
+alias pci:v000015B3d00001018sv*sd*bc*sc*i* mlx5_core
+`
+
 /** A node with one card, two pods and an IPAM plugin. */
 export function makeMachine(driver: PfDriver = ableDriver): FakeWorld {
   const world = new FakeWorld()
@@ -59,7 +68,10 @@ export function makeMachine(driver: PfDriver = ableDriver): FakeWorld {
   world.programs.set(DEVBIND_PATH, devbind)
   for (const [number, { address }] of card.vfs.entries()) {
     world.iommuGroups.set(number + 20, [address])
+    world.files.set(`/sys/bus/pci/devices/${address}/modalias`, `${VF_MODALIAS}\n`)
   }
+  world.files.set('/proc/sys/kernel/osrelease', `${KERNEL_RELEASE}\n`)
+  world.files.set(`/lib/modules/${KERNEL_RELEASE}/modules.alias`, MODULE_ALIASES)
   world.folders.add('/run/netns')
   return world
 }

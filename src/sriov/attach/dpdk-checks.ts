@@ -3,6 +3,8 @@ import type { WantedNetdev } from '../../cni/wanted.js'
 import { type ConfigIssue, PluginError } from '../../errors.js'
 import type { FilePort, Host } from '../../host/ports.js'
 import { iommuGroupOf, isNoIommuOn, isUserspaceDriver } from '../../pci/driver.js'
+import { kernelDriverRefusal } from '../../policy/drivers.js'
+import type { CallHost } from '../../state/folder.js'
 import type { RecordedDpdk } from '../../state/record.js'
 import { type DeviceLocation, describeDevice, type HostPresence } from '../device/locate.js'
 import { loadDriver } from '../driver/driver-loading.js'
@@ -102,15 +104,20 @@ async function requireDriver(host: Host, key: string, driver: string, location: 
 /**
  * Makes sure, before anything is changed, that the VF can be bound and later bound back. Loads drivers that are not
  * loaded.
- * @throws PluginError kind `device` saying what to do
+ * @throws PluginError kind `device` saying what to do; kind `policy`
  */
 export async function requireBindable(
-  host: Host,
+  host: CallHost,
   request: AttachRequest,
   { driver, kernelDriver }: RecordedDpdk,
   presence: HostPresence,
 ): Promise<void> {
   const { location } = request
+  const device = { address: location.address, present: presence.driver }
+  const refusal = kernelDriverRefusal(host.files, host.policy, kernelDriver, device)
+  if (refusal !== undefined) {
+    throw new PluginError({ kind: 'policy', refusals: [{ key: 'dpdk.kernel_driver', problem: refusal }] })
+  }
   if (kernelDriver !== presence.driver) {
     await requireDriver(host, 'dpdk.kernel_driver', kernelDriver, location)
   }

@@ -3,7 +3,9 @@
  * Specification 1.1.0). Multus chooses the path. The device plugin may have written a file there already.
  */
 import { dirname } from 'node:path'
+import { PluginError } from '../../errors.js'
 import type { FilePort } from '../../host/ports.js'
+import { distrustOf } from '../../node/trust.js'
 import { rdmaDeviceOf } from '../../pci/driver.js'
 import type { AttachmentRecord } from '../../state/record.js'
 
@@ -17,9 +19,18 @@ const describes = (files: FilePort, path: string, address: string): boolean =>
 /**
  * The path of the file to write for a device. Undefined when no file is wanted, or when one already describes the
  * device.
+ * @throws PluginError kind `config` when something else is there: it is not ours
  */
-export const deviceInfoToMake = (files: FilePort, path: string | undefined, address: string): string | undefined =>
-  path === undefined || describes(files, path, address) ? undefined : path
+export function deviceInfoToMake(files: FilePort, path: string | undefined, address: string): string | undefined {
+  if (path === undefined || describes(files, path, address)) {
+    return undefined
+  }
+  if (files.exists(path)) {
+    const problem = `${path} exists and does not describe ${address}; it was not touched`
+    throw new PluginError({ kind: 'config', issues: [{ key: 'runtimeConfig.CNIDeviceInfoFile', problem }] })
+  }
+  return path
+}
 
 function deviceInfo(files: FilePort, { deviceId, pf, dpdk, representor }: AttachmentRecord): object {
   const rdmaDevice = rdmaDeviceOf(files, deviceId)
@@ -46,9 +57,16 @@ export function writeDeviceInfo(files: FilePort, record: AttachmentRecord): void
   }
 }
 
-/** Removes the file that we wrote, unless it now describes another device. @throws PluginError kind `state` */
+/**
+ * Removes the file that we wrote, unless it now describes another device, or others than root can write there by now.
+ * @throws PluginError kind `state`
+ */
 export function removeDeviceInfo(files: FilePort, { deviceInfoFile, deviceId }: AttachmentRecord): void {
-  if (deviceInfoFile !== undefined && describes(files, deviceInfoFile, deviceId)) {
+  if (
+    deviceInfoFile !== undefined &&
+    distrustOf(files, deviceInfoFile) === undefined &&
+    describes(files, deviceInfoFile, deviceId)
+  ) {
     files.remove(deviceInfoFile)
   }
 }

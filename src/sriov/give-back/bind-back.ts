@@ -1,9 +1,10 @@
 /** Gives a VF the driver back that it had before the ADD. */
 import { messageOf, PluginError } from '../../errors.js'
 import { pollUntil } from '../../host/poll.js'
-import type { Host } from '../../host/ports.js'
 import { canReset, driverOverrideOf, isInUserspace, resetFunction, unbind } from '../../pci/driver.js'
 import { deviceExists, driverOf, netdevsOf } from '../../pci/functions.js'
+import { toolRefusal } from '../../policy/drivers.js'
+import type { CallHost } from '../../state/folder.js'
 import type { AttachmentRecord } from '../../state/record.js'
 import { type Binding, bind, isBoundTo, restoreOverride } from '../driver/binding.js'
 import { awaitNoUser } from '../users/function-users.js'
@@ -48,8 +49,11 @@ async function awaitNetdev({ host: { files, clock }, record: { deviceId }, targe
 const driverToRelease = ({ phase, dpdk, driver }: AttachmentRecord): string | undefined =>
   dpdk ? (phase === 'intent' ? driver : dpdk.kernelDriver) : driver || undefined
 
-async function rebind(host: Host, binding: Binding, tool: string | undefined): Promise<void> {
-  if (tool !== undefined && binding.driver !== '') {
+async function rebind(host: CallHost, binding: Binding, tool: string | undefined): Promise<void> {
+  const refusal = tool === undefined ? undefined : toolRefusal(host.files, host.policy, tool)
+  if (refusal !== undefined) {
+    host.log.warning('dpdk_tool is not run any more; the VF is bound back through sysfs', { refusal })
+  } else if (tool !== undefined && binding.driver !== '') {
     try {
       await bind(host, { ...binding, tool })
       return

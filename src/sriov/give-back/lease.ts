@@ -1,6 +1,6 @@
 import { messageOf } from '../../errors.js'
-import type { Host } from '../../host/ports.js'
 import { type StartedIpam, startIpamDel } from '../../ipam.js'
+import type { CallHost } from '../../state/folder.js'
 import type { IpamCall } from '../../state/record.js'
 
 /** Frees a lease, in two steps, so that the IPAM plugin starts while the kernel is still at work on the VF. */
@@ -17,7 +17,7 @@ export interface LeaseEnd {
  * `ipamNow` says how to call the plugin; undefined when there is no lease, or when the lease belongs to another VF of
  * this attachment by now. `isRefused`: the plugin gave no lease, so its refusal to free one is no problem.
  */
-export function leaseEnd(host: Host, ipamNow: () => IpamCall | undefined, isRefused: boolean): LeaseEnd {
+export function leaseEnd(host: CallHost, ipamNow: () => IpamCall | undefined, isRefused: boolean): LeaseEnd {
   let started: StartedIpam<void> | undefined
   let freed: Promise<readonly string[]> | undefined
   const problemsOf = (error: unknown): readonly string[] => {

@@ -71,9 +71,9 @@ describe('the device-information file', () => {
     expect(world.files.get(INFO)).not.toContain('pf-pci-address')
   })
 
-  test('is made where the configuration declares no capabilities, and not where it declares others', async () => {
+  test('is made only where the configuration declares the capability: who writes it otherwise is no runtime', async () => {
     const runtimeConfig = { CNIDeviceInfoFile: INFO }
-    expect((await attached(netConf({ runtimeConfig }))).world.files.has(INFO)).toBe(true)
+    expect((await attached(netConf({ runtimeConfig }))).world.files.has(INFO)).toBe(false)
     const other = netConf({ runtimeConfig, capabilities: { mac: true } })
     expect((await attached(other)).world.files.has(INFO)).toBe(false)
     expect((await attached(netConf(DPDK))).world.files.has(INFO)).toBe(false)
@@ -87,12 +87,17 @@ describe('the device-information file', () => {
     expect(snapshot(world)).toEqual(before)
   })
 
-  test('is made anew when it is about another device, or about none', async () => {
-    for (const text of [JSON.stringify({ pci: { 'pci-address': OTHER_VF_ADDRESS } }), '{"type":', '']) {
-      const { world } = await attached(CONF, withFile(text))
-      expect(infoIn(world)).toMatchObject({ pci: { 'pci-address': VF_ADDRESS } })
-    }
-  })
+  test.each([JSON.stringify({ pci: { 'pci-address': OTHER_VF_ADDRESS } }), '{"type":', ''])(
+    'is never made in place of another: %j',
+    async (text) => {
+      const world = withFile(text)
+      const before = snapshot(world)
+      const answer = await call(world, 'ADD', CONF)
+      expect([codeOf(answer), messageOf(answer)]).toEqual([7, expect.stringContaining(INFO)])
+      expect(snapshot(world)).toEqual(before)
+      expect(world.files.get(INFO)).toBe(text)
+    },
+  )
 
   test('is left to whom it belongs when it is about another device by the time of DEL', async () => {
     const { world } = await attached()

@@ -91,6 +91,7 @@ describe('a kernel_driver that would keep the VF for ever is refused by ADD', ()
     ['nosuchvf', 101, 'dpdk.kernel_driver: the driver nosuchvf is not loaded (there is no modprobe here)'],
   ])('%s', async (kernel_driver, code, message) => {
     const world = makeMachine()
+    setPolicy(world, { kernelDrivers: [kernel_driver] })
     const before = snapshot(world)
     const answer = await call(world, 'ADD', netConf({ dpdk: { ...VFIO, kernel_driver } }))
     expect([codeOf(answer), messageOf(answer)]).toEqual([code, expect.stringContaining(message)])
