@@ -85,6 +85,21 @@ export function parseCidr(text: string): Cidr {
   return cidr
 }
 
+/** Whether an address is valid on its link only: 169.254.0.0/16 (RFC 3927), fe80::/10 (RFC 4291). */
+export const isLinkLocal = (bytes: Buffer): boolean =>
+  bytes.length === 4
+    ? bytes.readUInt16BE(0) === 0xa9fe
+    : bytes.length === 16 && (bytes.readUInt16BE(0) & 0xffc0) === 0xfe80
+
+/** Whether an IPv6 address is a multicast one (ff00::/8). */
+export const isMulticast6 = (bytes: Buffer): boolean => bytes.length === 16 && bytes[0] === 0xff
+
+/** An address as text. IPv6 in its full form with eight groups. */
+export const formatIp = (bytes: Buffer): string =>
+  bytes.length === 4
+    ? bytes.join('.')
+    : Array.from({ length: bytes.length / 2 }, (_, i) => bytes.readUInt16BE(i * 2).toString(16)).join(':')
+
 /** The network of an address: its bytes with the host bits cleared. */
 export function networkOf({ bytes, prefixLength }: Cidr): Buffer {
   return Buffer.from(

@@ -4,6 +4,7 @@ import {
   cString,
   decodeAttributes,
   encodeAttributes,
+  payloadOf,
   textAttribute,
   u32Attribute,
   visitAttributes,
@@ -22,6 +23,8 @@ import {
   IFLA_PARENT_DEV_NAME,
   IFLA_PROP_LIST,
   IFLA_VFINFO_LIST,
+  IFLA_XDP,
+  IFLA_XDP_ATTACHED,
   NLA_TYPE_MASK,
 } from './constants.js'
 import { formatHardwareAddress, parseHardwareAddress } from './mac.js'
@@ -58,6 +61,8 @@ export interface Link {
   readonly altNames: readonly string[]
   /** The device behind the interface. Absent on kernels before 5.14 and for virtual interfaces; see pciDeviceOf(). */
   readonly parentDevice?: string
+  /** Whether an XDP program is attached, as AF_XDP sockets need one. */
+  readonly hasXdp?: boolean
   /** The IFLA_VFINFO_LIST, if it was requested; see findVfInfo(). */
   readonly vfList?: Buffer
 }
@@ -128,6 +133,9 @@ export function linkOf(message: Buffer): Link {
         break
       case IFLA_PARENT_DEV_NAME:
         link.parentDevice = cString(payload())
+        break
+      case IFLA_XDP:
+        link.hasXdp = (payloadOf(decodeAttributes(payload()), IFLA_XDP_ATTACHED)?.[0] ?? 0) !== 0
         break
       case IFLA_PROP_LIST:
         link.altNames = altNamesIn(payload())

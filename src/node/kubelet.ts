@@ -1,26 +1,67 @@
-import { valueAt } from '../cni/json.js'
+/**
+ * What kubelet's device manager has written down (pkg/kubelet/cm/devicemanager/checkpoint): in `Data`, the functions that
+ * device plugins registered, `RegisteredDevices{resource:[id]}`, and those that pods have,
+ * `PodDeviceEntries[{PodUID, DeviceIDs{numaNode:[id]}}]`.
+ */
+import { isJsonObject, valueAt } from '../cni/json.js'
 import type { FilePort } from '../host/ports.js'
 import { type PciAddress, parsePciAddress } from '../pci/address.js'
 
-const CHECKPOINT = '/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint'
+/** Where kubelet's checkpoint is. */
+export const checkpointPath = (kubeletFolder: string): string =>
+  `${kubeletFolder}/device-plugins/kubelet_internal_checkpoint`
+
+const addressesIn = (ids: readonly unknown[]): PciAddress[] =>
+  ids.flatMap((id) => (typeof id === 'string' ? (parsePciAddress(id) ?? []) : []))
+
+/** The values of an object, or nothing. */
+const valuesOf = (value: unknown): unknown[] => (isJsonObject(value) ? Object.values(value) : [])
+
+/** What a checkpoint says: `unknown` when it is there and has no form that is known. */
+type Checkpoint = { readonly data: unknown } | 'none' | 'unknown'
+
+function readCheckpoint(files: FilePort, kubeletFolder: string): Checkpoint {
+  const text = files.readText(checkpointPath(kubeletFolder))
+  if (text === undefined) {
+    return 'none'
+  }
+  try {
+    const data = valueAt(JSON.parse(text), 'Data')
+    const registered = valueAt(data, 'RegisteredDevices')
+    return isJsonObject(data) && (isJsonObject(registered) || registered === null || registered === undefined)
+      ? { data }
+      : 'unknown'
+  } catch {
+    return 'unknown'
+  }
+}
 
 /**
- * The PCI functions that kubelet hands out through device plugins: `Data.RegisteredDevices{resource:[id]}` of its
- * checkpoint (pkg/kubelet/cm/devicemanager/checkpoint). Empty without a kubelet, or when the file has another form.
+ * The PCI functions that kubelet hands out through device plugins. Empty without a kubelet; `unknown` when its checkpoint
+ * cannot be understood.
  */
-export function kubeletDevices(files: FilePort): ReadonlySet<PciAddress> {
-  let document: unknown
-  try {
-    document = JSON.parse(files.readText(CHECKPOINT) ?? '{}')
-  } catch {
-    document = {}
+export function kubeletDevices(files: FilePort, kubeletFolder: string): ReadonlySet<PciAddress> | 'unknown' {
+  const checkpoint = readCheckpoint(files, kubeletFolder)
+  if (typeof checkpoint === 'string') {
+    return checkpoint === 'none' ? new Set() : 'unknown'
   }
-  const registered = valueAt(valueAt(document, 'Data'), 'RegisteredDevices')
-  const lists = typeof registered === 'object' && registered !== null ? Object.values(registered) : []
-  return new Set(
-    lists
-      .flat()
-      .flatMap((id) => (typeof id === 'string' ? [parsePciAddress(id)] : []))
-      .filter((address) => address !== undefined),
-  )
+  return new Set(addressesIn(valuesOf(valueAt(checkpoint.data, 'RegisteredDevices')).flat()))
+}
+
+/** The PCI functions that kubelet has given to pods other than this one, and not to it. */
+export function devicesOfOtherPods(files: FilePort, kubeletFolder: string, podUid: string): ReadonlySet<PciAddress> {
+  const checkpoint = readCheckpoint(files, kubeletFolder)
+  const entries = typeof checkpoint === 'string' ? [] : valueAt(checkpoint.data, 'PodDeviceEntries')
+  const devicesWhere = (isWanted: (uid: unknown) => boolean) =>
+    addressesIn(
+      (Array.isArray(entries) ? entries : [])
+        .filter((one) => isWanted(valueAt(one, 'PodUID')))
+        .flatMap((one) => {
+          const ids = valueAt(one, 'DeviceIDs')
+          // Before Kubernetes 1.20 this was a plain list.
+          return Array.isArray(ids) ? ids : valuesOf(ids).flat()
+        }),
+    )
+  const own = new Set(devicesWhere((uid) => uid === podUid))
+  return new Set(devicesWhere((uid) => uid !== podUid).filter((address) => !own.has(address)))
 }

@@ -21,6 +21,8 @@ export interface CallHost extends Host {
   readonly limits?: NamespaceLimits
   /** CNI_PATH of the call. */
   readonly cniPath: string
+  /** The pod's UID (K8S_POD_UID in CNI_ARGS), if the runtime says it. */
+  readonly podUid?: string
 }
 
 /** Adds to a host what a call brings. `cniDir` is the state folder of its configuration. */
@@ -30,6 +32,7 @@ export function callHost(host: Host, policy: Policy, args: CallArgs, cniDir: str
     ...host,
     policy,
     ...(limits && { limits }),
+    ...(args.extra.K8S_POD_UID !== undefined && { podUid: args.extra.K8S_POD_UID }),
     cniPath: args.environment.CNI_PATH ?? '',
     state: { files: host.files, path: cniDir },
   }

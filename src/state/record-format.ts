@@ -31,6 +31,7 @@ const NETDEV = {
   isPromisc: 'boolean',
   isAllmulti: 'boolean',
   altNames: 'strings?',
+  hostConfig: { '?': { addresses: 'strings', routes: 'strings' } },
 } as const satisfies ShapeOf<OriginalNetdev>
 
 /** A field that is only an `object` is handed on or compared with as it is. */

@@ -20,6 +20,14 @@ export interface OriginalNetdev {
   readonly isPromisc: boolean
   readonly isAllmulti: boolean
   readonly altNames?: readonly string[]
+  /** What the host had set on it, where the policy lets such an interface be given to a pod. */
+  readonly hostConfig?: RecordedHostConfig
+}
+
+/** Addresses and routes as the kernel reported them: messages of rtnetlink(7) behind the netlink header, hexadecimal. */
+export interface RecordedHostConfig {
+  readonly addresses: readonly string[]
+  readonly routes: readonly string[]
 }
 
 /** The PF of a VF, the VF's number there, and the settings in the PF that must be given back. */

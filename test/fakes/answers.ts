@@ -22,6 +22,8 @@ import {
   IFLA_PROP_LIST,
   IFLA_VF_INFO,
   IFLA_VFINFO_LIST,
+  IFLA_XDP,
+  IFLA_XDP_ATTACHED,
   NLM_F_ACK_TLVS,
   NLM_F_CAPPED,
   NLMSG_DONE,
@@ -66,6 +68,7 @@ export function linkBytes(link: FakeLink, card?: FakeCard, showsDevices = true):
       { type: IFLA_ADDRESS, payload: parseHardwareAddress(mac) ?? Buffer.alloc(6) },
       { type: IFLA_CARRIER, payload: Buffer.from([link.isUp && link.hasCarrier ? 1 : 0]) },
       UNKNOWN_ATTRIBUTE,
+      ...(link.hasXdp ? [nestedAttribute(IFLA_XDP, [{ type: IFLA_XDP_ATTACHED, payload: Buffer.from([1]) }])] : []),
       ...(altNames.length > 0
         ? [
             nestedAttribute(

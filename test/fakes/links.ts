@@ -11,6 +11,8 @@ export interface FakeAddress {
 export interface FakeRoute {
   readonly key: string
   readonly hasGateway: boolean
+  /** The message that added it. */
+  readonly payload: Buffer
 }
 
 /** A network interface; `parentDevice` is the PCI function behind it. */
@@ -28,6 +30,7 @@ export interface FakeLink {
   readonly parentDevice?: string
   /** Where two interfaces stand behind one function: which port this is. */
   readonly devPort?: number
+  hasXdp?: boolean
   addresses: FakeAddress[]
   routes: FakeRoute[]
 }

@@ -56,7 +56,7 @@ function changeAltNames(conversation: Conversation, message: LinkMessage, isAddi
 function addAddress({ netns }: Conversation, payload: Buffer): void {
   const { family, prefixLength, flags, interfaceIndex, attributes } = decodeAddressMessage(payload)
   const link = require(netns.links.find(({ index }) => index === interfaceIndex))
-  const bytes = payloadOf(attributes, nl.IFA_LOCAL) ?? Buffer.alloc(0)
+  const bytes = payloadOf(attributes, nl.IFA_LOCAL) ?? payloadOf(attributes, nl.IFA_ADDRESS) ?? Buffer.alloc(0)
   const cidrKey = `${bytes.toString('hex')}/${prefixLength}`
   if (link.addresses.some((address) => address.cidrKey === cidrKey)) {
     throw new Refused('EEXIST')
@@ -76,7 +76,7 @@ function addRoute({ netns }: Conversation, payload: Buffer): void {
   if (netns.links.some(({ routes }) => routes.some((route) => route.key === key))) {
     throw new Refused('EEXIST')
   }
-  link.routes.push({ key, hasGateway: payloadOf(attributes, nl.RTA_GATEWAY) !== undefined })
+  link.routes.push({ key, hasGateway: payloadOf(attributes, nl.RTA_GATEWAY) !== undefined, payload })
 }
 
 /** RTEXT_FILTER_VF: the expensive part of RTM_GETLINK. */
@@ -111,6 +111,11 @@ function carryOut(conversation: Conversation, { type, flags, payload }: NetlinkM
     case nl.RTM_NEWADDR:
       addAddress(conversation, payload)
       return []
+    case nl.RTM_GETROUTE: {
+      const { family } = decodeRouteMessage(payload)
+      const routes = netns.links.flatMap((link) => link.routes.map((route) => route.payload))
+      return routes.filter((route) => decodeRouteMessage(route).family === family)
+    }
     case nl.RTM_NEWROUTE:
       addRoute(conversation, payload)
       return []
@@ -122,6 +127,7 @@ function carryOut(conversation: Conversation, { type, flags, payload }: NetlinkM
 const ANSWER_TYPES: Readonly<Record<number, number>> = {
   [nl.RTM_GETLINK]: nl.RTM_NEWLINK,
   [nl.RTM_GETADDR]: nl.RTM_NEWADDR,
+  [nl.RTM_GETROUTE]: nl.RTM_NEWROUTE,
 }
 
 /** The messages with which the kernel answers one request. */

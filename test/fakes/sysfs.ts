@@ -106,6 +106,9 @@ export function sysfsList(world: FakeWorld, folder: string): readonly string[] {
   if (`${folder}/` === INTERFACES) {
     return world.host.links.map(({ name }) => name)
   }
+  if (folder.startsWith(INTERFACES)) {
+    return foldersIn(world, folder)
+  }
   const [address = '', name] = partsOf(folder)
   const entries = entriesOf(world, address)
   if (name === 'net') {

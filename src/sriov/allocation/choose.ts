@@ -2,13 +2,15 @@ import type { DeviceChoice } from '../../cni/device-choice.js'
 import type { NetConf } from '../../cni/netconf.js'
 import { messageOf, PluginError } from '../../errors.js'
 import type { Lock } from '../../host/ports.js'
-import { kubeletDevices } from '../../node/kubelet.js'
+import { checkpointPath, kubeletDevices } from '../../node/kubelet.js'
+import { ruleText } from '../../policy/policy.js'
 import type { CallHost } from '../../state/folder.js'
 import { tryVfLock, withVfLock } from '../../state/lock.js'
 import { type DeviceLocation, describeDevice, locateDevice, presenceOf, type VfLocation } from '../device/locate.js'
 import { candidates, type OpenChoice, pfByName } from '../device/select.js'
 import { programsOf } from '../users/function-users.js'
 import { looksFree, reclaimDevice, userOf } from './occupancy.js'
+import { type Asked, denialOf, requirePermitted } from './permission.js'
 
 /** An error message names at most this many VFs. */
 const MAX_NAMED = 8
@@ -22,12 +24,14 @@ export type UseDevice<T> = (location: DeviceLocation, lock: Lock) => Promise<T>
 const inUse = (location: DeviceLocation, holder: string): PluginError =>
   new PluginError({ kind: 'vfInUse', target: describeDevice(location), holder })
 
-async function withNamedDevice<T>(host: CallHost, location: DeviceLocation, use: UseDevice<T>): Promise<T> {
+async function withNamedDevice<T>(host: CallHost, asked: Asked, use: UseDevice<T>): Promise<T> {
+  const { location } = asked
   return withVfLock(host, location.address, async (lock) => {
     const occupant = (await reclaimDevice(host, location, lock)) ?? programsOf(host.files, location.address)
     if (occupant !== undefined) {
       throw inUse(location, occupant)
     }
+    await requirePermitted(host, asked)
     return use(location, lock)
   })
 }
@@ -89,9 +93,28 @@ async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>)
     async () =>
       (await reclaimDevice(host, location, lock)) ??
       unfitness(search, location) ??
-      programsOf(host.files, location.address),
+      programsOf(host.files, location.address) ??
+      (await denialOf(host, { location, key: keyOf(search.choice) })),
   )
   return why === undefined ? { isDone: true, result: await use(location, lock) } : { isDone: false, why }
+}
+
+const keyOf = (choice: OpenChoice): string => (choice.by === 'pf' ? choice.key : choice.by)
+
+/**
+ * The devices that a device plugin hands out.
+ * @throws PluginError kind `tryAgain` when nobody can tell: kubelet's own must not be taken
+ */
+function reservedDevices({ files, policy }: CallHost): ReadonlySet<string> {
+  const { kubeletFolder } = policy
+  const reserved = kubeletDevices(files, kubeletFolder)
+  if (reserved === 'unknown') {
+    throw new PluginError({
+      kind: 'tryAgain',
+      message: `kubelet's checkpoint ${checkpointPath(kubeletFolder)} cannot be understood, so no VF is chosen: it may be kubelet's. Name the VF by deviceID; ${ruleText(policy, 'kubeletFolder', kubeletFolder)}`,
+    })
+  }
+  return reserved
 }
 
 function noneFree(choice: OpenChoice, hindered: readonly string[]): PluginError {
@@ -106,7 +129,7 @@ function noneFree(choice: OpenChoice, hindered: readonly string[]): PluginError 
 /** Takes the first VF that can be had. A call that loses the race for one VF tries the next. */
 async function withFreeVf<T>(host: CallHost, conf: NetConf, choice: OpenChoice, use: UseDevice<T>): Promise<T> {
   const { numaNode } = conf
-  const reserved = kubeletDevices(host.files)
+  const reserved = reservedDevices(host)
   const search = { host, conf, choice }
   const vfs = candidates(host.files, choice, {
     isFree: (vf) => !reserved.has(vf.address) && looksFree(host, vf.address) && unfitness(search, vf) === undefined,
@@ -139,17 +162,19 @@ export async function withDevice<T>(
   const { files } = host
   switch (choice.by) {
     case 'address':
-      return withNamedDevice(host, locateDevice(files, choice.address), use)
+      return withNamedDevice(host, { location: locateDevice(files, choice.address), key: 'deviceID' }, use)
     case 'wholePf': {
       const { address } = pfByName(files, choice.key, choice.pfName)
-      return withNamedDevice(host, { address }, use)
+      return withNamedDevice(host, { location: { address }, key: choice.key, pfName: choice.pfName }, use)
     }
     case 'pf': {
       const [only] = choice.vfIndex === undefined ? [] : candidates(files, choice, { isFree: () => true })
-      if (only && kubeletDevices(files).has(only.address)) {
+      if (only && reservedDevices(host).has(only.address)) {
         throw inUse(only, KUBELET)
       }
-      return only ? withNamedDevice(host, only, use) : withFreeVf(host, conf, choice, use)
+      return only
+        ? withNamedDevice(host, { location: only, key: choice.key }, use)
+        : withFreeVf(host, conf, choice, use)
     }
     case 'selectors':
       return withFreeVf(host, conf, choice, use)

@@ -6,7 +6,13 @@ import type { PendingIpam } from '../../ipam.js'
 import type { Link } from '../../netlink/link.js'
 import type { Rtnl } from '../../rtnl/connection.js'
 import type { CallHost } from '../../state/folder.js'
-import type { AttachmentRecord, IpamCall, RecordedDpdk, RecordedRepresentor } from '../../state/record.js'
+import type {
+  AttachmentRecord,
+  IpamCall,
+  RecordedDpdk,
+  RecordedHostConfig,
+  RecordedRepresentor,
+} from '../../state/record.js'
 import type { DeviceLocation } from '../device/locate.js'
 import type { PfView, PfWriter, VfTarget } from '../pf/apply.js'
 
@@ -49,6 +55,8 @@ export type DeviceUse = ForNetdev | ForDpdk
 export type Findings = DeviceUse & {
   /** The other interface of a VF that has two (ConnectX-3). */
   readonly second?: Link
+  /** What the host has set on the interface; absent where such interfaces are not given to pods. */
+  readonly hostConfig?: RecordedHostConfig
   /** "" for none. */
   readonly driver: string
   /** Absent when the device has no PF that can be configured. */

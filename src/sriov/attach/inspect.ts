@@ -10,6 +10,7 @@ import { together } from '../../rtnl/together.js'
 import type { RecordedDpdk } from '../../state/record.js'
 import { describeDevice, type HostPresence, presenceOf } from '../device/locate.js'
 import { findRepresentor } from '../device/representor.js'
+import { readHostConfig } from '../netdev/host-config.js'
 import { podIfName, secondName } from '../netdev/pod-names.js'
 import { type PfView, readVf } from '../pf/apply.js'
 import { rateProblem } from '../pf/plan.js'
@@ -152,11 +153,13 @@ export async function inspect(attachment: Attachment): Promise<Findings> {
     await requireBindable(host, attachment, dpdk, presence)
   }
   const representor = await findRepresentor(files, hostRtnl, location)
+  const hostConfig = host.policy.hostInterfaces && netdev ? await readHostConfig(hostRtnl, netdev.index) : undefined
   return {
     driver,
     ...use,
     ...(second && { second }),
     ...(pfSide && { pfSide }),
     ...(representor && { representor }),
+    ...(hostConfig && { hostConfig }),
   }
 }

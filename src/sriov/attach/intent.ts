@@ -43,12 +43,15 @@ const knownReleaseMac = (wanted: WantedVf, original: VfSettings): { releaseAdmin
   wanted.mac !== undefined && (original.mac === ZERO_MAC || original.trust) ? { releaseAdminMac: original.mac } : {}
 
 /** With two interfaces (ConnectX-3) the record keeps the port of each, to tell them apart. */
-function originalNetdevs(files: FilePort, { netdev, second }: Findings) {
+function originalNetdevs(files: FilePort, { netdev, second, hostConfig }: Findings) {
   if (!netdev) {
     return { netdev: NO_NETDEV }
   }
-  const withPort = (link: Link) => ({ ...originalNetdev(link), devPort: devPortOf(files, link.name) })
-  return second ? { netdev: withPort(netdev), second: withPort(second) } : { netdev: originalNetdev(netdev) }
+  const first = { ...originalNetdev(netdev), ...(hostConfig && { hostConfig }) }
+  const port = (link: Link) => ({ devPort: devPortOf(files, link.name) })
+  return second
+    ? { netdev: { ...first, ...port(netdev) }, second: { ...originalNetdev(second), ...port(second) } }
+    : { netdev: first }
 }
 
 function recordedPf({ vf }: DeviceLocation, conf: NetConf, pfSide: PfView | undefined): Partial<AttachmentRecord> {

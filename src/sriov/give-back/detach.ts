@@ -6,6 +6,7 @@ import { addAltNames, linkByIndex } from '../../rtnl/link.js'
 import { netdevOnHost } from '../device/netdev-on-host.js'
 import { restoreRepresentor } from '../device/representor.js'
 import { dropAltNames } from '../netdev/alt-names.js'
+import { restoreHostConfig } from '../netdev/host-config.js'
 import { applyVfSteps } from '../pf/apply.js'
 import { planVfRestore } from '../pf/plan.js'
 import { bindBack } from './bind-back.js'
@@ -44,15 +45,19 @@ async function restoreAltNames({ host, hostRtnl, record, target }: Release, link
   }
 }
 
-/** Restores the MAC of the interface, then whether it is up. The PF's settings must be restored before. */
+/** Restores the MAC of the interface, then whether it is up, then what the host had set on it. The PF's settings must be restored before. */
 async function restoreNetdev(release: Release, link: Link, found: RecordedVf | undefined): Promise<void> {
   if (!isMac(link.mac)) {
     await restoreOtherAddress(release, link)
   } else {
     await (found ? restoreMac(release, link, found) : restoreMacAlone(release, link))
   }
-  if (release.record.original.netdev.isUp) {
+  const { isUp, hostConfig } = release.record.original.netdev
+  if (isUp) {
     await setLinkUp(release, link, true)
+  }
+  if (hostConfig) {
+    await restoreHostConfig(release.hostRtnl, link, hostConfig)
   }
 }
 

@@ -1,0 +1,55 @@
+/** What the host itself does with the interface of a function: then it is not given to a pod. */
+import type { Host } from '../../host/ports.js'
+import { netdevsOf, uplinkOf } from '../../pci/functions.js'
+import { openRtnl, type Rtnl } from '../../rtnl/connection.js'
+import { hostConfigOf } from '../../rtnl/host-config.js'
+import { linkByName } from '../../rtnl/link.js'
+import type { DeviceLocation } from '../device/locate.js'
+
+const INTERFACES = '/sys/class/net'
+const UPPER = /^upper_(.+)$/
+
+/** The interfaces above one: bridge, bond, VLAN, VRF, Open vSwitch (Documentation/ABI/testing/sysfs-class-net). */
+const uppersOf = ({ files }: Host, name: string): string[] =>
+  files.list(`${INTERFACES}/${name}`).flatMap((entry) => UPPER.exec(entry)?.[1] ?? [])
+
+async function useOfInterface(host: Host, rtnl: Rtnl, name: string): Promise<string | undefined> {
+  const [upper] = uppersOf(host, name)
+  if (upper !== undefined) {
+    return `${name} is part of ${upper}`
+  }
+  const link = await linkByName(rtnl, name)
+  if (!link) {
+    return undefined
+  }
+  if (link.hasXdp) {
+    return `${name} has an XDP program`
+  }
+  const {
+    addresses: [address],
+    routes: [route],
+  } = await hostConfigOf(rtnl, link.index)
+  return address ? `${name} has the address ${address.text}` : route ? `${name} has the route ${route.text}` : undefined
+}
+
+/**
+ * What the host uses the interfaces of a function for, in words; undefined when it does not use them, or the function has
+ * none there. An interface that is merely up is not used.
+ * @throws PluginError kind `kernel`
+ */
+export async function hostUseOf(host: Host, { address, vf }: DeviceLocation): Promise<string | undefined> {
+  const uplink = vf ? undefined : uplinkOf(host.files, address)
+  // A PF's folder also has the representors of its VFs.
+  const names = uplink === undefined ? netdevsOf(host.files, address) : [uplink]
+  if (names.length === 0) {
+    return undefined
+  }
+  using rtnl = openRtnl(host)
+  for (const name of names) {
+    const use = await useOfInterface(host, rtnl, name)
+    if (use !== undefined) {
+      return use
+    }
+  }
+  return undefined
+}
