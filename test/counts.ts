@@ -8,6 +8,7 @@ export type Counted =
   | 'random sequences'
   | 'fuzz inputs'
   | 'calls at once'
+  | 'attacks'
 
 /** The part of a test's meta data that ends in the JSON report. */
 interface CountingMeta {

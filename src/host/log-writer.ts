@@ -17,17 +17,26 @@ export interface LogWriter {
 }
 
 /**
- * Opens a log file to append to. A configured path may lead anywhere: a FIFO is opened without waiting for its reader,
- * and only a regular file is written to.
- * @throws Error of Node.js, or one that says that the path is not a regular file
+ * Opens a log file to append to: a regular file with one name that belongs to us, or a new one. Another may lead
+ * anywhere. A link is not followed, and a FIFO is opened without waiting for its reader. The folders above are the
+ * policy's business (policy/govern.ts).
+ * @throws Error of Node.js, or one that says what the file is
  */
 function openLogFile(path: string): number {
   mkdirSync(dirname(path), { recursive: true })
-  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOCTTY } = constants
-  const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, 0o600)
-  if (!fstatSync(fd).isFile()) {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOCTTY, O_NOFOLLOW } = constants
+  const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW, 0o600)
+  const stat = fstatSync(fd)
+  const problem = !stat.isFile()
+    ? 'it is no regular file'
+    : stat.nlink > 1
+      ? 'it has a second name'
+      : stat.uid !== process.geteuid?.()
+        ? `it belongs to user ${stat.uid}`
+        : undefined
+  if (problem !== undefined) {
     closeSync(fd)
-    throw new Error('it is no regular file')
+    throw new Error(problem)
   }
   return fd
 }

@@ -7,7 +7,7 @@ import { build, type Options } from 'tsup'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { SUPPORTED_VERSIONS } from '../../src/cni/version.js'
 import config from '../../tsup.config.js'
-import { missingForOwnFolders, withOwnFolders } from './own-folders.js'
+import { missingForOwnFolders, withinOwnFolders } from './own-folders.js'
 import { environmentOf, oneDocument, SKEL_CASES } from './skel-cases.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -27,10 +27,8 @@ afterAll(() => {
 })
 
 function run(environment: Record<string, string>, input: string | Buffer | undefined, cwd = '/') {
-  const main = join(folder, 'main.cjs')
-  const [program, args] = missingForOwnFolders
-    ? [process.execPath, [main]]
-    : withOwnFolders(folder, process.execPath, main)
+  const within = missingForOwnFolders ? [] : withinOwnFolders(folder)
+  const [program = '', ...args] = [...within, process.execPath, join(folder, 'main.cjs')]
   const { status, stdout, stderr } = spawnSync(program, args, {
     cwd,
     env: environment,

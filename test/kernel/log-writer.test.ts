@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chownSync, linkSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -26,6 +26,20 @@ describe('openClosableLogWriter()', () => {
     const file = join(folder, 'made/for/it.log')
     expect([logTo(file), logTo(file)]).toEqual(['', ''])
     expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(2)
+  })
+
+  test('follows no link, and takes no file with a second name or of another user', () => {
+    const file = join(folder, 'victim')
+    writeFileSync(file, 'as it was')
+    symlinkSync(file, join(folder, 'link'))
+    linkSync(file, join(folder, 'second-name'))
+    const ofAnother = join(folder, 'of-another')
+    writeFileSync(ofAnother, 'as it was')
+    chownSync(ofAnother, 1000, 1000)
+    for (const path of [join(folder, 'link'), join(folder, 'second-name'), ofAnother]) {
+      expect(logTo(path)).toMatch(/cannot open the log file.*\n.*a line/)
+    }
+    expect([file, ofAnother].map((path) => readFileSync(path, 'utf8'))).toEqual(['as it was', 'as it was'])
   })
 
   test('neither waits for the reader of a FIFO nor writes to a device: the lines go where they went without it', () => {

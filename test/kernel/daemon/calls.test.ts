@@ -83,7 +83,7 @@ describe.skipIf(missing)(`the resident process (${missing ?? 'can run here'})`, 
   })
 
   test('logs to the file of a call, and closes it', LIMIT, async () => {
-    const logFile = join(installation.folder, 'call.log')
+    const logFile = '/var/log/call.log'
     const open = () => readdirSync(`/proc/${daemon.child.pid}/fd`).length
     const conf = { logFile, logLevel: 'debug' }
     const [device = ''] = node.devices
@@ -92,7 +92,7 @@ describe.skipIf(missing)(`the resident process (${missing ?? 'can run here'})`, 
       await call('ADD', { container: `logged-${i}`, netns: '/run/netns/none', device, conf })
     }
     await expect.poll(open).toBe(before)
-    const lines = readFileSync(logFile, 'utf8').trim().split('\n')
+    const lines = readFileSync(join(installation.folder, 'log/call.log'), 'utf8').trim().split('\n')
     expect(new Set(lines.map((line) => JSON.parse(line).containerId)).size).toBe(30)
   })
 

@@ -1,7 +1,8 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { NODE_FOLDER } from '../../../src/cni/folders.js'
+import { POLICY_FOLDER } from '../../../src/policy/policy.js'
 import { ip, mountNetnsFolder } from '../netns.js'
 import { DEVICES, macOf } from './devices.js'
 import { cniEnvironment, type Installation, type Running, start } from './installation.js'
@@ -19,6 +20,8 @@ export interface TestNode {
   /** Lets the IPAM plugins go on that wait; `holdIpam` makes the next ones wait. */
   releaseIpam(): void
   holdIpam(): void
+  /** Writes the policy of this host; without rules it has none. */
+  setPolicy(rules?: object): void
   /** Starts a call of the plugin. */
   call(verb: string, options: NodeCall): Running
   /** Takes the lock of a device, as another call would; returns how to give it up. */
@@ -59,7 +62,16 @@ export async function makeNode({ folder, plugin, socket }: Installation): Promis
     mkdirSync(join(sys, device, 'net', `vf${index}`), { recursive: true })
     symlinkSync('../../../bus/pci/drivers/fakevf', join(sys, device, 'driver'))
   })
-  const setUp = `mkdir -p ${NODE_FOLDER} ${state}; mount --bind ${state} ${NODE_FOLDER}
+  const mounted = [
+    [state, NODE_FOLDER],
+    [join(folder, 'policy'), POLICY_FOLDER],
+    [join(folder, 'log'), '/var/log'],
+    [join(folder, 'devinfo'), '/run/k8s.cni.cncf.io'],
+  ] as const
+  for (const one of mounted.flat()) {
+    mkdirSync(one, { recursive: true })
+  }
+  const setUp = `${mounted.map(([from, at]) => `mount --bind ${from} ${at}`).join('; ')}
     mount -t sysfs sysfs /sys; mount --bind ${sys} /sys/bus/pci/devices; ip link set lo up
     ${DEVICES.map((_device, i) => `ip link add vf${i} address ${macOf(i)} type veth peer name peer${i}`).join('; ')}; echo ready; exec sleep 3600`
   mountNetnsFolder()
@@ -81,6 +93,14 @@ export async function makeNode({ folder, plugin, socket }: Installation): Promis
     within,
     devices,
     ipamCalls: () => lines(join(folder, 'ipam-calls')),
+    setPolicy(rules) {
+      const file = join(folder, 'policy/policy.json')
+      if (rules) {
+        writeFileSync(file, JSON.stringify(rules))
+      } else {
+        rmSync(file, { force: true })
+      }
+    },
     holdIpam: () => writeFileSync(hold, ''),
     releaseIpam: () => rmSync(hold, { force: true }),
     call: (verb, { container, netns, device, conf = {}, within: more = [], env = {} }) =>
@@ -123,6 +143,12 @@ export async function makeNode({ folder, plugin, socket }: Installation): Promis
         .sort(),
     remove() {
       holder.kill('SIGKILL')
+      for (const [, at] of mounted) {
+        try {
+          // Made for a mount in another namespace. One with something in it stays.
+          rmdirSync(at)
+        } catch {}
+      }
     },
   }
 }

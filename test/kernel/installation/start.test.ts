@@ -2,6 +2,7 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync,
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { checksumOf } from '../../../scripts/tools/bytecode.js'
+import { withinOwnFolders } from '../../contract/own-folders.js'
 import { replacePlugin, start } from '../daemon/installation.js'
 import {
   add,
@@ -127,14 +128,16 @@ describe.skipIf(missing)(`a call is carried out (${missing ?? 'can run here'})`,
   test('when V8 dies of a bytecode that is whole all the same, and the log says so', LIMIT, async () => {
     const start = readFileSync(here.file('start.cjs'), 'utf8')
     writeFileSync(here.file('start.cjs'), `if (process.argv.length > 2) process.abort()\n${start}`)
-    const logFile = join(here.folder, 'log')
     // What DEL has to do for a record that is not there is nothing, and it opens its log.
     const output = await add(here, {
       env: { CNI_COMMAND: 'DEL' },
-      conf: { logFile, cniDir: join(here.folder, 'state') },
+      conf: { logFile: '/var/log/sriov.log' },
+      within: withinOwnFolders(here.folder),
     })
     expect(output).toEqual({ exitCode: 0, signal: null, stdout: '', stderr: '' })
-    expect(readFileSync(logFile, 'utf8')).toMatch(/was ended by signal 6:.*started a second time/)
+    expect(readFileSync(join(here.folder, 'log/sriov.log'), 'utf8')).toMatch(
+      /was ended by signal 6:.*started a second time/,
+    )
   })
 })
 

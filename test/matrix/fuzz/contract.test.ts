@@ -8,7 +8,7 @@ import { build, type Options } from 'tsup'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { errnoOf } from '../../../src/errors.js'
 import config from '../../../tsup.config.js'
-import { missingForOwnFolders, withOwnFolders } from '../../contract/own-folders.js'
+import { missingForOwnFolders, withinOwnFolders } from '../../contract/own-folders.js'
 import { count } from '../../counts.js'
 import { environments } from './environments.js'
 import { stdinText } from './inputs.js'
@@ -38,7 +38,7 @@ const NOWHERE = '/run/netns/sriov-fuzz-none'
 const nowhere = (text: string): string => text.replaceAll('0000:01:', 'ffff:01:')
 
 function run(environment: Readonly<Record<string, string | undefined>>, input: string | Buffer) {
-  const [program, args] = withOwnFolders(folder, process.execPath, join(folder, 'main.cjs'))
+  const [program = '', ...args] = [...withinOwnFolders(folder), process.execPath, join(folder, 'main.cjs')]
   const variables = Object.entries(environment).filter(([, value]) => value !== undefined && !value.includes('\0'))
   const { status, stdout, error } = spawnSync(program, args, {
     cwd: '/',
