@@ -1,11 +1,12 @@
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { count } from '../counts.js'
 import { hookedCall, podFor, prepareFolders, recordPoints } from './crash.js'
 import { driverOf, overrideOf } from './drivers.js'
 import { killAt, type Point } from './hooked-call.js'
 import { add, type Conf, del, failing, hostLocal, netConf, startCall } from './plugin.js'
 import { newPod, type Pod, removePod } from './pods.js'
+import { removePolicy, setPolicy } from './policy.js'
 import { sleep } from './process.js'
 import { untouchedHost } from './untouched-host.js'
 import { vf } from './virtual-functions.js'
@@ -84,7 +85,11 @@ describe('a tool', () => {
   const UNBIND =
     'echo vfio-pci >/sys/bus/pci/devices/$3/driver_override; echo $3 >/sys/bus/pci/devices/$3/driver/unbind'
 
-  afterAll(() => rmSync(TOOL, { force: true }))
+  beforeAll(() => setPolicy({ dpdkTools: [TOOL] }))
+  afterAll(() => {
+    rmSync(TOOL, { force: true })
+    removePolicy()
+  })
 
   test('that is killed half-way: ADD says so, and all is as before', async () => {
     const pod = await newPod()

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { link, linksIn } from './kernel-view.js'
 import {
   add,
@@ -14,6 +14,7 @@ import {
   startCall,
 } from './plugin.js'
 import { newPod } from './pods.js'
+import { removePolicy, setPolicy } from './policy.js'
 import { run, shell } from './process.js'
 import { ALL_SETTINGS } from './settings.js'
 import { untouchedHost } from './untouched-host.js'
@@ -113,6 +114,9 @@ describe('the installed plugin', () => {
 })
 
 describe('a state folder that cannot take a record', () => {
+  beforeAll(() => setPolicy({ stateFolders: [TRIAL] }))
+  afterAll(removePolicy)
+
   test('on a full disk is named in a clear error, and nothing was changed', async () => {
     await shell(`mount -t tmpfs -o size=4k tmpfs ${TRIAL}; head -c 4096 /dev/zero >${TRIAL}/filler`)
     const pod = await newPod()

@@ -9,7 +9,7 @@ import { vf } from './virtual-functions.js'
 
 untouchedHost()
 
-const logFile = '/tmp/sriov-debug.log'
+const logFile = '/var/log/sriov-debug.log'
 
 afterEach(() => rmSync(logFile, { force: true }))
 

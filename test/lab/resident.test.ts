@@ -13,7 +13,7 @@ const host = untouchedHost()
 
 afterEach(() => stopResident())
 
-const LOG = '/run/resident-test.log'
+const LOG = '/var/log/resident-test.log'
 
 const confOf = (one: Vf) =>
   netConf(one, { ...ALL_SETTINGS, vlan: 100 + one.index, mac: `02:00:00:00:07:0${one.index}`, ...hostLocal() })

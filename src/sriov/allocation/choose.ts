@@ -10,7 +10,7 @@ import { type DeviceLocation, describeDevice, locateDevice, presenceOf, type VfL
 import { candidates, type OpenChoice, pfByName } from '../device/select.js'
 import { programsOf } from '../users/function-users.js'
 import { looksFree, reclaimDevice, userOf } from './occupancy.js'
-import { type Asked, denialOf, requirePermitted } from './permission.js'
+import { type Asked, hostUseAgainst, keptByRule, requirePermitted, ruleAgainst } from './permission.js'
 
 /** An error message names at most this many VFs. */
 const MAX_NAMED = 8
@@ -94,7 +94,7 @@ async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>)
       (await reclaimDevice(host, location, lock)) ??
       unfitness(search, location) ??
       programsOf(host.files, location.address) ??
-      (await denialOf(host, { location, key: keyOf(search.choice) })),
+      (await hostUseAgainst(host, location)),
   )
   return why === undefined ? { isDone: true, result: await use(location, lock) } : { isDone: false, why }
 }
@@ -135,11 +135,21 @@ async function withFreeVf<T>(host: CallHost, conf: NetConf, choice: OpenChoice, 
     isFree: (vf) => !reserved.has(vf.address) && looksFree(host, vf.address) && unfitness(search, vf) === undefined,
     ...(numaNode !== undefined && { numaNode }),
   })
+  const rules = vfs.map((location) => ruleAgainst(host, { location, key: keyOf(choice) }))
+  if (rules.every((rule) => rule !== undefined)) {
+    // Another try would not help.
+    const problem = `none of its ${vfs.length} VFs is for this call: ${rules[0]}`
+    throw new PluginError({ kind: 'policy', refusals: [{ key: keyOf(choice), problem }] })
+  }
   const hindered: string[] = []
-  for (const location of vfs) {
-    const tried: Try<T> = reserved.has(location.address)
-      ? { isDone: false, why: KUBELET }
-      : await tryVf(search, location, use)
+  for (const [i, location] of vfs.entries()) {
+    const rule = rules[i]
+    const tried: Try<T> =
+      rule !== undefined
+        ? { isDone: false, why: keptByRule(rule) }
+        : reserved.has(location.address)
+          ? { isDone: false, why: KUBELET }
+          : await tryVf(search, location, use)
     if (tried.isDone) {
       return tried.result
     }

@@ -27,8 +27,8 @@ const shownPfs = (selectors: readonly PfSelector[]): string[] =>
     indexes ? `${pf}#${indexes.map(([from, to]) => (from === to ? from : `${from}-${to}`)).join(',')}` : pf,
   )
 
-/** Why the rules keep a device from the call; undefined when they do not. Looks at names only. */
-function ruleAgainst({ policy, limits }: CallHost, asked: Asked): string | undefined {
+/** The rule that keeps a device from the call; undefined when there is none. Looks at names only. */
+export function ruleAgainst({ policy, limits }: CallHost, asked: Asked): string | undefined {
   const { pfs, wholePfs } = policy
   if (pfs && !pfs.some((one) => isIn(asked, one))) {
     return ruleText(policy, 'pfs', shownPfs(pfs))
@@ -45,8 +45,11 @@ function ruleAgainst({ policy, limits }: CallHost, asked: Asked): string | undef
   return isWholePf && !mayBeTaken ? ruleText(policy, 'wholePfs', wholePfs) : undefined
 }
 
-/** Why the host keeps a device for itself; undefined when it does not. */
-async function useAgainst(host: CallHost, { location }: Asked): Promise<string | undefined> {
+/**
+ * Why the host keeps a device for itself; undefined when it does not. Nobody else uses it, and its lock is held.
+ * @throws PluginError kind `kernel`
+ */
+export async function hostUseAgainst(host: CallHost, location: DeviceLocation): Promise<string | undefined> {
   if (host.policy.hostInterfaces) {
     return undefined
   }
@@ -54,21 +57,20 @@ async function useAgainst(host: CallHost, { location }: Asked): Promise<string |
   return use === undefined ? undefined : `the host uses it: ${use}; ${ruleText(host.policy, 'hostInterfaces', false)}`
 }
 
-/**
- * Why a device is not for this call; undefined when it is. Nobody else uses it, and its lock is held.
- * @throws PluginError kind `kernel`
- */
-export async function denialOf(host: CallHost, asked: Asked): Promise<string | undefined> {
-  const rule = ruleAgainst(host, asked)
-  return rule === undefined ? useAgainst(host, asked) : `the policy of this node keeps it: ${rule}`
-}
+/** How a rule is told as the reason why a device is not given. */
+export const keptByRule = (rule: string): string => `the policy of this node keeps it: ${rule}`
 
 /** @throws PluginError kind `policy` when a device that was named is not for this call */
 export async function requirePermitted(host: CallHost, asked: Asked): Promise<void> {
   const pod = host.podUid
   const holder = pod === undefined ? undefined : devicesOfOtherPods(host.files, host.policy.kubeletFolder, pod)
   const isOthers = holder?.has(asked.location.address) === true
-  const problem = isOthers ? 'kubelet has given it to another pod' : await denialOf(host, asked)
+  const rule = ruleAgainst(host, asked)
+  const problem = isOthers
+    ? 'kubelet has given it to another pod'
+    : rule === undefined
+      ? await hostUseAgainst(host, asked.location)
+      : keptByRule(rule)
   if (problem !== undefined) {
     const refusals: ConfigIssue[] = [{ key: asked.key, problem: `${describeDevice(asked.location)}: ${problem}` }]
     throw new PluginError({ kind: 'policy', refusals })

@@ -201,4 +201,13 @@ describe('PFs and VFs', () => {
       expect.stringContaining('the policy of this node keeps it'),
     ])
   })
+
+  test('of which the policy keeps all are none to wait for', async () => {
+    const world = makeMachine()
+    setPolicy(world, { pfs: [] })
+    await expectRefusal(world, { deviceID: undefined, master: PF }, [
+      'master: none of its 4 VFs is for this call',
+      '"pfs"',
+    ])
+  })
 })
