@@ -48,12 +48,23 @@ const layers = [
   {
     name: 'commands',
     path: '^src/commands/',
-    may: ['^src/(errors|ipam)', '^src/host/(ports|poll)', '^src/(cni|netlink|pci|rtnl|node|policy|state|sriov|commands)/'],
+    may: [
+      '^src/(errors|ipam)',
+      '^src/host/(ports|poll)',
+      '^src/(cni|netlink|pci|rtnl|node|policy|state|sriov|commands)/',
+    ],
   },
   {
     name: 'daemon',
     path: '^src/daemon/',
-    may: ['^src/errors', '^src/host/', '^src/(cni|daemon)/', '^src/policy/policy', '^src/commands/handlers', '^src/node/lock-holders'],
+    may: [
+      '^src/errors',
+      '^src/host/',
+      '^src/(cni|daemon)/',
+      '^src/policy/policy',
+      '^src/commands/handlers',
+      '^src/node/lock-holders',
+    ],
   },
 ]
 
@@ -68,7 +79,12 @@ const rooms = {
   allocation: ['device', 'users', 'give-back'],
   attach: ['device', 'pf', 'netdev', 'driver', 'users', 'give-back', 'allocation'],
 }
-const belowSriov = ['^src/errors', '^src/host/(ports|poll)', '^src/(cni|netlink|pci|rtnl|node|policy|state)/', '^src/ipam']
+const belowSriov = [
+  '^src/errors',
+  '^src/host/(ports|poll)',
+  '^src/(cni|netlink|pci|rtnl|node|policy|state)/',
+  '^src/ipam',
+]
 for (const [room, others] of Object.entries(rooms)) {
   layers.push({
     name: `sriov-${room}`,
