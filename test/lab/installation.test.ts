@@ -118,7 +118,7 @@ describe('a state folder that cannot take a record', () => {
   afterAll(removePolicy)
 
   test('on a full disk is named in a clear error, and nothing was changed', async () => {
-    await shell(`mount -t tmpfs -o size=4k tmpfs ${TRIAL}; head -c 4096 /dev/zero >${TRIAL}/filler`)
+    await shell(`mount -t tmpfs -o mode=755,size=4k tmpfs ${TRIAL}; head -c 4096 /dev/zero >${TRIAL}/filler`)
     const pod = await newPod()
     const { code, msg } = await failing('ADD', pod, { ...conf, ...hostLocal(), cniDir: TRIAL })
     await shell(`umount ${TRIAL}`)
@@ -130,7 +130,7 @@ describe('a state folder that cannot take a record', () => {
   })
 
   test('read-only is named in a clear error, and nothing was changed', async () => {
-    await shell(`mount -t tmpfs -o ro tmpfs ${TRIAL}`)
+    await shell(`mount -t tmpfs -o mode=755,ro tmpfs ${TRIAL}`)
     const { code, msg } = await failing('ADD', await newPod(), { ...conf, cniDir: `${TRIAL}/sriov` })
     await shell(`umount ${TRIAL}`)
     expect.soft(msg).toMatch(/EROFS|read-only/i)
@@ -146,7 +146,7 @@ describe('a state folder that cannot take a record', () => {
   })
 
   test('for want of room during DEL still lets the VF and its lease go', async () => {
-    await shell(`mount -t tmpfs -o size=64k tmpfs ${TRIAL}`)
+    await shell(`mount -t tmpfs -o mode=755,size=64k tmpfs ${TRIAL}`)
     const pod = await newPod()
     const full = { ...conf, ...hostLocal(), cniDir: TRIAL }
     await add(pod, full)

@@ -90,7 +90,7 @@ describe('an interface that the host uses is not given', () => {
   ]
 
   test.each(USES)('%s', async (_what, begin, end, text) => {
-    await host.prepare(() => shell(begin))
+    await shell(begin)
     const before = await host.differences()
     const named = await failing('ADD', await newPod(), netConf(vf(3)))
     expect([named.code, named.msg]).toEqual([7, expect.stringContaining(`${name} ${text}`)])
@@ -105,7 +105,7 @@ describe('an interface that the host uses is not given', () => {
   })
 
   test('up alone is no use, nor are link-local addresses', async () => {
-    await host.prepare(() => ip(`link set ${name} up`))
+    await ip(`link set ${name} up`)
     const pod = await newPod()
     await add(pod, netConf(vf(3)))
     await del(pod, netConf(vf(3)))
@@ -113,7 +113,7 @@ describe('an interface that the host uses is not given', () => {
   })
 
   test('the PF with an address of the node', async () => {
-    await host.prepare(() => shell(`ip address add 192.0.2.9/24 dev ${OTHER_PF}`))
+    await shell(`ip address add 192.0.2.9/24 dev ${OTHER_PF}`)
     const { code, msg } = await failing('ADD', await newPod(), openConf({ master: OTHER_PF, pfOnly: true }))
     expect([code, msg]).toEqual([7, expect.stringContaining(`${OTHER_PF} has the address 192.0.2.9`)])
     expect((await linksIn(undefined)).some(({ ifname }) => ifname === OTHER_PF)).toBe(true)
@@ -147,7 +147,7 @@ describe('with hostInterfaces', () => {
     ['an interface', { ...hostLocal(), vlan: 100 }],
     ['a VF for DPDK', { dpdk: { dpdk_driver: 'vfio-pci' } }],
   ])('%s comes back with its addresses and routes', async (_what, more) => {
-    await host.prepare(() => shell(begin))
+    await shell(begin)
     const before = await shown()
     expect(before.length).toBeGreaterThan(8)
     const pod = await newPod()
