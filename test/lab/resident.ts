@@ -14,10 +14,11 @@ export interface Resident {
 
 let running: Running | undefined
 
-/** Starts it, and waits until it listens. */
-export async function startResident(): Promise<Resident> {
+/** Starts it, and waits until it listens. `within`: words in front of its command line. */
+export async function startResident(within: readonly string[] = []): Promise<Resident> {
   const before = existsSync(SOCKET)
-  const daemon = start(`${BIN_DIR}/.sriov/sriovctl`, ['daemon', '--log-level', 'debug'])
+  const [command = '', ...words] = [...within, `${BIN_DIR}/.sriov/sriovctl`, 'daemon', '--log-level', 'debug']
+  const daemon = start(command, words)
   running = daemon
   let hasEnded = false
   void daemon.done.then(() => {
