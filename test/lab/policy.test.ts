@@ -142,6 +142,7 @@ describe('with hostInterfaces', () => {
       .filter((line) => !/fe80|ff00|qlen|valid_lft/.test(line))
       .map((line) => line.replace(/ pref medium| linkdown/g, '').trim())
       .sort()
+      .join('\n')
 
   test.each<[string, Conf]>([
     ['an interface', { ...hostLocal(), vlan: 100 }],
@@ -149,16 +150,17 @@ describe('with hostInterfaces', () => {
   ])('%s comes back with its addresses and routes', async (_what, more) => {
     await shell(begin)
     const before = await shown()
-    expect(before.length).toBeGreaterThan(8)
+    expect(before.split('\n').length).toBeGreaterThan(8)
     const pod = await newPod()
     const conf = netConf(vf(3), more)
     await add(pod, conf)
     if (more.dpdk === undefined) {
-      expect(await cidrsIn(pod, DEFAULT_IFNAME)).toEqual(['10.9.0.2/24'])
+      expect(await cidrsIn(pod, DEFAULT_IFNAME)).toEqual([expect.stringMatching(/^10\.9\.0\./)])
       expect(await routesIn(pod)).toEqual([])
     }
     await del(pod, conf)
-    expect(await shown()).toEqual(before)
+    const after = await shown()
+    expect(after, `${before}\n--\n${after}`).toEqual(before)
     await shell(end)
   })
 })
