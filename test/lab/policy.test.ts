@@ -139,7 +139,7 @@ describe('with hostInterfaces', () => {
   const shown = async () =>
     (await shell(show))
       .split('\n')
-      .filter((line) => !/fe80|ff00|qlen|valid_lft/.test(line))
+      .filter((line) => !/fe80|ff00|qlen|valid_lft|link.ether/.test(line))
       .map((line) => line.replace(/ pref medium| linkdown/g, '').trim())
       .sort()
       .join('\n')

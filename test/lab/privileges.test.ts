@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync } from 'node:fs'
+import { basename } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { openConf } from './choosing.js'
-import { driverOf } from './drivers.js'
+import { bindByHand, driverOf } from './drivers.js'
 import { BIN_DIR, type Conf, hostLocal, netConf, startCall, type Verb } from './plugin.js'
 import { newPod, type Pod } from './pods.js'
 import { run, shell } from './process.js'
@@ -67,6 +68,18 @@ const STEPS: Readonly<Record<string, Step>> = {
   'DPDK by its tool, with a driver that is not loaded': async () => {
     await shell('modprobe -r vfio-pci vfio_pci_core || true')
     return cycle(netConf(vf(2), { dpdk: { dpdk_driver: 'vfio-pci', dpdk_tool: '/usr/bin/dpdk-devbind.py' } }))()
+  },
+  'a VF that a program of another user has open is not given': async () => {
+    await shell('modprobe vfio-pci')
+    await bindByHand(vf(3), 'vfio-pci')
+    const group = basename(readlinkSync(`/sys/bus/pci/devices/${vf(3).pci}/iommu_group`))
+    await shell(`chown 12345 /dev/vfio/${group}
+      setpriv --reuid=12345 --regid=12345 --clear-groups sh -c 'exec 3<>/dev/vfio/${group}; exec sleep 600' >/dev/null 2>&1 &
+      sleep 0.5`)
+    const { stdout } = await startCall('ADD', await newPod(), netConf(vf(3))).done
+    await run('pkill', ['-u', '12345'])
+    await bindByHand(vf(3), 'igbvf')
+    return stdout.includes('"code":102') && stdout.includes('(sleep)') ? undefined : `ADD: ${stdout}`
   },
   'DPDK through sysfs': cycle(netConf(vf(2), { dpdk: { dpdk_driver: 'vfio-pci' }, flr: true })),
 }
