@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { openConf } from './choosing.js'
 import { bindByHand, driverOf } from './drivers.js'
+import { link } from './kernel-view.js'
 import { BIN_DIR, type Conf, hostLocal, netConf, startCall, type Verb } from './plugin.js'
 import { newPod, type Pod } from './pods.js'
 import { run, shell } from './process.js'
@@ -70,6 +71,7 @@ const STEPS: Readonly<Record<string, Step>> = {
     return cycle(netConf(vf(2), { dpdk: { dpdk_driver: 'vfio-pci', dpdk_tool: '/usr/bin/dpdk-devbind.py' } }))()
   },
   'a VF that a program of another user has open is not given': async () => {
+    const { address } = await link(vf(3).name)
     await shell('modprobe vfio-pci')
     await bindByHand(vf(3), 'vfio-pci')
     const group = basename(readlinkSync(`/sys/bus/pci/devices/${vf(3).pci}/iommu_group`))
@@ -79,6 +81,10 @@ const STEPS: Readonly<Record<string, Step>> = {
     const { stdout } = await startCall('ADD', await newPod(), netConf(vf(3))).done
     await run('pkill', ['-u', '12345'])
     await bindByHand(vf(3), 'igbvf')
+    // igbvf has made up another one.
+    await shell(
+      `ip link set ${vf(3).name} address ${address}; ip link set ${vf(3).name} up; ip link set ${vf(3).name} down`,
+    )
     return stdout.includes('"code":102') && stdout.includes('(sleep)') ? undefined : `ADD: ${stdout}`
   },
   'DPDK through sysfs': cycle(netConf(vf(2), { dpdk: { dpdk_driver: 'vfio-pci' }, flr: true })),
