@@ -1,6 +1,6 @@
 /** What the host itself does with the interface of a function: then it is not given to a pod. */
 import type { Host } from '../../host/ports.js'
-import { netdevsOf, uplinkOf } from '../../pci/functions.js'
+import { netdevsOf, uplinkOf, vfsOf } from '../../pci/functions.js'
 import { openRtnl, type Rtnl } from '../../rtnl/connection.js'
 import { hostConfigOf } from '../../rtnl/host-config.js'
 import { linkByName } from '../../rtnl/link.js'
@@ -32,15 +32,21 @@ async function useOfInterface(host: Host, rtnl: Rtnl, name: string): Promise<str
   return address ? `${name} has the address ${address.text}` : route ? `${name} has the route ${route.text}` : undefined
 }
 
+/** The interfaces on the host that a pod would take: those of a VF; of a PF its own, and those of its VFs. */
+function interfacesOf({ files }: Host, { address, vf }: DeviceLocation): readonly string[] {
+  const uplink = vf ? undefined : uplinkOf(files, address)
+  // A PF's folder also has the representors of its VFs.
+  const own = uplink === undefined ? netdevsOf(files, address) : [uplink]
+  return vf ? own : [...own, ...vfsOf(files, address).flatMap((one) => netdevsOf(files, one.address))]
+}
+
 /**
  * What the host uses the interfaces of a function for, in words; undefined when it does not use them, or the function has
- * none there. An interface that is merely up is not used.
+ * none there. An interface that is merely up is not used. A PF is used when one of its VFs is: they need it.
  * @throws PluginError kind `kernel`
  */
-export async function hostUseOf(host: Host, { address, vf }: DeviceLocation): Promise<string | undefined> {
-  const uplink = vf ? undefined : uplinkOf(host.files, address)
-  // A PF's folder also has the representors of its VFs.
-  const names = uplink === undefined ? netdevsOf(host.files, address) : [uplink]
+export async function hostUseOf(host: Host, location: DeviceLocation): Promise<string | undefined> {
+  const names = interfacesOf(host, location)
   if (names.length === 0) {
     return undefined
   }

@@ -63,11 +63,11 @@ describe.each(USES)('an interface with %s', (_what, use, text) => {
     expect(world.link(world.netns(POD_A), 'net1').parentDevice).toBe('0000:01:10.2')
   })
 
-  test('keeps its PF from being taken as a whole', async () => {
+  test.each([PF, `${PF}v3`])('keeps its PF from being taken as a whole: %s', async (name) => {
     const world = makeMachine()
-    await use(world, PF)
+    await use(world, name)
     const answer = await call(world, 'ADD', netConf({ ...OF_PF, pfOnly: true }))
-    expect([codeOf(answer), messageOf(answer)]).toEqual([7, expect.stringContaining(`${PF} ${text}`)])
+    expect([codeOf(answer), messageOf(answer)]).toEqual([7, expect.stringContaining(`${name} ${text}`)])
   })
 })
 
