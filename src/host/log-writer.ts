@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
 import pino from 'pino'
 import type { LogLevelName } from '../cni/log-levels.js'
@@ -16,16 +16,25 @@ export interface LogWriter {
   close(): void
 }
 
+/** How every line of a log of this plugin begins. */
+const FIRST_WORDS = '{"level":"'
+
+/** Whether a file is empty, or has our lines: lines of a log would spoil any other (wtmp, a journal, a pod's log). */
+function isLog(fd: number, size: number): boolean {
+  const found = Buffer.alloc(FIRST_WORDS.length)
+  return size === 0 || (readSync(fd, found, 0, found.length, 0) > 0 && found.toString() === FIRST_WORDS)
+}
+
 /**
- * Opens a log file to append to: a regular file with one name that belongs to us, or a new one. Another may lead
- * anywhere. A link is not followed, and a FIFO is opened without waiting for its reader. The folders above are the
+ * Opens a log file to append to: a regular file with one name that belongs to us and is a log of ours, or a new one.
+ * Another may lead anywhere. A link is not followed, and a FIFO is opened without waiting for its reader. The folders above are the
  * policy's business (policy/govern.ts).
  * @throws Error of Node.js, or one that says what the file is
  */
 function openLogFile(path: string): number {
   mkdirSync(dirname(path), { recursive: true })
-  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOCTTY, O_NOFOLLOW } = constants
-  const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW, 0o600)
+  const { O_RDWR, O_APPEND, O_CREAT, O_NONBLOCK, O_NOCTTY, O_NOFOLLOW } = constants
+  const fd = openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW, 0o600)
   const stat = fstatSync(fd)
   const problem = !stat.isFile()
     ? 'it is no regular file'
@@ -33,7 +42,9 @@ function openLogFile(path: string): number {
       ? 'it has a second name'
       : stat.uid !== process.geteuid?.()
         ? `it belongs to user ${stat.uid}`
-        : undefined
+        : isLog(fd, stat.size)
+          ? undefined
+          : 'it is no log of this plugin; move it away'
   if (problem !== undefined) {
     closeSync(fd)
     throw new Error(problem)

@@ -1,4 +1,4 @@
-import { errnoOf } from '../errors.js'
+import { errnoOf, messageOf } from '../errors.js'
 import { encodeAddressMessage } from '../netlink/address.js'
 import { u32Attribute } from '../netlink/attribute.js'
 import {
@@ -74,12 +74,16 @@ export async function hostConfigOf(rtnl: Rtnl, interfaceIndex: number): Promise<
   }
 }
 
-/** Sets what was reported again; what is there already is no error. @throws PluginError kind `kernel` */
+/**
+ * Sets what was reported again; what is there already is no error. Returns what the kernel refused: the network may have
+ * changed meanwhile.
+ */
 export async function setHostConfigAgain(
   rtnl: Rtnl,
   { index, name }: { readonly index: number; readonly name: string },
   { addresses, routes }: HostConfig,
-): Promise<void> {
+): Promise<readonly string[]> {
+  const refused: string[] = []
   const requests: RtnlRequest[] = [
     ...addresses.map(({ text, payload }) => ({
       operation: `add the address ${text}`,
@@ -101,8 +105,9 @@ export async function setHostConfigAgain(
       await rtnl.change(request)
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') {
-        throw error
+        refused.push(messageOf(error))
       }
     }
   }
+  return refused
 }

@@ -28,7 +28,7 @@ describe('openClosableLogWriter()', () => {
     expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(2)
   })
 
-  test('follows no link, and takes no file with a second name or of another user', () => {
+  test('follows no link, and takes no file with a second name, of another user, or of another program', () => {
     const file = join(folder, 'victim')
     writeFileSync(file, 'as it was')
     symlinkSync(file, join(folder, 'link'))
@@ -36,10 +36,12 @@ describe('openClosableLogWriter()', () => {
     const ofAnother = join(folder, 'of-another')
     writeFileSync(ofAnother, 'as it was')
     chownSync(ofAnother, 1000, 1000)
-    for (const path of [join(folder, 'link'), join(folder, 'second-name'), ofAnother]) {
+    const noLog = join(folder, 'no-log')
+    writeFileSync(noLog, 'as it was')
+    for (const path of [join(folder, 'link'), join(folder, 'second-name'), ofAnother, noLog]) {
       expect(logTo(path)).toMatch(/cannot open the log file.*\n.*a line/)
     }
-    expect([file, ofAnother].map((path) => readFileSync(path, 'utf8'))).toEqual(['as it was', 'as it was'])
+    expect([file, ofAnother, noLog].map((path) => readFileSync(path, 'utf8'))).toEqual(Array(3).fill('as it was'))
   })
 
   test('neither waits for the reader of a FIFO nor writes to a device: the lines go where they went without it', () => {

@@ -57,7 +57,7 @@ async function restoreNetdev(release: Release, link: Link, found: RecordedVf | u
     await setLinkUp(release, link, true)
   }
   if (hostConfig) {
-    await restoreHostConfig(release.hostRtnl, link, hostConfig)
+    await restoreHostConfig({ rtnl: release.hostRtnl, log: release.host.log }, link, hostConfig)
   }
 }
 
