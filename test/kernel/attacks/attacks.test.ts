@@ -197,6 +197,16 @@ describe.skipIf(missing).each(WAYS)(
       expect(node.interfaces()).toEqual(['vf0', 'vf1', 'vf2', 'vf3'])
     })
 
+    test('adds no line to a file below /var/log that is no log of this plugin', LIMIT, async () => {
+      const file = join(installation.folder, 'log/wtmp')
+      writeFileSync(file, VICTIM)
+      for (const verb of ['ADD', 'DEL'] as const) {
+        await send({ what: 'logFile', conf: { logFile: '/var/log/wtmp', logLevel: 'debug' } }, verb, isResident)
+      }
+      expect(readFileSync(file, 'utf8')).toBe(VICTIM)
+      expect(node.interfaces()).toEqual(['vf0', 'vf1', 'vf2', 'vf3'])
+    })
+
     test('wins no race for a folder between a look at it and its use', LIMIT, async () => {
       // The administrator allows a folder in which the tenant can make names.
       node.setPolicy({ logFolders: [tenant.folder], stateFolders: [tenant.folder], deviceInfoFolders: [tenant.folder] })
