@@ -17,6 +17,19 @@ export interface Trust {
 /** A folder in which all may make names, but nobody may exchange those of others (/tmp). */
 const isShared = ({ kind, mode }: FileFacts): boolean => kind === 'folder' && (mode & STICKY) !== 0
 
+/** Why something cannot be trusted for itself, wherever it is; undefined when it can. `at` is how it is called. */
+export function distrustOfFacts(
+  { isOwn, uid, mode }: FileFacts,
+  at: string,
+  writers: Trust['writers'],
+): string | undefined {
+  if (!isOwn) {
+    return `${at} belongs to user ${uid}, not to root`
+  }
+  const forbidden = writers === 'system groups' ? WRITABLE_BY_ALL : WRITABLE_BY_GROUP | WRITABLE_BY_ALL
+  return (mode & forbidden) === 0 ? undefined : `others than root can write to ${at}`
+}
+
 /**
  * Why a path cannot be trusted: it, or something on the way to it, belongs to somebody else than root, or others may
  * write to it. Undefined when it can be. Where it does not exist, what is there of the way to it is looked at. Symbolic
@@ -24,7 +37,6 @@ const isShared = ({ kind, mode }: FileFacts): boolean => kind === 'folder' && (m
  * @throws PluginError kind `state` when it cannot be looked at
  */
 export function distrustOf(files: FilePort, path: string, { writers = 'root' }: Trust = {}): string | undefined {
-  const forbidden = writers === 'root' ? WRITABLE_BY_GROUP | WRITABLE_BY_ALL : WRITABLE_BY_ALL
   const parts = path.split('/')
   let real = '/'
   let folder: FileFacts | undefined
@@ -35,8 +47,11 @@ export function distrustOf(files: FilePort, path: string, { writers = 'root' }: 
     if (!facts) {
       return folder && isShared(folder) ? `others than root can make ${real}` : undefined
     }
-    if (!facts.isOwn) {
-      return `${real} belongs to user ${facts.uid}, not to root`
+    // A link has all permissions, and those do not count. In a shared folder nobody can exchange what is root's.
+    const isOpen = facts.kind === 'link' || (isShared(facts) && parts.length > 0)
+    const why = distrustOfFacts({ ...facts, mode: isOpen ? 0 : facts.mode }, real, writers)
+    if (why !== undefined) {
+      return why
     }
     if (facts.kind === 'link') {
       links += 1
@@ -46,8 +61,6 @@ export function distrustOf(files: FilePort, path: string, { writers = 'root' }: 
       const target = files.readLink(real) ?? ''
       parts.unshift(...target.split('/'))
       real = target.startsWith('/') ? '/' : dirname(real)
-    } else if ((facts.mode & forbidden) !== 0 && !(isShared(facts) && parts.length > 0)) {
-      return `others than root can write to ${real}`
     } else {
       folder = facts
     }

@@ -35,8 +35,8 @@ export function addAddressRequest(interfaceIndex: number, interfaceName: string,
   }
 }
 
-/** The addresses of one interface. @throws PluginError kind `kernel` */
-export async function addressesOf(rtnl: Rtnl, interfaceIndex: number): Promise<Address[]> {
+/** The messages about the addresses of one interface. @throws PluginError kind `kernel` */
+export async function addressMessagesOf(rtnl: Rtnl, interfaceIndex: number): Promise<Buffer[]> {
   const messages = await rtnl.dump({
     operation: 'list the addresses',
     target: `interface ${interfaceIndex}`,
@@ -50,8 +50,14 @@ export async function addressesOf(rtnl: Rtnl, interfaceIndex: number): Promise<A
       attributes: [],
     }),
   })
-  return messages.flatMap(({ payload }) => {
-    const address = addressOf(decodeAddressMessage(payload))
-    return address?.interfaceIndex === interfaceIndex ? [address] : []
-  })
+  // Kernels that check dumps strictly (4.20) select by themselves; the others report those of all interfaces.
+  return messages
+    .map(({ payload }) => payload)
+    .filter((payload) => decodeAddressMessage(payload).interfaceIndex === interfaceIndex)
+}
+
+/** The addresses of one interface. @throws PluginError kind `kernel` */
+export async function addressesOf(rtnl: Rtnl, interfaceIndex: number): Promise<Address[]> {
+  const payloads = await addressMessagesOf(rtnl, interfaceIndex)
+  return payloads.flatMap((payload) => addressOf(decodeAddressMessage(payload)) ?? [])
 }

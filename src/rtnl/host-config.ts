@@ -1,21 +1,19 @@
 import { errnoOf, messageOf } from '../errors.js'
-import { encodeAddressMessage } from '../netlink/address.js'
 import { u32Attribute } from '../netlink/attribute.js'
 import {
   AF_INET,
   AF_INET6,
-  AF_UNSPEC,
   NLM_F_APPEND,
   NLM_F_CREATE,
   NLM_F_EXCL,
   RTA_OIF,
-  RTM_GETADDR,
   RTM_GETROUTE,
   RTM_NEWADDR,
   RTM_NEWROUTE,
 } from '../netlink/constants.js'
 import { hostAddressText, hostRouteText, setAddressAgain, setRouteAgain } from '../netlink/host-config.js'
 import { encodeRouteMessage } from '../netlink/route.js'
+import { addressMessagesOf } from './address.js'
 import type { Rtnl, RtnlRequest } from './connection.js'
 import { together } from './together.js'
 
@@ -36,7 +34,6 @@ const entry = (payload: Buffer, text: string | undefined): HostEntry[] =>
 /** The addresses and routes of an interface other than those that every interface has. @throws PluginError kind `kernel` */
 export async function hostConfigOf(rtnl: Rtnl, interfaceIndex: number): Promise<HostConfig> {
   const target = `interface ${interfaceIndex}`
-  // Kernels that check dumps strictly (4.20) select by themselves; the others report those of all interfaces.
   const routesOf = (family: number) =>
     rtnl.dump({
       operation: 'list the routes',
@@ -52,24 +49,13 @@ export async function hostConfigOf(rtnl: Rtnl, interfaceIndex: number): Promise<
         attributes: [u32Attribute(RTA_OIF, interfaceIndex)],
       }),
     })
-  const addresses = rtnl.dump({
-    operation: 'list the addresses',
-    target,
-    type: RTM_GETADDR,
-    payload: encodeAddressMessage({
-      family: AF_UNSPEC,
-      prefixLength: 0,
-      flags: 0,
-      scope: 0,
-      interfaceIndex,
-      attributes: [],
-    }),
-  })
-  const [listed, ...routes] = await together([addresses, routesOf(AF_INET), routesOf(AF_INET6)])
+  const [listed, ...routes] = await together([
+    addressMessagesOf(rtnl, interfaceIndex),
+    routesOf(AF_INET),
+    routesOf(AF_INET6),
+  ])
   return {
-    addresses: listed
-      .filter(({ payload }) => payload.readUInt32LE(4) === interfaceIndex)
-      .flatMap(({ payload }) => entry(payload, hostAddressText(payload))),
+    addresses: listed.flatMap((payload) => entry(payload, hostAddressText(payload))),
     routes: routes.flat().flatMap(({ payload }) => entry(payload, hostRouteText(payload, interfaceIndex))),
   }
 }

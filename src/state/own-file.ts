@@ -1,7 +1,6 @@
 import { PluginError } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
-
-const WRITABLE_BY_OTHERS = 0o022
+import { distrustOfFacts } from '../node/trust.js'
 
 /**
  * The text of a file in a state folder that only root can write (requireTrustedState() sees to that); undefined when
@@ -13,13 +12,7 @@ export function readOwn(files: FilePort, path: string): string | undefined {
   if (!facts || facts.kind === 'folder') {
     return undefined
   }
-  const why = !facts.isOwn
-    ? `it belongs to user ${facts.uid}, not to root`
-    : facts.kind !== 'file'
-      ? 'it is no regular file'
-      : (facts.mode & WRITABLE_BY_OTHERS) !== 0
-        ? 'others than root can write to it'
-        : undefined
+  const why = facts.kind === 'file' ? distrustOfFacts(facts, 'it', 'root') : 'it is no regular file'
   if (why !== undefined) {
     throw new PluginError({ kind: 'state', path, problem: `is not read: ${why}` })
   }
