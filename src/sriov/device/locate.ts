@@ -3,7 +3,17 @@ import { PluginError } from '../../errors.js'
 import type { FilePort } from '../../host/ports.js'
 import type { PciAddress } from '../../pci/address.js'
 import { isInUserspace } from '../../pci/driver.js'
-import { deviceExists, devPortOf, driverOf, isPf, netdevsOf, pfOf, uplinkOf, vfIndexOf } from '../../pci/functions.js'
+import {
+  deviceExists,
+  deviceFolder,
+  devPortOf,
+  driverOf,
+  isPf,
+  netdevsOf,
+  pfOf,
+  uplinkOf,
+  vfIndexOf,
+} from '../../pci/functions.js'
 import type { AttachmentRecord } from '../../state/record.js'
 
 /** A PF. `name` is its own interface; `driver` is its driver, `none` when it has none. */
@@ -40,6 +50,20 @@ function refuse(message: string): never {
   throw new PluginError({ kind: 'device', message })
 }
 
+/**
+ * PCI base classes that a pod can have where no PF shows what a function is (include/linux/pci_ids.h): network,
+ * processor (QAT), encryption, accelerator. A disk or a display of the node is none of them.
+ */
+const CLASSES: ReadonlySet<string> = new Set(['02', '0b', '10', '12'])
+
+function requireKnownClass(files: FilePort, address: PciAddress): void {
+  const text = files.readText(`${deviceFolder(address)}/class`)?.trim()
+  const [, base = ''] = /^0x([0-9a-f]{2})[0-9a-f]{4}$/.exec(text ?? '') ?? []
+  if (text !== undefined && !CLASSES.has(base)) {
+    refuse(`deviceID: ${address} is no network device (its PCI class is ${text})`)
+  }
+}
+
 /** Finds a device by its PCI address. @throws PluginError kind `device` saying what is missing */
 export function locateDevice(files: FilePort, address: PciAddress): DeviceLocation {
   const pf = pfOf(files, address)
@@ -47,9 +71,11 @@ export function locateDevice(files: FilePort, address: PciAddress): DeviceLocati
     if (!deviceExists(files, address)) {
       refuse(`deviceID: there is no PCI device ${address} on this node`)
     }
-    return isPf(files, address)
-      ? refuse(`deviceID: ${address} is a PF, not a VF; master with pfOnly takes a PF as a whole`)
-      : { address }
+    if (isPf(files, address)) {
+      refuse(`deviceID: ${address} is a PF, not a VF; master with pfOnly takes a PF as a whole`)
+    }
+    requireKnownClass(files, address)
+    return { address }
   }
   const index = vfIndexOf(files, pf, address)
   const name = uplinkOf(files, pf)

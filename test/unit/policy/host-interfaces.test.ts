@@ -71,6 +71,24 @@ describe.each(USES)('an interface with %s', (_what, use, text) => {
   })
 })
 
+test.each([
+  ['0x010802', false],
+  ['0x030000', false],
+  ['0x0c0330', false],
+  ['0x020000', true],
+  ['0x020700', true],
+  ['0x0b4000', true],
+  ['0x120000', true],
+])('a function without a PF is given by its class: %s', async (text, isGiven) => {
+  const world = makeMachine()
+  world.symlinks.set(`/sys/bus/pci/devices/${VF_ADDRESS}/physfn`, '')
+  world.files.set(`/sys/bus/pci/devices/${VF_ADDRESS}/class`, `${text}\n`)
+  const answer = await call(world, 'ADD', netConf({ dpdk: { dpdk_driver: 'vfio-pci' } }))
+  expect([codeOf(answer), messageOf(answer)]).toEqual(
+    isGiven ? [undefined, ''] : [101, expect.stringContaining(`is no network device (its PCI class is ${text})`)],
+  )
+})
+
 test('an interface with link-local addresses only is given', async () => {
   const world = makeMachine()
   await set(world, VF_NAME, { addresses: ['fe80::1/64', '169.254.1.1/16'] })
