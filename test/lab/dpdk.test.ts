@@ -1,10 +1,11 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { driverOf, netdevsOf, overrideOf } from './drivers.js'
 import { example } from './examples.js'
 import { linksIn, settingsOf } from './kernel-view.js'
 import { add, type Conf, check, del, failing, hostLocal, netConf } from './plugin.js'
 import { newPod, type Pod, removePod } from './pods.js'
+import { removePolicy, setPolicy } from './policy.js'
 import { sleep } from './process.js'
 import { startTestpmd } from './testpmd.js'
 import { untouchedHost } from './untouched-host.js'
@@ -107,6 +108,8 @@ describe('binding through sysfs', () => {
   })
 
   test('a driver that says no is named, and all is as before', async () => {
+    setPolicy({ dpdkDrivers: ['igb'] })
+    onTestFinished(removePolicy)
     const pod = await newPod()
     // It takes the IDs of the VF, and then refuses: "should not be a VF!"
     const conf = netConf(vf(3), { vlan: 40, mac: '02:00:00:00:21:04', dpdk: { dpdk_driver: 'igb' } })
