@@ -27,6 +27,8 @@ function exitAtOnce(folder: string, exitCode: number): never {
 export async function run(folder: string): Promise<void> {
   const { environment, fallback, begun, answered } = launched(process.env)
   begun()
+  // Where two requests are refused, the first is the answer; without this, the second would end the process before it.
+  process.on('unhandledRejection', () => undefined)
   try {
     const exitCode = await dispatch(
       environment,

@@ -28,6 +28,8 @@ const pairs = process.argv.slice(2).map((word) => {
 const failedChecks = pairs.filter(({ key }) => key === 'failed').map(({ value }) => value)
 const total = { passed: 0, failed: 0, skipped: 0 }
 const missing: string[] = []
+/** Tiers with a failed test. */
+const withFailures = new Set<string>()
 /** What was tried, and how much of it in tests that passed. */
 const tried = new Map<string, { found: number; passed: number }>()
 
@@ -53,6 +55,9 @@ for (const { key: tier, value: path } of pairs.filter(({ key }) => key !== 'fail
   const failed = tests.filter(({ status }) => status === 'failed')
   const skipped = tests.filter(({ status }) => status !== 'failed' && status !== 'passed')
   const passed = tests.length - failed.length - skipped.length
+  if (failed.length + broken.length > 0) {
+    withFailures.add(tier)
+  }
   total.passed += passed
   total.failed += failed.length + broken.length
   total.skipped += skipped.length
@@ -69,10 +74,14 @@ for (const { key: tier, value: path } of pairs.filter(({ key }) => key !== 'fail
     say(`  skipped: ${fullName}`)
   }
 }
+/** Steps that failed without a failed test, as vitest does for an error that no test waits for. */
+const failedAlone = failedChecks.filter((check) => !withFailures.has(check) && !missing.includes(check))
 for (const check of failedChecks) {
-  say(`failed step: ${check}`)
+  say(
+    `failed step: ${check}${failedAlone.includes(check) ? ' (no test of it failed; the cause is in its output)' : ''}`,
+  )
 }
-const stepFailures = missing.length + (total.failed === 0 ? failedChecks.length : 0)
+const stepFailures = missing.length + failedAlone.length
 say('')
 for (const [what, { found, passed }] of tried) {
   say(`${what}: ${found} tried, ${passed} passed`)

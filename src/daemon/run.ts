@@ -97,6 +97,10 @@ export async function runDaemon(
   const log = lazyLog({ level: logLevel, facts: {}, ...(logFile !== undefined && { file: logFile }) }, () => ({
     openLogWriter,
   }))
+  // The calls of other pods go on.
+  process.on('unhandledRejection', (error) => {
+    log.error('a request failed that no call waited for; this is a defect of the plugin', { error: String(error) })
+  })
   const addon = loadAddon(folder)
   const files = realFiles(addon)
   const lockPath = `${socketPath}.lock`

@@ -103,13 +103,15 @@ async function moveOut(release: Release, pod: Netns, podRtnl: Rtnl): Promise<str
   }
   await dropForeignAltNames(release, podRtnl, link)
   const name = await freeName(release)
+  // Before the requests: an error between them would leave the first without anybody who waits for it.
+  const into = host.kernel.ownNetns()
   const [quiet, moved] = await Promise.allSettled([
     quieten(podRtnl, link, record, target),
     moveNetdev({
       link,
       from: podRtnl,
       to: hostRtnl,
-      into: host.kernel.ownNetns(),
+      into,
       device: deviceId,
       driver,
       name,

@@ -6,7 +6,7 @@ import { findByName, makeLink } from '../../fakes/links.js'
 import { IPAM_PATH, makeMachine, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
 import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
 import { snapshot } from '../../fakes/snapshot.js'
-import { BOOT_ID_PATH } from '../../fakes/world.js'
+import { BOOT_ID_PATH, HOST_NETNS } from '../../fakes/world.js'
 
 const FULL = netConf({ ...ALL_SETTINGS, ...IPAM })
 const RECORD = '/var/lib/cni/sriov/pod-a-net1'
@@ -139,6 +139,26 @@ describe('DEL', () => {
     expect(away).toBeGreaterThanOrEqual(0)
     expect(freed).toBeGreaterThan(ready)
     expect(freed).toBeGreaterThan(away)
+  })
+
+  test('two things refused at once are one answer, and no error stays without somebody who waits for it', async () => {
+    const { world, before } = await attached()
+    const orphans: unknown[] = []
+    const note = (reason: unknown) => orphans.push(reason)
+    process.on('unhandledRejection', note)
+    const answer = await call(world, 'DEL', FULL, {
+      netns: '',
+      interfere: ({ kind, what }, work, refuse) =>
+        (kind === 'netlink' && what.startsWith('RTM_NEWLINK')) || (kind === 'netns' && what === HOST_NETNS)
+          ? refuse('EMFILE')
+          : work(),
+    })
+    await new Promise(setImmediate)
+    process.off('unhandledRejection', note)
+    expect(messageOf(answer)).toMatch(/EMFILE/)
+    expect(orphans).toEqual([])
+    expect(codeOf(await call(world, 'DEL', FULL))).toBeUndefined()
+    expect(snapshot(world)).toEqual(before)
   })
 
   test.each(['does not exist', 'not found', 'no such file or directory'])('never says "%s"', async (words) => {
