@@ -56,5 +56,8 @@ export async function add(host: CallHost, args: CallArgs, parsed: GovernedNetCon
     throw new PluginError({ kind: 'config', issues: [{ key: 'deviceID', problem: 'is missing' }] })
   }
   await requireNewAttachment(host, args)
-  return withDevice(host, conf, device, (location, lock) => attachVf(host, { args, conf, location, pod, lock }))
+  return withDevice(host, conf, device, (location, lock) => {
+    host.story.device = location.address
+    return attachVf(host, { args, conf, location, pod, lock })
+  })
 }

@@ -55,6 +55,7 @@ async function releaseClaims(
         const isKept = read?.kind === 'record' && read.record.deviceId === deviceId
         const record = isKept ? read.record : claim
         const how = isKept ? `its record is in ${claim.folder}` : 'its record is lost'
+        host.story.device = deviceId
         host.log.warning(`the VF of this attachment is given back by its claim: ${how}`, { deviceId })
         await releaseAttachment(host, record, optionsFor(record, lock))
       }
@@ -93,6 +94,7 @@ export async function del(
     netnsPaths: args.netnsPath === '' ? [] : [args.netnsPath],
   })
   if (read?.kind === 'record') {
+    host.story.device = read.record.deviceId
     await withLockedAttachment(
       host,
       args,

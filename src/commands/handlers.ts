@@ -11,6 +11,7 @@ import { add } from './add.js'
 import { check } from './check.js'
 import { del } from './del.js'
 import { gc } from './gc.js'
+import { journalOf } from './journal.js'
 import { status } from './status.js'
 
 /** How a process reaches this machine. */
@@ -77,10 +78,14 @@ export function handlers(machine: Machine): Readonly<Record<Verb, Handler>> {
       for (const warning of parsed.warnings) {
         host.log.warning(warning)
       }
+      const journal = journalOf(host, { verb, args, network: parsed.conf.name })
       try {
-        return await work(host, { args, parsed })
+        const answer = await work(host, { args, parsed })
+        journal.succeeded()
+        return answer
       } catch (error) {
         host.log.info('the call failed', { error: messageOf(error) })
+        journal.failed(error)
         throw error
       }
     }

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { errnoOf, messageOf, PluginError } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
 import { writeAttribute } from './attributes.js'
+import { appendBounded } from './bounded-file.js'
 import { errnoName } from './errno.js'
 import type { FileFacts, FilePort } from './ports.js'
 import {
@@ -97,6 +98,19 @@ export function realFiles(addon: Addon, root = ''): FilePort {
         createDurably(addon, at(path), text, twin === undefined ? undefined : at(twin)),
       ),
     writeAttribute: (path, text) => writeAttribute(at(path), text),
+    append: (path, text, limits) =>
+      named(at(path), 'be appended to', () => {
+        const bounds = { ...limits, fullTo: at(limits.fullTo) }
+        try {
+          appendBounded(at(path), text, bounds)
+        } catch (error) {
+          if (errnoOf(error) !== 'ENOENT') {
+            throw error
+          }
+          makeFolders(dirname(at(path)))
+          appendBounded(at(path), text, bounds)
+        }
+      }),
     remove: (path) => named(at(path), 'be removed', () => removeIfPresent(at(path))),
     rename: (from, to) => named(at(from), `be renamed to ${at(to)}`, () => renameSync(at(from), at(to))),
     removeLitter: (folder) => removeLitter(at(folder)),

@@ -74,6 +74,12 @@ export interface FileFacts {
   readonly mode: number
 }
 
+/** Up to what size a file may grow, and which name it gets then. */
+export interface AppendLimits {
+  readonly maxBytes: number
+  readonly fullTo: string
+}
+
 /**
  * Files by absolute path. Absence is undefined or an empty list. A failed read or change throws a PluginError of kind
  * `state` that names the path.
@@ -106,6 +112,8 @@ export interface FilePort {
    * @throws PluginError kind `kernel` with the driver's errno; ETIMEDOUT after 60 s
    */
   writeAttribute(path: string, text: string): Promise<void>
+  /** Appends to a file and creates it when missing, both without a sync. A file that is full gets its other name. */
+  append(path: string, text: string, limits: AppendLimits): void
   remove(path: string): void
   /** Removes the temporary files that killed writers left in a folder. */
   removeLitter(folder: string): void
@@ -158,6 +166,8 @@ export interface ProcessPort {
 export interface ClockPort {
   /** Milliseconds since a fixed moment; never goes back. */
   nowMs(): number
+  /** Milliseconds since 1970, UTC, by the clock of the machine, which somebody can set. */
+  dateMs(): number
   sleep(ms: number): Promise<void>
 }
 

@@ -3,8 +3,10 @@ import { NODE_FOLDER } from '../cni/folders.js'
 import { PluginError } from '../errors.js'
 import type { FilePort, Host } from '../host/ports.js'
 import { distrustOf } from '../node/trust.js'
+import type { PciAddress } from '../pci/address.js'
 import { limitsOf, type NamespaceLimits } from '../policy/govern.js'
 import type { Policy } from '../policy/policy.js'
+import type { RecordedPod } from './record.js'
 
 /** Where the attachments of a configuration are recorded. */
 export interface StateFolder {
@@ -23,16 +25,36 @@ export interface CallHost extends Host {
   readonly cniPath: string
   /** The pod's UID (K8S_POD_UID in CNI_ARGS), if the runtime says it. */
   readonly podUid?: string
+  /** The pod (K8S_POD_NAMESPACE and K8S_POD_NAME), if the runtime says it. */
+  readonly pod?: RecordedPod
+  /** What the call finds out on its way, for the journal. */
+  readonly story: Story
+}
+
+export interface Story {
+  device?: PciAddress
+}
+
+/** A name of Kubernetes has at most 253 characters (DNS subdomain, RFC 1123). */
+const MAX_NAME = 253
+
+function podOf({ K8S_POD_NAMESPACE: namespace, K8S_POD_NAME: name }: CallArgs['extra']): RecordedPod | undefined {
+  return namespace === undefined || name === undefined
+    ? undefined
+    : { namespace: namespace.slice(0, MAX_NAME), name: name.slice(0, MAX_NAME) }
 }
 
 /** Adds to a host what a call brings. `cniDir` is the state folder of its configuration. */
 export function callHost(host: Host, policy: Policy, args: CallArgs, cniDir: string): CallHost {
   const limits = limitsOf(policy, args)
+  const pod = podOf(args.extra)
   return {
     ...host,
     policy,
     ...(limits && { limits }),
     ...(args.extra.K8S_POD_UID !== undefined && { podUid: args.extra.K8S_POD_UID }),
+    ...(pod && { pod }),
+    story: {},
     cniPath: args.environment.CNI_PATH ?? '',
     state: { files: host.files, path: cniDir },
   }

@@ -43,6 +43,8 @@ const RECORD = {
   folder: 'string?',
   network: 'string',
   netns: { path: 'string', device: 'string', inode: 'string' },
+  pod: { '?': { namespace: 'string', name: 'string' } },
+  since: 'string?',
   view: { '?': { mount: 'string', pid: 'string' } },
   bootId: 'string',
   deviceId: 'string',

@@ -57,6 +57,12 @@ export interface RecordedDpdk {
   readonly tool?: string
 }
 
+/** The pod as Kubernetes names it. */
+export interface RecordedPod {
+  readonly namespace: string
+  readonly name: string
+}
+
 /** How the IPAM plugin was called. This allows another call without the configuration at hand. */
 export interface IpamCall {
   readonly type: string
@@ -90,6 +96,10 @@ export interface AttachmentRecord extends AttachmentKey {
   /** Name of the network, "" for Multus 1. */
   readonly network: string
   readonly netns: NetnsId & { readonly path: string }
+  /** Absent when the runtime did not say it. */
+  readonly pod?: RecordedPod
+  /** When its ADD began: ISO 8601, UTC. Absent in records of older versions. */
+  readonly since?: string
   /** What the ADD could see of this machine; absent when it was not recorded. */
   readonly view?: View
   /** /proc/sys/kernel/random/boot_id: what the kernel held is gone after a reboot. */

@@ -9,6 +9,10 @@ export class FakeClock implements ClockPort {
     return this.#nowMs
   }
 
+  dateMs(): number {
+    return Date.UTC(2026, 0, 1) + this.#nowMs
+  }
+
   async sleep(ms: number): Promise<void> {
     this.#nowMs += ms
     const due = this.#due.filter(({ atMs }) => atMs <= this.#nowMs)

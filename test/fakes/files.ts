@@ -104,6 +104,12 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
         refuse,
       )
     },
+    // Not interfered with: its refusal is never an error (state/journal.ts).
+    append(path, text, { maxBytes, fullTo }) {
+      const whole = (files.get(path) ?? '') + text
+      files.delete(path)
+      files.set(whole.length > maxBytes ? fullTo : path, whole)
+    },
     remove(path) {
       change('remove', path, () => files.delete(path))
     },

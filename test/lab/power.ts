@@ -60,8 +60,8 @@ export async function bootAgain(meanwhile: () => Promise<unknown>): Promise<void
   await shell(`mount --bind ${OTHER_BOOT_ID} ${BOOT_ID}`)
 }
 
-/** The state files, those of the VFs' marks and claims included; not the locks. A text for each: name and size. */
+/** The state files, those of the VFs' marks and claims included; not the locks and the journal. A text for each: name and size. */
 export const stateFiles = (): string[] =>
   readdirSync(STATE_FOLDER, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !entry.name.endsWith('.lock'))
+    .filter((entry) => entry.isFile() && !/\.lock$|^\.journal(\.1)?$/.test(entry.name))
     .map(({ parentPath, name }) => `${name} of ${statSync(`${parentPath}/${name}`).size} bytes`)

@@ -60,7 +60,7 @@ function filesBelow(folder: string): string[] {
 }
 
 function* fileFacts(): Generator<[string, string]> {
-  for (const path of filesBelow(STATE_FOLDER).filter((one) => !one.endsWith('.lock'))) {
+  for (const path of filesBelow(STATE_FOLDER).filter((one) => !/\.lock$|\/\.journal(\.1)?$/.test(one))) {
     yield [path, readFileSync(path, 'utf8').trim()]
   }
   for (const path of filesBelow(LEASE_FOLDER).filter((one) => !NO_LEASE.test(basename(one)))) {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { JOURNAL } from '../../../src/state/journal.js'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
 import { DEVBIND_PATH, makeMachine, PF, POD_A, POD_B, VF_ADDRESS, VF_INDEX } from '../../fakes/machine.js'
 import { giveTo } from '../../fakes/pci-drivers.js'
@@ -43,7 +44,7 @@ describe('an attachment of intel 0.x for DPDK', () => {
     expect(await call(world, 'DEL', CONF)).toMatchObject({ exitCode: 0, stdout: '' })
     expect(world.vf(VF_ADDRESS)).toMatchObject({ driver: 'ablevf', settings: { vlan: 0, vlanQoS: 0, trust: true } })
     expect(interfacesOfVf(world)).toHaveLength(1)
-    expect([...world.files.keys()].filter((path) => path.startsWith(STATE))).toEqual([])
+    expect([...world.files.keys()].filter((path) => path.startsWith(STATE) && path !== JOURNAL)).toEqual([])
   })
 
   test('goes back without a namespace, and DEL succeeds again', async () => {
