@@ -5,7 +5,7 @@ import { basename } from 'node:path'
 import { AT_ONCE, type Bed, caseOf, ONE_BY_ONE } from './cases.js'
 import { type Figures, measure, time } from './measure.js'
 
-const TRACE = '/run/bench-trace.log'
+const TRACE = '/var/log/sriov-bench-trace.log'
 const WARM_UP_ROUNDS = 2
 /** Rounds with many pods take many times as long. */
 const ROUNDS_AT_ONCE_DIVISOR = 3
