@@ -1,5 +1,5 @@
 /**
- * Which room may import which: entries → commands, daemon → sriov, ipam → state → policy → node, pci, rtnl → host/ports (types).
+ * Which room may import which: entries → operator → commands, daemon → sriov, ipam → state → policy → node, pci, rtnl → host/ports (types).
  * errors, the codecs of netlink, the types of cni and pci/address are for all. The rooms of sriov import downwards, too.
  */
 const layers = [
@@ -66,6 +66,16 @@ const layers = [
       '^src/node/lock-holders',
     ],
   },
+  {
+    name: 'operator',
+    path: '^src/operator/',
+    may: [
+      '^src/(errors|ipam)',
+      '^src/host/(ports|poll)',
+      '^src/(cni|netlink|pci|rtnl|node|policy|state|sriov|commands|operator)/',
+      '^src/daemon/(protocol|run)',
+    ],
+  },
 ]
 
 /** The rooms of sriov, and which of them each may import beside itself. */
@@ -77,6 +87,7 @@ const rooms = {
   driver: ['users'],
   'give-back': ['device', 'pf', 'netdev', 'driver', 'users'],
   allocation: ['device', 'users', 'give-back'],
+  survey: ['device', 'users'],
   attach: ['device', 'pf', 'netdev', 'driver', 'users', 'give-back', 'allocation'],
 }
 const belowSriov = [

@@ -37,7 +37,8 @@ function readAll(fd: number): string {
   return bytes.toString('utf8')
 }
 
-function writeAll(fd: number, text: string): void {
+/** Writes everything, and waits where the other end is slow. */
+export function writeAll(fd: number, text: string): void {
   const bytes = Buffer.from(text)
   for (let written = 0; written < bytes.length; ) {
     try {

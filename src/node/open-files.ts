@@ -11,9 +11,35 @@ function unlessDenied<T>(look: () => T, otherwise: T): T {
   }
 }
 
+/** Names a process for a person who must act on it: `process 12 (dpdk-testpmd)`. */
+function processName(files: FilePort, pid: string): string {
+  const program = unlessDenied(() => files.readText(`/proc/${pid}/comm`), undefined)?.trim()
+  return `process ${pid}${program ? ` (${program})` : ''}`
+}
+
+const processIds = (files: FilePort): string[] =>
+  unlessDenied(() => files.list('/proc'), []).filter((name) => PID.test(name))
+
+/** The processes that have each of these files open, by its path. One search of all of /proc. */
+export function processesByTarget(
+  files: FilePort,
+  targets: ReadonlySet<string>,
+): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>()
+  for (const pid of processIds(files)) {
+    const open = unlessDenied(
+      () => files.list(`/proc/${pid}/fd`).map((fd) => files.readLink(`/proc/${pid}/fd/${fd}`) ?? ''),
+      [],
+    )
+    for (const target of new Set(open.filter((one) => targets.has(one)))) {
+      found.set(target, [...(found.get(target) ?? []), processName(files, pid)])
+    }
+  }
+  return found
+}
+
 /**
- * The processes with a descriptor for which `has` is true, named for a person who must act on them: `process 12
- * (dpdk-testpmd)`. Searches all of /proc, so call it only when the answer is worth the cost.
+ * The processes with a descriptor for which `has` is true, by their names. Searches all of /proc, so call it only when the answer is worth the cost.
  * @param has receives the process ID, the descriptor, and the target of the descriptor
  */
 export function processesThat(
@@ -22,10 +48,7 @@ export function processesThat(
 ): readonly string[] {
   const hasOne = (pid: string): boolean =>
     files.list(`/proc/${pid}/fd`).some((fd) => has(pid, fd, files.readLink(`/proc/${pid}/fd/${fd}`) ?? ''))
-  return unlessDenied(() => files.list('/proc'), [])
-    .filter((name) => PID.test(name) && unlessDenied(() => hasOne(name), false))
-    .map((pid) => {
-      const program = unlessDenied(() => files.readText(`/proc/${pid}/comm`), undefined)?.trim()
-      return `process ${pid}${program ? ` (${program})` : ''}`
-    })
+  return processIds(files)
+    .filter((pid) => unlessDenied(() => hasOne(pid), false))
+    .map((pid) => processName(files, pid))
 }

@@ -71,6 +71,9 @@ export const vfsOf = (files: FilePort, pf: PciAddress): NumberedVf[] =>
     })
     .sort((left, right) => left.index - right.index)
 
+/** Every PCI function of the machine. */
+export const allFunctions = (files: FilePort): readonly PciAddress[] => files.list(DEVICES)
+
 /** Whether a function can have VFs. */
 export const isPf = (files: FilePort, address: PciAddress): boolean =>
   files.exists(`${deviceFolder(address)}/sriov_numvfs`)
@@ -84,6 +87,24 @@ export const pfsOnHost = (files: FilePort): { readonly name: string; readonly ad
 
 const attributeOf = (files: FilePort, address: PciAddress, name: string): string | undefined =>
   files.readText(`${deviceFolder(address)}/${name}`)?.trim()
+
+/** How many VFs a PF can have, or was told to have; 0 when sysfs does not say it. */
+export const sriovCountOf = (files: FilePort, pf: PciAddress, attribute: 'sriov_totalvfs' | 'sriov_numvfs'): number =>
+  Number(attributeOf(files, pf, attribute) ?? '0')
+
+/** Whether the kernel binds the VFs of a PF to their drivers as they appear. */
+export const isBoundByKernel = (files: FilePort, pf: PciAddress): boolean =>
+  attributeOf(files, pf, 'sriov_drivers_autoprobe') !== '0'
+
+/** The PCI class of a function, such as `0x020000`; undefined when sysfs does not show it. */
+export const classOf = (files: FilePort, address: PciAddress): string | undefined =>
+  attributeOf(files, address, 'class')
+
+/** The base class in a PCI class, two hexadecimal digits (include/linux/pci_ids.h). */
+export const baseClassOf = (text: string): string => /^0x([0-9a-f]{2})[0-9a-f]{4}$/.exec(text)?.[1] ?? ''
+
+/** The base class of network controllers. */
+export const NETWORK_CLASS = '02'
 
 /** Vendor and device ID, four hexadecimal digits each; "" when sysfs does not show them. */
 export const idsOf = (files: FilePort, address: PciAddress): { readonly vendor: string; readonly device: string } => {
@@ -153,6 +174,9 @@ const portOf = (files: FilePort, interfaceName: string): string =>
 
 const switchOf = (files: FilePort, interfaceName: string): string =>
   netdevAttributeOf(files, interfaceName, 'phys_switch_id')
+
+/** Whether a PF's interface belongs to a switch with representors (switchdev mode). */
+export const isSwitchdev = (files: FilePort, uplink: string): boolean => switchOf(files, uplink) !== ''
 
 /**
  * The representor of a VF: the interface on its PF's switch whose port name has the VF's index. `uplink` is the PF's

@@ -1,7 +1,7 @@
 import { NODE_FOLDER } from '../cni/folders.js'
 import { PluginError } from '../errors.js'
-import type { Host, Lock } from '../host/ports.js'
-import { lockHolders } from '../node/lock-holders.js'
+import type { FilePort, Host, Lock } from '../host/ports.js'
+import { lockHolders, processesHolding } from '../node/lock-holders.js'
 import type { PciAddress } from '../pci/address.js'
 
 const LOCK_TIMEOUT_MS = 60_000
@@ -37,6 +37,10 @@ export async function withVfLock<T>(host: Host, deviceId: PciAddress, work: (loc
   using lock = await take(host, vfLockPath(deviceId), `VF ${deviceId}`)
   return await work(lock)
 }
+
+/** The processes that are at work on a VF, without a try to take its lock. Searches all of /proc. */
+export const vfLockWorkers = (files: FilePort, deviceId: PciAddress): readonly string[] =>
+  processesHolding(files, vfLockPath(deviceId))
 
 /** Takes the lock of a VF without waiting; undefined while another call has it and works on the VF. */
 export function tryVfLock({ files }: Host, deviceId: PciAddress): Lock | undefined {

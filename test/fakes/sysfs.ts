@@ -10,7 +10,7 @@ const DRIVERS = '/sys/bus/pci/drivers/'
 const GROUPS = '/sys/kernel/iommu_groups/'
 
 export const isSysfs = (path: string): boolean =>
-  [DEVICES, DRIVERS, GROUPS].some((folder) => path.startsWith(folder)) || `${path}/`.startsWith(INTERFACES)
+  [DEVICES, DRIVERS, GROUPS].some((folder) => `${path}/`.startsWith(folder)) || `${path}/`.startsWith(INTERFACES)
 
 const groupOf = (world: FakeWorld, address: string): number | undefined =>
   [...world.iommuGroups].find(([, members]) => members.includes(address))?.[0]
@@ -46,7 +46,11 @@ const netdevsOf = (world: FakeWorld, address: string): string[] =>
 
 /** A text that a test has put there, or what every Ethernet interface of every card says. */
 export const sysfsText = (world: FakeWorld, path: string): string | undefined =>
-  world.files.get(path) ?? overrideText(world, path) ?? devPortText(world, path) ?? linkTypeText(world, path)
+  world.files.get(path) ??
+  countText(world, path) ??
+  overrideText(world, path) ??
+  devPortText(world, path) ??
+  linkTypeText(world, path)
 
 const OVERRIDE = /^([^/]+)\/driver_override$/
 
@@ -55,6 +59,14 @@ function overrideText(world: FakeWorld, path: string): string | undefined {
   const address = OVERRIDE.exec(path.slice(DEVICES.length))?.[1]
   const vf = world.vfAt(address)?.vf
   return vf && `${vf.driverOverride || '(null)'}\n`
+}
+
+const COUNT = /^([^/]+)\/sriov_(?:num|total)vfs$/
+
+/** All VFs that a card can have are there. */
+function countText(world: FakeWorld, path: string): string | undefined {
+  const card = world.cardOf(COUNT.exec(path.slice(DEVICES.length))?.[1])
+  return card && `${card.vfs.length}\n`
 }
 
 const ETHER = 1
@@ -102,6 +114,9 @@ const foldersIn = (world: FakeWorld, folder: string): string[] =>
 export function sysfsList(world: FakeWorld, folder: string): readonly string[] {
   if (folder.startsWith(GROUPS)) {
     return world.iommuGroups.get(Number(folder.slice(GROUPS.length).split('/')[0])) ?? []
+  }
+  if (`${folder}/` === DEVICES) {
+    return world.cards.flatMap((card) => [card.address, ...card.vfs.map(({ address }) => address)])
   }
   if (`${folder}/` === INTERFACES) {
     return world.host.links.map(({ name }) => name)

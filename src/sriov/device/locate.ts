@@ -4,11 +4,13 @@ import type { FilePort } from '../../host/ports.js'
 import type { PciAddress } from '../../pci/address.js'
 import { isInUserspace } from '../../pci/driver.js'
 import {
+  baseClassOf,
+  classOf,
   deviceExists,
-  deviceFolder,
   devPortOf,
   driverOf,
   isPf,
+  NETWORK_CLASS,
   netdevsOf,
   pfOf,
   uplinkOf,
@@ -54,12 +56,11 @@ function refuse(message: string): never {
  * PCI base classes that a pod can have where no PF shows what a function is (include/linux/pci_ids.h): network,
  * processor (QAT), encryption, accelerator. A disk or a display of the node is none of them.
  */
-const CLASSES: ReadonlySet<string> = new Set(['02', '0b', '10', '12'])
+const CLASSES: ReadonlySet<string> = new Set([NETWORK_CLASS, '0b', '10', '12'])
 
 function requireKnownClass(files: FilePort, address: PciAddress): void {
-  const text = files.readText(`${deviceFolder(address)}/class`)?.trim()
-  const [, base = ''] = /^0x([0-9a-f]{2})[0-9a-f]{4}$/.exec(text ?? '') ?? []
-  if (text !== undefined && !CLASSES.has(base)) {
+  const text = classOf(files, address)
+  if (text !== undefined && !CLASSES.has(baseClassOf(text))) {
     refuse(`deviceID: ${address} is no network device (its PCI class is ${text})`)
   }
 }

@@ -1,0 +1,129 @@
+/** The JSON of `sriovctl status`. Its schema is docs/status.schema.json; what is absent is null. */
+import { z } from 'zod/mini'
+import type { VfSettings } from '../netlink/vf-info.js'
+import type { Survey, SurveyedPf, SurveyedVf } from '../sriov/survey/survey.js'
+import { VF_STATES, type VfState } from '../sriov/survey/vf-state.js'
+
+const maybe = <T extends z.ZodMiniType>(type: T) => z.nullable(type)
+const count = z.int()
+
+const Pod = z.strictObject({
+  namespace: maybe(z.string()),
+  name: maybe(z.string()),
+  containerId: z.string(),
+  ifName: z.string(),
+  netns: maybe(z.string()),
+  since: maybe(z.string()),
+})
+
+const Pf = z.strictObject({
+  name: maybe(z.string()),
+  address: z.string(),
+  driver: maybe(z.string()),
+  isUp: maybe(z.boolean()),
+  hasCarrier: maybe(z.boolean()),
+  numaNode: maybe(count),
+  eswitchMode: z.enum(['legacy', 'switchdev']),
+  vfs: z.strictObject({ configured: count, total: count, free: count, inUse: count, leaked: count }),
+})
+
+const Vf = z.strictObject({
+  address: z.string(),
+  index: count,
+  /** Its interface, or its address when it has none on the host. */
+  pf: z.string(),
+  driver: maybe(z.string()),
+  interface: maybe(z.string()),
+  mac: maybe(z.string()),
+  vlan: maybe(count),
+  qos: maybe(count),
+  proto: maybe(z.enum(['802.1q', '802.1ad'])),
+  minTxRate: maybe(count),
+  maxTxRate: maybe(count),
+  spoofchk: maybe(z.boolean()),
+  trust: maybe(z.boolean()),
+  linkState: maybe(z.enum(['auto', 'enable', 'disable'])),
+  state: z.enum(VF_STATES),
+  pod: maybe(Pod),
+  problem: maybe(z.string()),
+})
+
+export const StatusDocument = z.strictObject({ pfs: z.array(Pf), vfs: z.array(Vf) })
+export type StatusDocument = z.infer<typeof StatusDocument>
+export type StatusPf = StatusDocument['pfs'][number]
+export type StatusVf = StatusDocument['vfs'][number]
+
+/** null for a text that stands for nothing. */
+const orNull = (text: string | undefined): string | null => (text === undefined || text === '' ? null : text)
+
+function podOf({ record, verdict: { state } }: SurveyedVf): StatusVf['pod'] {
+  if (!record || state === 'free') {
+    return null
+  }
+  const { namespace, name } = record.pod ?? { namespace: null, name: null }
+  return {
+    namespace,
+    name,
+    containerId: record.containerId,
+    ifName: record.ifName,
+    netns: orNull(record.netns.path),
+    since: record.since ?? null,
+  }
+}
+
+function vfDocument(vf: SurveyedVf): StatusVf {
+  const { address, index, pf, facts, settings, verdict } = vf
+  const reported = <Key extends keyof VfSettings>(key: Key): VfSettings[Key] | null =>
+    settings && !settings.unreported.includes(key) ? settings[key] : null
+  return {
+    address,
+    index,
+    pf: pf.name ?? pf.address,
+    driver: orNull(facts.driver),
+    interface: orNull(facts.interface),
+    mac: orNull(vf.mac),
+    vlan: settings?.vlan ?? null,
+    qos: settings?.vlanQoS ?? null,
+    proto: settings && settings.vlan > 0 ? settings.vlanProto : null,
+    minTxRate: settings?.minTxRateMbps ?? null,
+    maxTxRate: settings?.maxTxRateMbps ?? null,
+    spoofchk: reported('spoofchk'),
+    trust: reported('trust'),
+    linkState: reported('linkState'),
+    state: verdict.state,
+    pod: podOf(vf),
+    problem: verdict.problem ?? null,
+  }
+}
+
+function pfDocument(pf: SurveyedPf, own: readonly SurveyedVf[]): StatusPf {
+  const inState = (state: VfState) => own.filter(({ verdict }) => verdict.state === state).length
+  return {
+    name: pf.name ?? null,
+    address: pf.address,
+    driver: orNull(pf.driver),
+    isUp: pf.link?.isUp ?? null,
+    hasCarrier: pf.link?.hasCarrier ?? null,
+    numaNode: pf.numaNode ?? null,
+    eswitchMode: pf.isSwitchdev ? 'switchdev' : 'legacy',
+    vfs: {
+      configured: pf.configured,
+      total: pf.total,
+      free: inState('free'),
+      inUse: inState('in-use'),
+      leaked: inState('leaked'),
+    },
+  }
+}
+
+export function statusDocument({ pfs, vfs }: Survey): StatusDocument {
+  return {
+    pfs: pfs.map((pf) =>
+      pfDocument(
+        pf,
+        vfs.filter((vf) => vf.pf === pf),
+      ),
+    ),
+    vfs: vfs.map(vfDocument),
+  }
+}

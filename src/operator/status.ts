@@ -1,0 +1,170 @@
+/** `sriovctl status`: which VF is where. */
+import { survey } from '../sriov/survey/survey.js'
+import type { VfState } from '../sriov/survey/vf-state.js'
+import type { CallHost } from '../state/folder.js'
+import { asJson, type Color, colored, counted, type Output, printable, table } from './output.js'
+import { isMeant, shortId } from './pods.js'
+import { type StatusDocument, type StatusPf, type StatusVf, statusDocument } from './status-document.js'
+
+export interface StatusOptions {
+  readonly json?: true
+  readonly brief?: true
+  /** Interface or PCI address of a PF. */
+  readonly pf?: string
+  /** `NAMESPACE/NAME` of a pod, its name alone, or the start of a container ID. */
+  readonly pod?: string
+}
+
+const COLOR: Readonly<Record<VfState, Color>> = {
+  free: 'green',
+  'in-use': 'bold',
+  reserved: 'dim',
+  host: 'dim',
+  unfinished: 'yellow',
+  leaked: 'yellow',
+  foreign: 'dim',
+  broken: 'red',
+}
+
+/** States in which a VF serves nobody, and should. */
+const BAD: readonly VfState[] = ['broken', 'leaked', 'unfinished']
+
+const isMeantFor = ({ pod }: StatusVf, wanted: string): boolean =>
+  pod !== null && isMeant(wanted, { pod, containerId: pod.containerId })
+
+/** `3 in use, 4 free`, in the order of what needs a look. */
+function countsOf(vfs: readonly StatusVf[]): string {
+  const order: readonly VfState[] = [...BAD, 'in-use', 'reserved', 'host', 'foreign', 'free']
+  return order
+    .map((state) => [vfs.filter((vf) => vf.state === state).length, state] as const)
+    .filter(([count]) => count > 0)
+    .map(([count, state]) => `${count} ${state === 'in-use' ? 'in use' : state}`)
+    .join(', ')
+}
+
+const isSound = ({ problem, state }: StatusVf): boolean => !BAD.includes(state) && !(state === 'in-use' && problem)
+
+const nameOfPf = ({ name, address }: StatusPf): string => name ?? address
+
+const stateOfPf = ({ isUp, hasCarrier, name }: StatusPf): string =>
+  name === null ? 'without an interface on the host' : isUp ? (hasCarrier ? 'up' : 'up, no carrier') : 'down'
+
+/** One sentence about the node. */
+export function sentenceOf({ pfs, vfs }: StatusDocument): string {
+  if (pfs.length === 0) {
+    return 'there is no PF on this node: no network card with SR-IOV, or it is switched off in the firmware'
+  }
+  if (vfs.length === 0) {
+    return `no VFs on ${pfs.map(nameOfPf).join(', ')}: sriov_numvfs is 0`
+  }
+  const bad = vfs.filter((vf) => !isSound(vf)).length
+  const end =
+    bad === 0 ? 'all is well' : `${counted(bad, 'VF')} ${bad === 1 ? 'needs' : 'need'} a look (sriovctl doctor)`
+  const names = pfs.filter((pf) => pf.vfs.configured > 0).map(nameOfPf)
+  return `${counted(vfs.length, 'VF')} on ${names.join(', ')}: ${countsOf(vfs)}; ${end}`
+}
+
+const orDash = (text: string | number | null): string => (text === null || text === '' ? '-' : String(text))
+const onOff = (value: boolean | null): string => (value === null ? '-' : value ? 'on' : 'off')
+
+const vlanText = ({ vlan, qos, proto }: StatusVf): string =>
+  vlan === null || (vlan === 0 && !qos) ? '-' : `${vlan}/${qos}${proto === '802.1ad' ? ' ad' : ''}`
+
+const ratesText = ({ minTxRate, maxTxRate }: StatusVf): string =>
+  minTxRate || maxTxRate ? `${minTxRate ?? 0}-${maxTxRate || '∞'}` : '-'
+
+function podText({ pod }: StatusVf): string {
+  if (!pod) {
+    return '-'
+  }
+  const id = shortId(pod.containerId)
+  const who = pod.name === null ? id : `${pod.namespace}/${pod.name} (${id})`
+  return `${who} ${pod.ifName}${pod.since === null ? '' : ` since ${pod.since.replace(/\.\d+Z$/, 'Z')}`}`
+}
+
+const HEADS = [
+  'VF',
+  'ADDRESS',
+  'DRIVER',
+  'INTERFACE',
+  'MAC',
+  'VLAN/QOS',
+  'RATES',
+  'SPOOF',
+  'TRUST',
+  'LINK',
+  'STATE',
+  'POD',
+]
+
+const rowOf = (vf: StatusVf): string[] => [
+  String(vf.index),
+  vf.address,
+  orDash(vf.driver),
+  orDash(vf.interface),
+  orDash(vf.mac),
+  vlanText(vf),
+  ratesText(vf),
+  onOff(vf.spoofchk),
+  onOff(vf.trust),
+  orDash(vf.linkState),
+  vf.state,
+  podText(vf),
+]
+
+function pfText(out: Output, pf: StatusPf, vfs: readonly StatusVf[]): string {
+  const { address, driver, numaNode, eswitchMode, vfs: counts } = pf
+  const facts = [
+    address,
+    driver ?? 'no driver',
+    stateOfPf(pf),
+    ...(numaNode === null ? [] : [`NUMA node ${numaNode}`]),
+    ...(eswitchMode === 'switchdev' ? ['switchdev'] : []),
+    `${counts.configured} of ${counts.total} VFs`,
+  ]
+  const head = `\n${colored(out, 'bold', nameOfPf(pf))} (${facts.join(', ')})\n`
+  if (vfs.length === 0) {
+    return head
+  }
+  // Colours come after the layout, so that they have no width.
+  const lines = table(HEADS, vfs.map(rowOf)).split('\n')
+  const body = lines.map((line, i) => {
+    const state = vfs[i - 1]?.state
+    return state === undefined ? line : line.replace(` ${state} `, ` ${colored(out, COLOR[state], state)} `)
+  })
+  const problems = vfs.flatMap(({ address: vf, problem }) =>
+    problem === null ? [] : [`  ${vf}: ${printable(problem)}\n`],
+  )
+  return `${head}${body.join('\n')}${problems.join('')}`
+}
+
+/** Text for a person: the sentence, then a table for each PF. */
+export function statusText(out: Output, document: StatusDocument): string {
+  const { pfs, vfs } = document
+  const tables = pfs.map((pf) =>
+    pfText(
+      out,
+      pf,
+      vfs.filter((vf) => vf.pf === nameOfPf(pf)),
+    ),
+  )
+  return `${sentenceOf(document)}\n${tables.join('')}`
+}
+
+/** Runs `status`. Returns the exit code: 1 when a VF needs a look. @throws PluginError */
+export async function status(host: CallHost, out: Output, options: StatusOptions): Promise<number> {
+  const whole = statusDocument(await survey(host, options.pf))
+  if (options.pf !== undefined && whole.pfs.length === 0) {
+    throw new Error(`there is no PF ${options.pf} on this node`)
+  }
+  const { pod } = options
+  const vfs = pod === undefined ? whole.vfs : whole.vfs.filter((vf) => isMeantFor(vf, pod))
+  if (pod !== undefined && vfs.length === 0) {
+    throw new Error(`no VF of this node is recorded for the pod ${pod}; sriovctl why ${pod} tells of its calls`)
+  }
+  const document =
+    pod === undefined ? whole : { pfs: whole.pfs.filter((pf) => vfs.some((vf) => vf.pf === nameOfPf(pf))), vfs }
+  const text = options.json ? asJson(document) : options.brief ? `${sentenceOf(document)}\n` : statusText(out, document)
+  out.write(text)
+  return vfs.every(isSound) ? 0 : 1
+}

@@ -1,0 +1,44 @@
+/** sriovctl on a fake world. */
+import { CommanderError } from 'commander'
+import { makeProgram } from '../../../src/operator/program.js'
+import { callHostAs } from '../../fakes/call.js'
+import type { FakeWorld } from '../../fakes/world.js'
+
+export interface Ran {
+  readonly exitCode: number
+  readonly text: string
+}
+
+/** Runs a command line; what a terminal would show of stdout is the text. */
+export async function sriovctl(world: FakeWorld, words: readonly string[], isTerminal = false): Promise<Ran> {
+  let [text, exitCode] = ['', 0]
+  const program = makeProgram({
+    surroundings: {
+      out: {
+        isTerminal,
+        write(part) {
+          text += part
+        },
+      },
+      openHost: () => callHostAs(world, { CNI_PATH: '/opt/cni/bin' }),
+      runDaemon: () => Promise.reject(new Error('no test starts it')),
+    },
+    finish(code) {
+      exitCode = code
+    },
+  })
+  for (const command of [program, ...program.commands]) {
+    command.configureOutput({ writeErr: () => undefined })
+  }
+  try {
+    await program.parseAsync([...words], { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) {
+      throw error
+    }
+    exitCode = error.exitCode === 0 ? 0 : 2
+  }
+  return { exitCode, text }
+}
+
+export const jsonOf = ({ text }: Ran): unknown => JSON.parse(text)
