@@ -73,7 +73,7 @@ const layers = [
       '^src/(errors|ipam)',
       '^src/host/(ports|poll)',
       '^src/(cni|netlink|pci|rtnl|node|policy|state|sriov|commands|operator)/',
-      '^src/daemon/(protocol|run)',
+      '^src/daemon/(protocol|probe|run)',
     ],
   },
 ]

@@ -1,9 +1,11 @@
 import { CommanderError } from 'commander'
 import { NODE_FOLDER } from './cni/folders.js'
+import { askResident } from './daemon/probe.js'
 import { runDaemon } from './daemon/run.js'
 import { errnoOf, messageOf } from './errors.js'
 import { loadAddon } from './host/addon.js'
 import type { Log } from './host/ports.js'
+import { askPerson } from './host/question.js'
 import { realHost } from './host/real.js'
 import { processOutput } from './host/terminal.js'
 import { printable } from './operator/output.js'
@@ -32,7 +34,9 @@ export async function ctl(folder: string, words: readonly string[]): Promise<num
   const program = makeProgram({
     surroundings: {
       out: processOutput,
+      ask: askPerson,
       openHost: () => operatorHost(folder),
+      askResident: () => askResident(loadAddon(folder)),
       runDaemon: (options) => runDaemon(folder, options),
     },
     finish(code) {

@@ -1,4 +1,14 @@
-import { accessSync, closeSync, constants, lstatSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  statfsSync,
+  statSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { errnoOf, messageOf, PluginError } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
@@ -114,6 +124,10 @@ export function realFiles(addon: Addon, root = ''): FilePort {
     remove: (path) => named(at(path), 'be removed', () => removeIfPresent(at(path))),
     rename: (from, to) => named(at(from), `be renamed to ${at(to)}`, () => renameSync(at(from), at(to))),
     removeLitter: (folder) => removeLitter(at(folder)),
+    freeBytes(folder) {
+      const { bavail, bsize } = named(at(folder), 'be looked at', () => statfsSync(at(folder)))
+      return bavail * bsize
+    },
     isWritable(folder) {
       return whenAllowed(() => accessSync(at(folder), constants.W_OK | constants.X_OK))
     },

@@ -120,6 +120,8 @@ export interface FilePort {
   /** Renames a file within its folder. */
   rename(from: string, to: string): void
   isWritable(folder: string): boolean
+  /** The room on the file system of a folder, in bytes, for whoever we are. */
+  freeBytes(folder: string): number
   isExecutable(path: string): boolean
   /** Takes the lock of a file and creates the file when missing; undefined while somebody else holds the lock. */
   tryLock(path: string): Lock | undefined

@@ -12,7 +12,7 @@ function unlessDenied<T>(look: () => T, otherwise: T): T {
 }
 
 /** Names a process for a person who must act on it: `process 12 (dpdk-testpmd)`. */
-function processName(files: FilePort, pid: string): string {
+export function processName(files: FilePort, pid: string): string {
   const program = unlessDenied(() => files.readText(`/proc/${pid}/comm`), undefined)?.trim()
   return `process ${pid}${program ? ` (${program})` : ''}`
 }
@@ -38,17 +38,18 @@ export function processesByTarget(
   return found
 }
 
+/** Judges a descriptor by the process ID, its number, and its target. */
+export type HasDescriptor = (pid: string, fd: string, target: string) => boolean
+
 /**
  * The processes with a descriptor for which `has` is true, by their names. Searches all of /proc, so call it only when the answer is worth the cost.
- * @param has receives the process ID, the descriptor, and the target of the descriptor
  */
-export function processesThat(
-  files: FilePort,
-  has: (pid: string, fd: string, target: string) => boolean,
-): readonly string[] {
+export const processesThat = (files: FilePort, has: HasDescriptor): readonly string[] =>
+  pidsThat(files, has).map((pid) => processName(files, pid))
+
+/** The same by their IDs. */
+export function pidsThat(files: FilePort, has: HasDescriptor): readonly string[] {
   const hasOne = (pid: string): boolean =>
     files.list(`/proc/${pid}/fd`).some((fd) => has(pid, fd, files.readLink(`/proc/${pid}/fd/${fd}`) ?? ''))
-  return processIds(files)
-    .filter((pid) => unlessDenied(() => hasOne(pid), false))
-    .map((pid) => processName(files, pid))
+  return processIds(files).filter((pid) => unlessDenied(() => hasOne(pid), false))
 }

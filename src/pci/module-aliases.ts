@@ -1,6 +1,7 @@
 /** Which kernel modules are made for a device, by the aliases that depmod(8) has collected. */
 import type { FilePort } from '../host/ports.js'
 import type { PciAddress } from './address.js'
+import { driverExists } from './driver.js'
 import { deviceFolder } from './functions.js'
 
 const MODULES = '/lib/modules'
@@ -26,6 +27,14 @@ function aliasesOf(files: FilePort, driver: string): readonly string[] {
     return alias !== undefined && moduleName(name) === wanted ? [alias] : []
   })
   return [...loadable, ...builtin]
+}
+
+/** Whether a driver is loaded, built in, or a module of the running kernel (modules.dep of depmod(8)). */
+export function isDriverKnown(files: FilePort, driver: string): boolean {
+  const folder = `${MODULES}/${files.readText(RELEASE)?.trim() ?? ''}`
+  const wanted = moduleName(driver)
+  const isModule = (line: string) => moduleName(/([^/]+)\.ko(?:\.\w+)?:/.exec(line)?.[1] ?? '') === wanted
+  return driverExists(files, driver) || (files.readText(`${folder}/modules.dep`) ?? '').split('\n').some(isModule)
 }
 
 /** Whether a driver says that it is made for a device (its MODULE_DEVICE_TABLE has the device's modalias). */

@@ -12,6 +12,9 @@ import { formatRecord, parseRecord, type ReadRecord } from './record-format.js'
 
 const nameOf = ({ containerId, ifName }: AttachmentKey): string => `${containerId}-${ifName}`
 
+/** How the names of files begin that were set aside. */
+const UNREADABLE = '.unreadable-'
+
 /** The path of the state file of an attachment. */
 export const recordPath = ({ path }: StateFolder, key: AttachmentKey): string => `${key.folder ?? path}/${nameOf(key)}`
 
@@ -96,6 +99,18 @@ const recordsIn = (files: FilePort, some: readonly StateFile[]): AttachmentRecor
       return [adopt(files, keyOf(file), read)]
     }
     return read.kind === 'record' ? [{ ...read.record, folder: file.folder }] : []
+  })
+
+/** The state files of this plugin's name that tell nothing: they are damaged, or were set aside. */
+export const unreadableFiles = ({ files, path }: StateFolder): readonly { path: string; problem: string }[] =>
+  files.list(path).flatMap((name) => {
+    const file = `${path}/${name}`
+    if (name.startsWith(UNREADABLE)) {
+      return [{ path: file, problem: 'was set aside by a call that could not read it' }]
+    }
+    const text = name.startsWith('.') || name === 'pci' ? undefined : textAt(files, file)
+    const read = typeof text === 'string' ? parseRecord(text) : text
+    return read?.kind === 'unreadable' ? [{ path: file, problem: read.problem }] : []
   })
 
 /** Every record in the state folder, including those of the Go sriov-cni. Unreadable files are left out. */
@@ -235,7 +250,7 @@ export function setAsideAttachment(state: StateFolder, key: AttachmentKey): stri
   if (loadAttachment(state, key)?.kind !== 'unreadable') {
     throw new PluginError({ kind: 'tryAgain', message: `another call has just written ${recordPath(state, key)}` })
   }
-  const aside = `${key.folder ?? state.path}/.unreadable-${Buffer.from(nameOf(key)).subarray(0, 240)}`
+  const aside = `${key.folder ?? state.path}/${UNREADABLE}${Buffer.from(nameOf(key)).subarray(0, 240)}`
   state.files.rename(recordPath(state, key), aside)
   return aside
 }

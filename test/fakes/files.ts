@@ -123,6 +123,7 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
         files.set(to, text)
       })
     },
+    freeBytes: () => world.freeBytes,
     isWritable: (folder) => look(folder, () => folders.has(folder)),
     isExecutable: (path) => look(path, () => programs.has(path)),
     removeLitter: () => undefined,

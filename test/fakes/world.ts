@@ -40,6 +40,8 @@ export class FakeWorld {
   hasThreads = false
   /** The kernel says which device is behind an interface (IFLA_PARENT_DEV_NAME, since Linux 5.14). */
   showsDevices = true
+  /** Room on the disk. */
+  freeBytes = 1e9
   /** Nobody waits for the end of the call any more. */
   isCallerGone = false
   /** Sockets and namespaces that calls have open. */

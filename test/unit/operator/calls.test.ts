@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { sinceMs } from '../../../src/operator/program.js'
+import { sinceMs } from '../../../src/operator/verb.js'
 import { call, netConf } from '../../fakes/call.js'
 import { makeMachine, POD_B, VF_ADDRESS } from '../../fakes/machine.js'
 import { jsonOf, sriovctl } from './operator.js'

@@ -20,6 +20,11 @@ export async function sriovctl(world: FakeWorld, words: readonly string[], isTer
           text += part
         },
       },
+      ask: (question) => {
+        text += `${question}\n`
+        return Promise.resolve(false)
+      },
+      askResident: () => Promise.resolve({ reaction: 'answered' }),
       openHost: () => callHostAs(world, { CNI_PATH: '/opt/cni/bin' }),
       runDaemon: () => Promise.reject(new Error('no test starts it')),
     },

@@ -1,8 +1,8 @@
 /** `sriovctl status`: which VF is where. */
-import { survey } from '../sriov/survey/survey.js'
-import type { VfState } from '../sriov/survey/vf-state.js'
-import type { CallHost } from '../state/folder.js'
-import { asJson, type Color, colored, counted, type Output, printable, table } from './output.js'
+import { survey } from '../../sriov/survey/survey.js'
+import type { VfState } from '../../sriov/survey/vf-state.js'
+import type { CallHost } from '../../state/folder.js'
+import { asJson, type Color, colored, counted, type Output, printable, table } from '../output.js'
 import { isMeant, shortId } from './pods.js'
 import { type StatusDocument, type StatusPf, type StatusVf, statusDocument } from './status-document.js'
 

@@ -1,8 +1,8 @@
 /** `sriovctl status --watch`. */
 
-import { messageOf } from '../errors.js'
-import type { CallHost } from '../state/folder.js'
-import { type Output, printable } from './output.js'
+import { messageOf } from '../../errors.js'
+import type { CallHost } from '../../state/folder.js'
+import { type Output, printable } from '../output.js'
 import { type StatusOptions, status } from './status.js'
 
 const PAUSE_MS = 2_000

@@ -1,10 +1,10 @@
 /** `sriovctl logs` and `sriovctl why`: what became of the calls for pods, from the journal. */
 
-import { survey } from '../sriov/survey/survey.js'
-import type { CallHost } from '../state/folder.js'
-import { type JournalEntry, journalEntries } from '../state/journal.js'
+import { survey } from '../../sriov/survey/survey.js'
+import type { CallHost } from '../../state/folder.js'
+import { type JournalEntry, journalEntries } from '../../state/journal.js'
+import { asJson, colored, type Output, printable, table } from '../output.js'
 import { hintsFor } from './hints.js'
-import { asJson, colored, type Output, printable, table } from './output.js'
 import { isMeant, shortId } from './pods.js'
 import { type StatusVf, statusDocument } from './status-document.js'
 

@@ -1,8 +1,8 @@
 /** The JSON of `sriovctl status`. Its schema is docs/status.schema.json; what is absent is null. */
 import { z } from 'zod/mini'
-import type { VfSettings } from '../netlink/vf-info.js'
-import type { Survey, SurveyedPf, SurveyedVf } from '../sriov/survey/survey.js'
-import { VF_STATES, type VfState } from '../sriov/survey/vf-state.js'
+import type { VfSettings } from '../../netlink/vf-info.js'
+import type { Survey, SurveyedPf, SurveyedVf } from '../../sriov/survey/survey.js'
+import { VF_STATES, type VfState } from '../../sriov/survey/vf-state.js'
 
 const maybe = <T extends z.ZodMiniType>(type: T) => z.nullable(type)
 const count = z.int()

@@ -1,0 +1,27 @@
+/** Asks the resident process whether it is well, as the launcher hands calls to it. */
+import { dirname } from 'node:path'
+import type { Addon } from '../host/addon.js'
+import { realFiles } from '../host/files.js'
+import { realKernel } from '../host/kernel.js'
+import { type Exchanged, exchange } from '../host/unix-exchange.js'
+import { pidsHolding } from '../node/lock-holders.js'
+import { encodeRequest, RESIDENT_SOCKET } from './protocol.js'
+
+/** How the resident process reacts to a question. */
+export interface Resident {
+  readonly reaction: Exchanged
+  /** The folder of the release that it runs from; absent when that cannot be seen. */
+  readonly release?: string
+}
+
+const TIMEOUT_MS = 2_000
+
+export async function askResident(addon: Addon): Promise<Resident> {
+  const { id: callerNetns } = realKernel(addon).ownNetns()
+  const request = encodeRequest({ callerNetns, environment: { CNI_COMMAND: 'VERSION' }, stdin: '' })
+  const reaction = await exchange(RESIDENT_SOCKET, request, TIMEOUT_MS)
+  const files = realFiles(addon)
+  const [pid] = pidsHolding(files, `${RESIDENT_SOCKET}.lock`)
+  const program = pid === undefined ? undefined : files.readLink(`/proc/${pid}/exe`)
+  return { reaction, ...(program !== undefined && { release: dirname(program) }) }
+}

@@ -1,0 +1,22 @@
+/** One question and one answer over a unix stream socket. */
+import { connect } from 'node:net'
+
+/** `absent`: nobody listens. `hung`: no byte came in time. */
+export type Exchanged = 'answered' | 'absent' | 'hung'
+
+/** Sends bytes to a socket and waits for the first byte of the answer. Never fails. */
+export const exchange = (path: string, bytes: Buffer, timeoutMs: number): Promise<Exchanged> =>
+  new Promise((resolve) => {
+    const socket = connect(path)
+    const end = (result: Exchanged) => {
+      clearTimeout(timer)
+      socket.destroy()
+      resolve(result)
+    }
+    const timer = setTimeout(() => end('hung'), timeoutMs)
+    socket.once('connect', () => socket.write(bytes))
+    socket.once('data', () => end('answered'))
+    socket.once('error', () => end('absent'))
+    // A process that does not want a request closes the connection: it is alive.
+    socket.once('close', () => end('answered'))
+  })

@@ -1,0 +1,25 @@
+import { Argument } from 'commander'
+import { asJson } from '../output.js'
+import { type AddVerbs, helpEnd, jsonOption } from '../verb.js'
+import { SCHEMA_NAMES, SCHEMAS, type SchemaName } from './schema.js'
+import { validate } from './validate.js'
+
+/** The verbs about configurations. */
+export const addConf: AddVerbs = (program, { surroundings: { out, openHost }, finish }) => {
+  program
+    .command('validate')
+    .argument('<path...>', 'configurations, lists, network definitions (YAML or JSON), or folders with them')
+    .description('tell every problem of configurations, with file, line and key')
+    .addOption(jsonOption())
+    .addHelpText('after', helpEnd(['sriovctl validate /etc/cni/net.d nad.yaml'], 'when there is a problem'))
+    .action((paths: readonly string[], options: { json?: true }) => finish(validate(openHost(), out, paths, options)))
+  program
+    .command('schema')
+    .addArgument(new Argument('<what>', 'what it describes').choices(SCHEMA_NAMES))
+    .description('print a JSON Schema, for editors and monitoring')
+    .addHelpText('after', helpEnd(['sriovctl schema configuration > sriov.schema.json']))
+    .action((what: SchemaName) => {
+      out.write(asJson(SCHEMAS[what]()))
+      finish(0)
+    })
+}

@@ -1,0 +1,143 @@
+/** What is wrong with PFs and VFs. */
+import { ZERO_MAC } from '../../netlink/mac.js'
+import type { Survey, SurveyedPf, SurveyedVf } from '../../sriov/survey/survey.js'
+import type { Finding, FindingId } from './findings.js'
+
+const GIVE_BACK = ['sriovctl gc --apply']
+
+function ofPf(pf: SurveyedPf): Finding[] {
+  const { address, name, link, total, configured } = pf
+  const subject = name ?? address
+  if (total > 0 && configured === 0) {
+    return [
+      {
+        id: 'no-vfs',
+        subject,
+        message: `has no VFs; it can have ${total}`,
+        remedy: [`echo ${total} > /sys/bus/pci/devices/${address}/sriov_numvfs`],
+      },
+    ]
+  }
+  if (configured === 0) {
+    return []
+  }
+  if (!link) {
+    return [
+      {
+        id: 'pf-no-interface',
+        subject,
+        message: `has no interface on the host (driver ${pf.driver === '' ? 'none' : pf.driver})`,
+        remedy: [`# Bind it to its kernel driver, or bring its interface back from where it is.`],
+      },
+    ]
+  }
+  if (!link.isUp) {
+    return [{ id: 'pf-down', subject, message: 'is down', remedy: [`ip link set ${link.name} up`] }]
+  }
+  return link.hasCarrier
+    ? []
+    : [
+        {
+          id: 'pf-no-carrier',
+          subject,
+          message: 'is up and has no carrier',
+          remedy: ['# Look at the cable and at the port of the switch.'],
+        },
+      ]
+}
+
+const shortOf = ({ address, index, pf }: SurveyedVf): string => `${address} (VF ${index} of ${pf.name ?? pf.address})`
+
+/** The finding for each verdict that needs a look. */
+function idOf({ verdict, facts, record }: SurveyedVf): FindingId | undefined {
+  switch (verdict.state) {
+    case 'broken':
+      return facts.driver === '' ? 'vf-no-driver' : 'vf-not-reported'
+    case 'unfinished':
+      return facts.holder?.workers.length ? undefined : 'vf-unfinished'
+    case 'leaked':
+      return record || facts.mark
+        ? 'vf-leaked'
+        : facts.driverOverride !== '' && facts.driverOverride !== facts.driver
+          ? 'driver-override-left'
+          : 'vf-vlan-of-nobody'
+    case 'foreign':
+      return facts.mark || facts.programs.length > 0 ? undefined : 'vf-elsewhere'
+    case 'in-use':
+      return facts.holder?.isRecordLost ? 'vf-record-lost' : undefined
+    default:
+      return undefined
+  }
+}
+
+function remedyOf(id: FindingId, { address, index, pf, facts }: SurveyedVf): readonly string[] {
+  switch (id) {
+    case 'vf-no-driver':
+      return [`echo ${address} > /sys/bus/pci/drivers_probe`]
+    case 'driver-override-left':
+      return [
+        `echo > /sys/bus/pci/devices/${address}/driver_override`,
+        ...(facts.driver === '' ? [`echo ${address} > /sys/bus/pci/drivers_probe`] : []),
+      ]
+    case 'vf-vlan-of-nobody':
+      return [`ip link set ${pf.name} vf ${index} vlan 0`]
+    case 'vf-not-reported':
+      return ['# Look at the log of the kernel (dmesg) for the driver of the PF; its VFs may have to be made again.']
+    case 'vf-elsewhere':
+      return ['# Find it with ip netns and lsns -t net, then: ip -n NETNS link set NAME netns 1']
+    case 'vf-record-lost':
+      return ['# Nothing: the DEL of its pod gives it back.']
+    default:
+      return GIVE_BACK
+  }
+}
+
+function ofVf(vf: SurveyedVf): Finding[] {
+  const id = idOf(vf)
+  return id === undefined
+    ? []
+    : [{ id, subject: shortOf(vf), message: vf.verdict.problem ?? vf.verdict.state, remedy: remedyOf(id, vf) }]
+}
+
+function sameMacs(vfs: readonly SurveyedVf[]): Finding[] {
+  const byMac = new Map<string, SurveyedVf[]>()
+  for (const vf of vfs) {
+    const mac = vf.settings?.mac
+    if (mac !== undefined && mac !== ZERO_MAC) {
+      const key = `${vf.pf.address} ${mac}`
+      byMac.set(key, [...(byMac.get(key) ?? []), vf])
+    }
+  }
+  return [...byMac.values()]
+    .filter((same) => same.length > 1)
+    .map((same) => {
+      const idle = same.find(({ verdict }) => verdict.state !== 'in-use')
+      return {
+        id: 'mac-twice',
+        subject: same.map(shortOf).join(', '),
+        message: `have one MAC, ${same[0]?.settings?.mac}`,
+        remedy: [
+          idle
+            ? `ip link set ${idle.pf.name} vf ${idle.index} mac 00:00:00:00:00:00`
+            : '# Both are in use: give one of the pods another MAC.',
+        ],
+      }
+    })
+}
+
+export function cardFindings({ pfs, vfs }: Survey): Finding[] {
+  const withoutSriov: Finding[] =
+    pfs.length > 0
+      ? []
+      : [
+          {
+            id: 'no-sriov',
+            subject: 'this node',
+            message: 'no PCI device can have VFs (none has sriov_totalvfs)',
+            remedy: [
+              '# Switch SR-IOV on in the firmware (BIOS) and in the card, load its driver; the kernel needs CONFIG_PCI_IOV.',
+            ],
+          },
+        ]
+  return [...withoutSriov, ...pfs.flatMap(ofPf), ...vfs.flatMap(ofVf), ...sameMacs(vfs)]
+}

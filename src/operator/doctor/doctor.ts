@@ -1,0 +1,92 @@
+/** `sriovctl doctor`: what is wrong on this node, why it matters, and what to type. */
+import { z } from 'zod/mini'
+import type { Resident } from '../../daemon/probe.js'
+import { survey } from '../../sriov/survey/survey.js'
+import type { CallHost } from '../../state/folder.js'
+import { asJson, type Color, colored, counted, type Output, printable } from '../output.js'
+import { cardFindings } from './cards.js'
+import { configurationFindings, networksOnDisk } from './configurations.js'
+import { driverFindings } from './drivers.js'
+import { CATEGORIES, CHECKS, type Finding, type Severity, severityOf } from './findings.js'
+import { pluginFindings } from './plugin.js'
+import { stateFindings } from './state.js'
+
+const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
+const COLOR: Readonly<Record<Severity, Color>> = { error: 'red', warning: 'yellow', info: 'dim' }
+const SYMBOL: Readonly<Record<Severity, string>> = { error: '×', warning: '‼', info: 'i' }
+
+const PAGE = 'docs/troubleshooting.md'
+
+/** The JSON of `sriovctl doctor`. Its schema is docs/doctor.schema.json. */
+export const DoctorDocument = z.strictObject({
+  success: z.boolean(),
+  findings: z.array(
+    z.strictObject({
+      id: z.enum(Object.keys(CHECKS) as [string, ...string[]]),
+      severity: z.enum(['error', 'warning', 'info']),
+      subject: z.string(),
+      message: z.string(),
+      remedy: z.array(z.string()),
+    }),
+  ),
+})
+
+/** Everything that is wrong, errors first. @throws PluginError kind `kernel` */
+export async function examine(host: CallHost, resident: Resident): Promise<readonly Finding[]> {
+  const state = stateFindings(host)
+  const isStateReadable = !state.some(({ id }) => id === 'state-untrusted')
+  const onDisk = networksOnDisk(host)
+  const confs = onDisk.checked.flatMap(({ conf }) => conf ?? [])
+  const cards = isStateReadable ? await survey(host) : { pfs: [], vfs: [] }
+  const findings = [
+    ...(isStateReadable ? cardFindings(cards) : []),
+    ...driverFindings(host.files, cards, confs),
+    ...state,
+    ...configurationFindings(host, onDisk),
+    ...pluginFindings(host, resident, onDisk.checked.length > 0),
+  ]
+  const rank = (one: Finding) =>
+    SEVERITIES.indexOf(severityOf(one)) * CATEGORIES.length + CATEGORIES.indexOf(CHECKS[one.id].category)
+  return findings.sort((left, right) => rank(left) - rank(right))
+}
+
+function findingText(out: Output, finding: Finding): string {
+  const { id, subject, message, remedy } = finding
+  const severity = severityOf(finding)
+  const mark = out.isTerminal ? SYMBOL[severity] : severity
+  return [
+    `${colored(out, COLOR[severity], mark)} ${printable(subject)}: ${printable(message)}\n`,
+    `    ${CHECKS[id].why}\n`,
+    ...remedy.map((line) => `    ${line.startsWith('#') ? line : `$ ${line}`}\n`),
+    `    ${colored(out, 'dim', `${PAGE}#${id}`)}\n`,
+  ].join('')
+}
+
+function sentenceOf(findings: readonly Finding[]): string {
+  const count = (severity: Severity) => findings.filter((one) => severityOf(one) === severity).length
+  const [errors, warnings] = [count('error'), count('warning')]
+  return errors + warnings === 0 ? 'all is well' : `${counted(errors, 'error')}, ${counted(warnings, 'warning')}`
+}
+
+/** Runs `doctor`. Returns the exit code: 1 when there is an error. @throws PluginError */
+export async function doctor(
+  host: CallHost,
+  out: Output,
+  { json, resident }: { readonly json?: true; readonly resident: Resident },
+): Promise<number> {
+  const findings = await examine(host, resident)
+  const success = findings.every((one) => severityOf(one) !== 'error')
+  if (json) {
+    const shown = findings.map(({ id, subject, message, remedy, ...rest }) => ({
+      id,
+      severity: severityOf({ id, subject, message, remedy, ...rest }),
+      subject,
+      message,
+      remedy,
+    }))
+    out.write(asJson({ success, findings: shown }))
+  } else {
+    out.write(`${sentenceOf(findings)}\n${findings.map((one) => `\n${findingText(out, one)}`).join('')}`)
+  }
+  return success ? 0 : 1
+}

@@ -1,0 +1,74 @@
+/** What is wrong with the kernel, the installed plugin and its resident process. */
+import type { Resident } from '../../daemon/probe.js'
+import { RESIDENT_SOCKET } from '../../daemon/protocol.js'
+import { messageOf } from '../../errors.js'
+import { requireSupportedKernel } from '../../node/kernel-release.js'
+import type { CallHost } from '../../state/folder.js'
+import type { Finding } from './findings.js'
+
+const BIN_FOLDER = '/opt/cni/bin'
+const CURRENT = `${BIN_FOLDER}/.sriov/current`
+
+function ofKernel({ files }: CallHost): Finding[] {
+  try {
+    requireSupportedKernel(files)
+    return []
+  } catch (error) {
+    return [
+      {
+        id: 'kernel-too-old',
+        subject: 'the kernel',
+        message: messageOf(error),
+        remedy: ['# Upgrade the kernel (docs/kernels.md).'],
+      },
+    ]
+  }
+}
+
+function ofInstallation({ files }: CallHost, hasNetworks: boolean): Finding[] {
+  return !hasNetworks || files.isExecutable(`${BIN_FOLDER}/sriov`)
+    ? []
+    : [
+        {
+          id: 'plugin-missing',
+          subject: `${BIN_FOLDER}/sriov`,
+          message: 'is not there, or cannot be run',
+          remedy: ['# Install it (README), or look where the runtime keeps its CNI plugins.'],
+        },
+      ]
+}
+
+function ofResident({ files }: CallHost, { reaction, release }: Resident): Finding[] {
+  const restart = ['systemctl restart sriov-cni']
+  if (reaction === 'hung') {
+    return [{ id: 'resident-hung', subject: RESIDENT_SOCKET, message: 'is there, and nobody answers', remedy: restart }]
+  }
+  if (reaction === 'absent') {
+    return [
+      {
+        id: 'resident-absent',
+        subject: RESIDENT_SOCKET,
+        message: 'nobody listens',
+        remedy: ['systemctl enable --now sriov-cni'],
+      },
+    ]
+  }
+  const current = files.readLink(CURRENT)
+  const own = release?.slice(release.lastIndexOf('/') + 1)
+  return current !== undefined && own !== undefined && release?.startsWith(BIN_FOLDER) && own !== current
+    ? [
+        {
+          id: 'resident-other-release',
+          subject: 'the resident process',
+          message: `runs from ${own}, installed is ${current}`,
+          remedy: restart,
+        },
+      ]
+    : []
+}
+
+export const pluginFindings = (host: CallHost, resident: Resident, hasNetworks: boolean): Finding[] => [
+  ...ofKernel(host),
+  ...ofInstallation(host, hasNetworks),
+  ...ofResident(host, resident),
+]

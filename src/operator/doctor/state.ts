@@ -1,0 +1,134 @@
+/** What is wrong with the state folder and the policy. */
+import { NODE_FOLDER } from '../../cni/folders.js'
+import { messageOf } from '../../errors.js'
+import { distrustOf } from '../../node/trust.js'
+import { deviceExists } from '../../pci/functions.js'
+import { POLICY_FILE } from '../../policy/policy.js'
+import { holderOf } from '../../sriov/users/ownership.js'
+import { allAttachments, unreadableFiles } from '../../state/attachments.js'
+import { claimedVfs, claimPath, readClaim } from '../../state/claims.js'
+import type { CallHost } from '../../state/folder.js'
+import { journalEntries } from '../../state/journal.js'
+import type { Finding } from './findings.js'
+
+/** A record has some three kilobytes, and there are two of it while it is replaced. */
+const MIN_FREE_BYTES = 256 * 1024
+
+function ofFolder({ files }: CallHost): Finding[] {
+  if (files.factsOf(NODE_FOLDER) === undefined) {
+    // The first ADD makes it.
+    return []
+  }
+  const distrust = distrustOf(files, `${NODE_FOLDER}/pci`)
+  if (distrust !== undefined) {
+    return [
+      {
+        id: 'state-untrusted',
+        subject: NODE_FOLDER,
+        message: distrust,
+        remedy: [`chown root:root ${NODE_FOLDER}`, `chmod 700 ${NODE_FOLDER}`],
+      },
+    ]
+  }
+  if (!files.isWritable(NODE_FOLDER)) {
+    return [
+      {
+        id: 'state-not-writable',
+        subject: NODE_FOLDER,
+        message: 'cannot be written to',
+        remedy: ['# Look at the log of the kernel: the file system may be read-only after an error of its disk.'],
+      },
+    ]
+  }
+  const free = files.freeBytes(NODE_FOLDER)
+  return free >= MIN_FREE_BYTES
+    ? []
+    : [
+        {
+          id: 'state-full',
+          subject: NODE_FOLDER,
+          message: `has ${Math.floor(free / 1024)} KiB left on its file system`,
+          remedy: ['# Make room on it: df -h, du -xh --max-depth=2 /var'],
+        },
+      ]
+}
+
+function ofRecords({ files, state }: CallHost): Finding[] {
+  const unreadable = unreadableFiles(state).map(
+    ({ path, problem }): Finding => ({
+      id: 'record-unreadable',
+      subject: path,
+      message: problem,
+      remedy: [`# The VF goes back by its claim. Keep the file for a report, then: rm ${path}`],
+    }),
+  )
+  const gone = allAttachments(state)
+    .filter(({ deviceId }) => !deviceExists(files, deviceId))
+    .map(
+      (record): Finding => ({
+        id: 'record-of-gone-device',
+        subject: record.deviceId,
+        message: `is not there any more; ${holderOf(record)} had it`,
+        remedy: ['sriovctl gc --apply'],
+      }),
+    )
+  const claims = claimedVfs(files).flatMap((address): Finding[] => {
+    const problem = claimProblem(() => readClaim(files, address) === undefined)
+    return problem === undefined
+      ? []
+      : [
+          {
+            id: 'claim-broken',
+            subject: claimPath(address),
+            message: problem,
+            remedy: ['sriovctl gc --apply'],
+          },
+        ]
+  })
+  return [...unreadable, ...gone, ...claims]
+}
+
+function claimProblem(isBroken: () => boolean): string | undefined {
+  try {
+    return isBroken() ? 'cannot be understood' : undefined
+  } catch (error) {
+    return messageOf(error)
+  }
+}
+
+function ofPolicy({ policy: { problem } }: CallHost): Finding[] {
+  return problem === undefined
+    ? []
+    : [
+        {
+          id: 'policy-wrong',
+          subject: 'the policy of this node',
+          message: problem,
+          remedy: [`# Mend it (docs/policy.md); its files are ${POLICY_FILE} and those in policy.d beside it.`],
+        },
+      ]
+}
+
+function ofClock({ files }: CallHost): Finding[] {
+  const times = journalEntries(files).map(({ at }) => at)
+  const back = times.find(
+    (at, i) => i > 0 && at < (times[i - 1] ?? '') && Date.parse(times[i - 1] ?? '') - Date.parse(at) > 60_000,
+  )
+  return back === undefined
+    ? []
+    : [
+        {
+          id: 'clock-behind',
+          subject: 'the journal',
+          message: `goes back in time at ${back}`,
+          remedy: ['# Look at the time service: timedatectl, chronyc tracking'],
+        },
+      ]
+}
+
+/** @throws PluginError kind `state` */
+export function stateFindings(host: CallHost): Finding[] {
+  const folder = ofFolder(host)
+  const isReadable = !folder.some(({ id }) => id === 'state-untrusted')
+  return [...folder, ...(isReadable ? [...ofRecords(host), ...ofClock(host)] : []), ...ofPolicy(host)]
+}

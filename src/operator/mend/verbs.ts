@@ -1,0 +1,25 @@
+import { type AddVerbs, helpEnd, jsonOption } from '../verb.js'
+import { collectGarbage } from './gc.js'
+import { type ReleaseOptions, releaseOne } from './release.js'
+
+/** The verbs that give VFs back. */
+export const addMend: AddVerbs = (program, { surroundings: { out, ask, openHost }, finish }) => {
+  program
+    .command('gc')
+    .description('tell what dead pods and calls have left; with --apply, give it back')
+    .option('--apply', 'give it back')
+    .addOption(jsonOption())
+    .addHelpText('after', helpEnd(['sriovctl gc', 'sriovctl gc --apply'], 'when something could not be given back'))
+    .action(async (options: { apply?: true; json?: true }) => finish(await collectGarbage(openHost(), out, options)))
+  program
+    .command('release')
+    .argument('<device>', 'the PCI address of a VF, or a container ID')
+    .argument('[interface]', 'the interface of the container')
+    .description('give one VF back, even that of a live pod')
+    .option('--yes', 'do not ask')
+    .addOption(jsonOption())
+    .addHelpText('after', helpEnd(['sriovctl release 0000:01:10.4'], 'when it was not given back'))
+    .action(async (device: string, ifName: string | undefined, options: ReleaseOptions) =>
+      finish(await releaseOne(openHost(), { out, ask }, [device, ifName], options)),
+    )
+}

@@ -1,0 +1,56 @@
+/** What the verbs of sriovctl share: how they are declared, and what they need of the process. */
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Resident } from '../daemon/probe.js'
+import type { DaemonOptions } from '../daemon/run.js'
+import type { CallHost } from '../state/folder.js'
+import type { Ask } from './mend/release.js'
+import type { Output } from './output.js'
+
+/** What the verbs need of the process. The machine is opened only by verbs that look at it. */
+export interface Surroundings {
+  readonly out: Output
+  readonly ask: Ask
+  openHost(): CallHost
+  askResident(): Promise<Resident>
+  runDaemon(options: DaemonOptions): Promise<number>
+}
+
+export interface Verbs {
+  readonly surroundings: Surroundings
+  /** Gets the exit code of the verb. */
+  finish(exitCode: number): void
+}
+
+/** Adds verbs to the program. */
+export type AddVerbs = (program: Command, verbs: Verbs) => void
+
+export const jsonOption = (): Option => new Option('--json', 'print JSON')
+
+/** The end of a verb's help. */
+export const helpEnd = (examples: readonly string[], failure?: string): string =>
+  [
+    '\nExample:\n',
+    ...examples.map((line) => `  ${line}\n`),
+    failure === undefined ? '' : `\nExit code: 0, or 1 ${failure}; 2 for a command that is not understood.`,
+  ].join('')
+
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 }
+const AGE = /^(\d+)([smhd])$/
+
+/** `30m` or an ISO 8601 time, as milliseconds since 1970. @throws InvalidArgumentError */
+export function sinceMs(text: string, nowMs = Date.now()): number {
+  const [, amount, unit = ''] = AGE.exec(text) ?? []
+  const ms = amount === undefined ? Date.parse(text) : nowMs - Number(amount) * (SECONDS[unit] ?? 0) * 1000
+  if (Number.isNaN(ms)) {
+    throw new InvalidArgumentError('It is an age like 90s, 30m, 2h, 1d, or a time like 2026-01-31T12:00:00Z.')
+  }
+  return ms
+}
+
+/** @throws InvalidArgumentError */
+export function absolutePath(text: string): string {
+  if (!text.startsWith('/')) {
+    throw new InvalidArgumentError('It is an absolute path.')
+  }
+  return text
+}

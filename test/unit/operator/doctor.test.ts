@@ -1,0 +1,248 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { SCHEMAS } from '../../../src/operator/conf/schema.js'
+import { DoctorDocument } from '../../../src/operator/doctor/doctor.js'
+import { CHECKS } from '../../../src/operator/doctor/findings.js'
+import { call, netConf } from '../../fakes/call.js'
+import { makeMachine, PF_ADDRESS, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { SCENARIOS } from '../../fakes/scenarios.js'
+import type { FakeWorld } from '../../fakes/world.js'
+import { jsonOf, sriovctl } from './operator.js'
+
+const idsOf = async (world: FakeWorld): Promise<string[]> => {
+  const document = jsonOf(await sriovctl(world, ['doctor', '--json']))
+  expect(DoctorDocument.safeParse(document)).toMatchObject({ success: true })
+  return (document as { findings: { id: string }[] }).findings.map(({ id }) => id)
+}
+
+const CONF = '/etc/cni/net.d/10-sriov.conflist'
+const conf = (plugin: object) =>
+  JSON.stringify({ cniVersion: '1.0.0', name: 'lab', plugins: [{ type: 'sriov', ...plugin }] }, undefined, 2)
+
+const configured = (plugin: object) => (world: FakeWorld) => {
+  world.folders.add('/etc/cni/net.d')
+  world.files.set(CONF, conf(plugin))
+  world.programs.set('/opt/cni/bin/sriov', () => ({ status: 0, stdout: '', stderr: '' }))
+}
+
+describe('doctor finds nothing', () => {
+  test('on a node without pods', async () => {
+    expect(await idsOf(makeMachine())).toEqual([])
+    expect(await sriovctl(makeMachine(), ['doctor'])).toMatchObject({ exitCode: 0, text: 'all is well\n' })
+  })
+
+  test.each(SCENARIOS)('while a pod has a VF: $name', async ({ make, conf: keys }) => {
+    const world = make()
+    world.folders.add('/sys/kernel/mm/hugepages/hugepages-2048kB')
+    world.files.set('/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages', '512\n')
+    const before = await idsOf(world)
+    await call(world, 'ADD', netConf(keys))
+    expect((await idsOf(world)).filter((id) => !before.includes(id))).toEqual([])
+    // Some scenarios begin with a VF that has settings of its own.
+    expect(before.filter((id) => id !== 'vf-vlan-of-nobody')).toEqual([])
+  })
+
+  test('with a sound configuration', async () => {
+    const world = makeMachine()
+    configured({ master: 'ens1f0', vlan: 100, ipam: { type: 'host-local' } })(world)
+    expect(await idsOf(world)).toEqual([])
+  })
+})
+
+type Plant = (world: FakeWorld) => unknown
+
+const attached = (world: FakeWorld, keys: object = {}) => call(world, 'ADD', netConf(keys))
+
+const FAULTS: readonly (readonly [keyof typeof CHECKS, string, Plant])[] = [
+  ['no-sriov', 'no card', (world) => world.cards.splice(0)],
+  ['pf-down', 'a PF that is down', (world) => linkNamed(world, 'ens1f0', { isUp: false })],
+  ['pf-no-carrier', 'a PF without carrier', (world) => linkNamed(world, 'ens1f0', { hasCarrier: false })],
+  ['vf-no-driver', 'a VF without driver', (world) => delete (world.vf(VF_ADDRESS) as { driver?: string }).driver],
+  [
+    'vf-leaked',
+    'a dead pod’s VF',
+    async (world) => {
+      await attached(world)
+      world.removeNetns(POD_A)
+    },
+  ],
+  [
+    'vf-unfinished',
+    'a record of another boot',
+    async (world) => {
+      await attached(world)
+      world.files.set('/proc/sys/kernel/random/boot_id', 'boot-2\n')
+    },
+  ],
+  [
+    'vf-record-lost',
+    'a record that was removed',
+    async (world) => {
+      await attached(world)
+      world.files.delete('/var/lib/cni/sriov/pod-a-net1')
+    },
+  ],
+  ['vf-vlan-of-nobody', 'a VLAN of nobody', (world) => setVf(world, { vlan: 7 })],
+  [
+    'driver-override-left',
+    'an override',
+    (world) => Object.assign(world.vf(VF_ADDRESS), { driverOverride: 'vfio-pci' }),
+  ],
+  [
+    'mac-twice',
+    'one MAC twice',
+    (world) => {
+      for (const { settings } of world.cards[0]?.vfs.slice(0, 2) ?? []) {
+        Object.assign(settings, { mac: '02:00:00:00:09:09' })
+      }
+    },
+  ],
+  [
+    'vf-elsewhere',
+    'an interface that somebody moved',
+    (world) => {
+      const at = world.host.links.findIndex(({ name }) => name === VF_NAME)
+      world.netns(POD_A).links.push(...world.host.links.splice(at, 1))
+    },
+  ],
+  ['hugepages-none', 'DPDK without hugepages', configured({ master: 'ens1f0', dpdk: { dpdk_driver: 'vfio-pci' } })],
+  [
+    'iommu-off',
+    'DPDK without an IOMMU',
+    (world) => {
+      world.iommuGroups.clear()
+      configured({ master: 'ens1f0', dpdk: { dpdk_driver: 'vfio-pci' } })(world)
+    },
+  ],
+  [
+    'state-untrusted',
+    'a state folder of another user',
+    async (world) => {
+      await attached(world)
+      world.owners.set('/var/lib/cni/sriov', { uid: 1000 })
+    },
+  ],
+  [
+    'state-full',
+    'a full disk',
+    async (world) => {
+      await attached(world)
+      world.freeBytes = 4096
+    },
+  ],
+  [
+    'record-unreadable',
+    'a damaged record',
+    async (world) => {
+      await attached(world)
+      world.files.set('/var/lib/cni/sriov/pod-a-net1', '{')
+    },
+  ],
+  [
+    'record-of-gone-device',
+    'a card that was taken out',
+    async (world) => {
+      await attached(world)
+      world.cards.splice(0)
+    },
+  ],
+  [
+    'claim-broken',
+    'a damaged claim',
+    async (world) => {
+      await attached(world)
+      world.files.set(`/var/lib/cni/sriov/.vf-${VF_ADDRESS}`, '{')
+    },
+  ],
+  [
+    'policy-wrong',
+    'a policy with a wrong key',
+    (world) => {
+      world.folders.add('/etc/sriov-cni')
+      world.files.set('/etc/sriov-cni/policy.json', '{"what":1}')
+    },
+  ],
+  [
+    'kubelet-checkpoint-unknown',
+    'a checkpoint of another form',
+    (world) => world.files.set('/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint', 'x'),
+  ],
+  [
+    'pool-and-choice',
+    'kubelet’s VFs and a choice',
+    (world) => {
+      const data = { RegisteredDevices: { 'example.com/sriov': [VF_ADDRESS] } }
+      world.files.set('/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint', JSON.stringify({ Data: data }))
+      configured({ master: 'ens1f0' })(world)
+    },
+  ],
+  ['conf-invalid', 'a wrong key', configured({ master: 'ens1f0', vlan: 5000 })],
+  ['conf-pf-missing', 'a PF that is not there', configured({ master: 'ens9f9' })],
+  ['conf-device-missing', 'a device that is not there', configured({ deviceID: '0000:99:00.0' })],
+  ['ipam-missing', 'an IPAM plugin that is not there', configured({ master: 'ens1f0', ipam: { type: 'whereabouts' } })],
+  ['kernel-too-old', 'an old kernel', (world) => world.files.set('/proc/sys/kernel/osrelease', '4.15.0\n')],
+  [
+    'plugin-missing',
+    'no plugin',
+    (world) => {
+      configured({ master: 'ens1f0' })(world)
+      world.programs.delete('/opt/cni/bin/sriov')
+    },
+  ],
+]
+
+function linkNamed(world: FakeWorld, name: string, change: object): void {
+  Object.assign(world.host.links.find((link) => link.name === name) ?? {}, change)
+}
+
+function setVf(world: FakeWorld, change: object): void {
+  Object.assign(world.vf(VF_ADDRESS).settings, change)
+}
+
+describe('doctor finds', () => {
+  test.each(FAULTS)('%s: %s', async (id, _what, plant) => {
+    const world = makeMachine()
+    await plant(world)
+    expect(await idsOf(world)).toContain(id)
+    const { exitCode, text } = await sriovctl(world, ['doctor'])
+    expect(exitCode).toBe((await errorIn(world)) ? 1 : 0)
+    expect(text).toContain(`docs/troubleshooting.md#${id}`)
+    expect(text).toContain(CHECKS[id].why)
+  })
+
+  test('no VFs, and how to make them', async () => {
+    const world = makeMachine()
+    world.cards[0]?.vfs.splice(0)
+    world.files.set(`/sys/bus/pci/devices/${PF_ADDRESS}/sriov_totalvfs`, '7\n')
+    expect(await sriovctl(world, ['doctor'])).toMatchObject({
+      exitCode: 0,
+      text: expect.stringContaining(`$ echo 7 > /sys/bus/pci/devices/${PF_ADDRESS}/sriov_numvfs`),
+    })
+  })
+
+  test('errors before warnings', async () => {
+    const world = makeMachine()
+    setVf(world, { vlan: 7 })
+    linkNamed(world, 'ens1f0', { isUp: false })
+    const { text } = await sriovctl(world, ['doctor'])
+    expect(text).toMatch(/^1 error, 1 warning\n\nerror ens1f0: is down\n(?:.*\n)*\nwarning 0000:01:10\.4/)
+  })
+})
+
+const errorIn = async (world: FakeWorld) =>
+  !(jsonOf(await sriovctl(world, ['doctor', '--json'])) as { success: boolean }).success
+
+test('every id is in docs/troubleshooting.md, with its cause and its remedy', () => {
+  const page = readFileSync('docs/troubleshooting.md', 'utf8')
+  const missing = Object.keys(CHECKS).filter((id) => !page.includes(`<a id="${id}"></a>`))
+  expect(missing).toEqual([])
+})
+
+test.each(['doctor', 'configuration', 'status'] as const)(
+  'the published schema of %s is that of the code',
+  async (name) => {
+    await expect(`${JSON.stringify(SCHEMAS[name](), undefined, 2)}\n`).toMatchFileSnapshot(
+      `../../../docs/${name}.schema.json`,
+    )
+  },
+)

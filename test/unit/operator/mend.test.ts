@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest'
+import { call, codeOf, netConf } from '../../fakes/call.js'
+import { makeMachine, OTHER_VF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine.js'
+import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
+import { snapshot } from '../../fakes/snapshot.js'
+import { jsonOf, sriovctl } from './operator.js'
+
+const FULL = netConf({ ...ALL_SETTINGS, ...IPAM })
+
+async function deadPod() {
+  const world = makeMachine()
+  await call(world, 'ADD', netConf({ deviceID: OTHER_VF_ADDRESS, name: 'other' }), {
+    containerId: 'pod-b',
+    netns: POD_B,
+  })
+  const before = snapshot(world)
+  await call(world, 'ADD', FULL)
+  world.removeNetns(POD_A)
+  return { world, before }
+}
+
+describe('gc', () => {
+  test('tells what it would give back, and changes nothing', async () => {
+    const { world } = await deadPod()
+    const now = snapshot(world)
+    const { exitCode, text } = await sriovctl(world, ['gc'])
+    expect(exitCode).toBe(0)
+    expect(text).toMatch(/^1 device would be given back; sriovctl gc --apply does it\n {2}0000:01:10\.4: the pod of/)
+    expect(snapshot(world)).toEqual(now)
+  })
+
+  test('--apply gives it back, the lease too; the VF of a live pod stays', async () => {
+    const { world, before } = await deadPod()
+    const { exitCode, text } = await sriovctl(world, ['gc', '--apply'])
+    expect(text).toMatch(/^given back:\n {2}0000:01:10\.4/)
+    expect(exitCode).toBe(0)
+    const { namespaces: _now, ...after } = snapshot(world)
+    const { namespaces: _then, ...wanted } = before
+    expect(after).toEqual(wanted)
+    expect(jsonOf(await sriovctl(world, ['gc', '--json']))).toEqual({ leftovers: [] })
+  })
+
+  test('has nothing to do on a healthy node', async () => {
+    const world = makeMachine()
+    await call(world, 'ADD', FULL)
+    const now = snapshot(world)
+    expect(await sriovctl(world, ['gc', '--apply'])).toEqual({ exitCode: 0, text: 'there is nothing to give back\n' })
+    expect(snapshot(world)).toEqual(now)
+  })
+})
+
+describe('release', () => {
+  test.each([[[VF_ADDRESS]], [['pod-a', 'net1']]])('%j asks first, and tells that the pod is alive', async (words) => {
+    const world = makeMachine()
+    const before = snapshot(world)
+    await call(world, 'ADD', FULL)
+    const held = snapshot(world)
+    const { exitCode, text } = await sriovctl(world, ['release', ...words])
+    expect(exitCode).toBe(1)
+    expect(text).toMatch(
+      /^Give back VF 2 of ens1f0 \(0000:01:10\.4\) of container pod-a .* Its pod is alive and loses it/,
+    )
+    expect(snapshot(world)).toEqual(held)
+    expect(await sriovctl(world, ['release', ...words, '--yes'])).toMatchObject({ exitCode: 0 })
+    expect(snapshot(world)).toEqual(before)
+    expect(codeOf(await call(world, 'DEL', FULL))).toBeUndefined()
+  })
+
+  test('of what nobody has is an error', async () => {
+    await expect(sriovctl(makeMachine(), ['release', VF_ADDRESS, '--yes'])).rejects.toThrow('no attachment is recorded')
+    await expect(sriovctl(makeMachine(), ['release', '../../etc', 'net1', '--yes'])).rejects.toThrow('container ID')
+  })
+})

@@ -1,0 +1,97 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { makeMachine } from '../../fakes/machine.js'
+import { jsonOf, sriovctl } from './operator.js'
+
+const EXAMPLES = 'docs/examples'
+
+async function problemsIn(file: string, text: string) {
+  const world = makeMachine()
+  world.files.set(file, text)
+  const ran = await sriovctl(world, ['validate', file, '--json'])
+  const { networks, problems } = jsonOf(ran) as { networks: number; problems: object[] }
+  expect(ran.exitCode).toBe(problems.length > 0 ? 1 : 0)
+  return { networks, problems }
+}
+
+const NAD = `apiVersion: k8s.cni.cncf.io/v1
+kind: NetworkAttachmentDefinition
+metadata:
+  name: fast
+  namespace: shop
+  annotations:
+    k8s.v1.cni.cncf.io/resourceName: example.com/sriov
+spec:
+  config: |
+    {
+      "cniVersion": "1.0.0",
+      "type": "sriov",
+      "vlan": 5000,
+      "spoof-chk": "on"
+    }
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: other }
+`
+
+describe('validate', () => {
+  test.each(readdirSync(EXAMPLES))('finds nothing in docs/examples/%s', async (name) => {
+    const world = makeMachine()
+    world.files.set('/etc/sriov-cni/policy.json', '{}')
+    expect(await problemsIn(`/tmp/${name}`, readFileSync(`${EXAMPLES}/${name}`, 'utf8'))).toMatchObject({
+      problems: [],
+    })
+  })
+
+  test('names file, line and key in a network definition', async () => {
+    const { networks, problems } = await problemsIn('/tmp/nad.yaml', NAD)
+    expect(networks).toBe(1)
+    expect(problems).toEqual([
+      { file: '/tmp/nad.yaml', line: 13, key: 'vlan', problem: expect.stringContaining('0 to 4094') },
+    ])
+  })
+
+  test('the same in JSON, and in a list', async () => {
+    const list = {
+      cniVersion: '1.0.0',
+      name: 'lab',
+      plugins: [{ type: 'tuning' }, { type: 'sriov', mac: 'x', master: 'a' }],
+    }
+    const { problems } = await problemsIn('/tmp/10.conflist', JSON.stringify(list, undefined, 2))
+    expect(problems).toEqual([{ file: '/tmp/10.conflist', line: 10, key: 'mac', problem: expect.any(String) }])
+  })
+
+  test('a configuration that says no device is a problem; kubelet’s is none', async () => {
+    const bare = { cniVersion: '1.0.0', name: 'lab', type: 'sriov' }
+    expect(await problemsIn('/tmp/a.conf', JSON.stringify(bare))).toMatchObject({ problems: [{ key: 'deviceID' }] })
+  })
+
+  test('broken JSON and YAML have a line', async () => {
+    expect(await problemsIn('/tmp/a.conf', '{\n "type": "sriov",\n}')).toMatchObject({ problems: [{ line: 3 }] })
+    expect(await problemsIn('/tmp/a.yaml', `${NAD}---\nkind: [\n`)).toMatchObject({
+      problems: [{ line: 22 }, { line: 13 }],
+    })
+  })
+
+  test('what the policy does not allow is a problem', async () => {
+    const conf = { cniVersion: '1.0.0', name: 'lab', type: 'sriov', master: 'ens1f0', logFile: '/etc/passwd' }
+    expect(await problemsIn('/tmp/a.conf', JSON.stringify(conf))).toMatchObject({ problems: [{ key: 'logFile' }] })
+  })
+
+  test('text for a person: each problem in a line, then how many', async () => {
+    const world = makeMachine()
+    world.files.set('/tmp/nad.yaml', NAD)
+    const { text } = await sriovctl(world, ['validate', '/tmp/nad.yaml'])
+    expect(text).toMatch(
+      /^error \/tmp\/nad\.yaml:13: vlan: .*\nwarning \/tmp\/nad\.yaml:\d+: .*spoofchk.*\n1 configuration of this plugin, 1 problem\n$/,
+    )
+  })
+
+  test('schema prints a JSON Schema', async () => {
+    const schema = jsonOf(await sriovctl(makeMachine(), ['schema', 'configuration']))
+    expect(schema).toMatchObject({
+      properties: { vlan: { type: 'integer', maximum: 4094 }, spoofchk: { enum: ['on', 'off'] } },
+    })
+  })
+})
