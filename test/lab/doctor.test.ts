@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openConf } from './choosing.js'
 import { type Finding, findings } from './ctl.js'
 import { add, type Conf, DEFAULT_IFNAME, del, hostLocal, netConf } from './plugin.js'
@@ -29,6 +29,8 @@ function writeCheckpoint(text: string): void {
   mkdirSync(KUBELET, { recursive: true })
   writeFileSync(CHECKPOINT, text)
 }
+
+beforeEach(() => void mkdirSync(STATE_FOLDER, { recursive: true, mode: 0o700 }))
 
 afterEach(() => {
   removePolicy()
@@ -270,7 +272,7 @@ describe('the doctor', () => {
     try {
       const found = await findings()
       expect(found).toContainEqual(expect.objectContaining({ id, severity }))
-      for (const one of found.filter((each) => each.id === id)) {
+      for (const one of found) {
         await carryOut(one, async () => byHand?.())
       }
       expect(await findings()).toEqual([])

@@ -1,6 +1,7 @@
 import { Argument } from 'commander'
 import { asJson } from '../output.js'
 import { type AddVerbs, helpEnd, jsonOption } from '../verb.js'
+import { explain } from './explain.js'
 import { SCHEMA_NAMES, SCHEMAS, type SchemaName } from './schema.js'
 import { validate } from './validate.js'
 
@@ -13,6 +14,13 @@ export const addConf: AddVerbs = (program, { surroundings: { out, openHost }, fi
     .addOption(jsonOption())
     .addHelpText('after', helpEnd(['sriovctl validate /etc/cni/net.d nad.yaml'], 'when there is a problem'))
     .action((paths: readonly string[], options: { json?: true }) => finish(validate(openHost(), out, paths, options)))
+  program
+    .command('explain')
+    .argument('<path>', 'a configuration, a list, network definitions, or a folder with them')
+    .description('tell what an ADD would do on this node now: which device, why not the others, what the PF is told')
+    .addOption(jsonOption())
+    .addHelpText('after', helpEnd(['sriovctl explain /etc/cni/net.d/10-sriov.conflist'], 'when an ADD would fail'))
+    .action(async (path: string, options: { json?: true }) => finish(await explain(openHost(), out, path, options)))
   program
     .command('schema')
     .addArgument(new Argument('<what>', 'what it describes').choices(SCHEMA_NAMES))

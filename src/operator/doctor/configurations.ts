@@ -43,7 +43,7 @@ function deviceFinding({ files }: CallHost, { network, conf }: Checked): Finding
         id: 'conf-device-missing',
         subject: at('deviceID'),
         message: `deviceID: there is no PCI device ${device.address} on this node`,
-        remedy: ['sriovctl status'],
+        remedy: [`# Correct it in ${network.file}. What this node has:`, 'sriovctl status'],
       },
     ]
   }
@@ -62,7 +62,7 @@ function deviceFinding({ files }: CallHost, { network, conf }: Checked): Finding
           id: 'conf-pf-missing',
           subject: at(device.key),
           message: `${device.key}: ${address === undefined ? `there is no interface ${device.pfName} of a PCI device` : `${device.pfName} has no SR-IOV`} on this node`,
-          remedy: ['sriovctl status'],
+          remedy: [`# Correct it in ${network.file}. What this node has:`, 'sriovctl status'],
         },
       ]
 }

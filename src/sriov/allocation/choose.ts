@@ -16,7 +16,7 @@ import { type Asked, hostUseAgainst, keptByRule, requirePermitted, ruleAgainst }
 const MAX_NAMED = 8
 
 /** Names the holder of VFs that a device plugin hands out. Only deviceID may name such a VF. */
-const KUBELET = "kubelet's device plugin"
+export const KUBELET = "kubelet's device plugin"
 
 /** What to do with the chosen device. Runs while the device's lock is held. */
 export type UseDevice<T> = (location: DeviceLocation, lock: Lock) => Promise<T>
@@ -44,7 +44,7 @@ const OF_ONE_VF: ReadonlySet<string> = new Set(['device', 'release', 'netns', 's
 /**
  * Why `look` says that a VF cannot be had. A fault that concerns this VF only is a reason, too; any other is thrown.
  */
-async function hindranceOf(look: () => Promise<string | undefined>): Promise<string | undefined> {
+export async function hindranceOf(look: () => Promise<string | undefined>): Promise<string | undefined> {
   try {
     return await look()
   } catch (error) {
@@ -66,7 +66,7 @@ interface Search {
  * Why a VF cannot serve this pod, regardless of who uses it. Undefined when it can. A VF on a user space driver does
  * not serve a pod that wants an interface, unless the selectors name its driver.
  */
-function unfitness({ host: { files }, conf, choice }: Search, location: VfLocation): string | undefined {
+export function unfitness({ host: { files }, conf, choice }: Search, location: VfLocation): string | undefined {
   try {
     const { driver, netdev } = presenceOf(files, location, conf.dpdk)
     const isNamed = choice.by === 'selectors' && choice.selectors.drivers?.includes(driver) === true
@@ -99,13 +99,13 @@ async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>)
   return why === undefined ? { isDone: true, result: await use(location, lock) } : { isDone: false, why }
 }
 
-const keyOf = (choice: OpenChoice): string => (choice.by === 'pf' ? choice.key : choice.by)
+export const keyOf = (choice: OpenChoice): string => (choice.by === 'pf' ? choice.key : choice.by)
 
 /**
  * The devices that a device plugin hands out.
  * @throws PluginError kind `tryAgain` when nobody can tell: kubelet's own must not be taken
  */
-function reservedDevices({ files, policy }: CallHost): ReadonlySet<string> {
+export function reservedDevices({ files, policy }: CallHost): ReadonlySet<string> {
   const { kubeletFolder } = policy
   const reserved = kubeletDevices(files, kubeletFolder)
   if (reserved === 'unknown') {

@@ -1,0 +1,68 @@
+/** What an ADD would choose now, without a lock or a change: for an operator who asks beforehand. */
+import type { DeviceChoice } from '../../cni/device-choice.js'
+import type { NetConf } from '../../cni/netconf.js'
+import type { CallHost } from '../../state/folder.js'
+import { type DeviceLocation, locateDevice } from '../device/locate.js'
+import { candidates, pfByName } from '../device/select.js'
+import { programsOf } from '../users/function-users.js'
+import { hindranceOf, KUBELET, keyOf, reservedDevices, unfitness } from './choose.js'
+import { looksFree, userOf } from './occupancy.js'
+import { type Asked, hostUseAgainst, keptByRule, ruleAgainst } from './permission.js'
+
+/** A device that a configuration can mean, in the order in which an ADD tries them. */
+export interface Prospect {
+  readonly location: DeviceLocation
+  /** Why the ADD would not take it; absent for one that it could have. */
+  readonly why?: string
+}
+
+async function prospectOf(host: CallHost, asked: Asked, unfit: () => string | undefined): Promise<Prospect> {
+  const { location } = asked
+  const rule = ruleAgainst(host, asked)
+  const why =
+    rule === undefined
+      ? await hindranceOf(
+          async () =>
+            (await userOf(host, location.address)) ??
+            unfit() ??
+            programsOf(host.files, location.address) ??
+            (await hostUseAgainst(host, location)),
+        )
+      : keptByRule(rule)
+  return { location, ...(why !== undefined && { why }) }
+}
+
+/**
+ * The devices that a configuration can mean, in the order of the ADD: the first without a `why` is the one it would take.
+ * @throws PluginError kinds `device`, `tryAgain` as the ADD would
+ */
+export async function prospectsOf(host: CallHost, conf: NetConf, choice: DeviceChoice): Promise<readonly Prospect[]> {
+  const { files } = host
+  const fit = () => undefined
+  switch (choice.by) {
+    case 'address':
+      return [await prospectOf(host, { location: locateDevice(files, choice.address), key: 'deviceID' }, fit)]
+    case 'wholePf': {
+      const { address } = pfByName(files, choice.key, choice.pfName)
+      return [await prospectOf(host, { location: { address }, key: choice.key, pfName: choice.pfName }, fit)]
+    }
+    case 'pf':
+    case 'selectors': {
+      const reserved = reservedDevices(host)
+      const search = { host, conf, choice }
+      const vfs = candidates(files, choice, {
+        isFree: (vf) => !reserved.has(vf.address) && looksFree(host, vf.address) && unfitness(search, vf) === undefined,
+        ...(conf.numaNode !== undefined && { numaNode: conf.numaNode }),
+      })
+      const prospects: Prospect[] = []
+      for (const location of vfs) {
+        prospects.push(
+          reserved.has(location.address)
+            ? { location, why: KUBELET }
+            : await prospectOf(host, { location, key: keyOf(choice) }, () => unfitness(search, location)),
+        )
+      }
+      return prospects
+    }
+  }
+}
