@@ -108,6 +108,21 @@ describe('status', () => {
   })
 })
 
+const VERBS = [
+  'status',
+  'doctor',
+  'why',
+  'logs',
+  'validate',
+  'explain',
+  'schema',
+  'gc',
+  'release',
+  'daemon',
+  'completion',
+  'man',
+]
+
 describe('the command line', () => {
   test.each([[['nonsense']], [['status', '--what']], [['why']], [['logs', '--since', 'yesterday']]])(
     '%j is not understood: exit code 2',
@@ -116,7 +131,7 @@ describe('the command line', () => {
     },
   )
 
-  test.each(['status', 'why', 'logs', 'daemon'])('%s --help has an example', async (verb) => {
+  test.each(VERBS)('%s --help has an example', async (verb) => {
     const { exitCode, text } = await sriovctl(makeMachine(), [verb, '--help'])
     expect(exitCode).toBe(0)
     expect(text).toMatch(new RegExp(`Example:\\n {2}sriovctl ${verb}`))
