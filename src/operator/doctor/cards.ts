@@ -84,7 +84,7 @@ function remedyOf(id: FindingId, { address, index, pf, facts }: SurveyedVf): rea
     case 'vf-not-reported':
       return ['# Look at the log of the kernel (dmesg) for the driver of the PF; its VFs may have to be made again.']
     case 'vf-elsewhere':
-      return ['# Find it with ip netns and lsns -t net, then: ip -n NETNS link set NAME netns 1']
+      return [`sriovctl repair ${address} --yes`]
     case 'vf-record-lost':
       return ['# Nothing: the DEL of its pod gives it back.']
     default:

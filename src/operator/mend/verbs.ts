@@ -1,6 +1,7 @@
 import { type AddVerbs, helpEnd, jsonOption } from '../verb.js'
 import { collectGarbage } from './gc.js'
 import { type ReleaseOptions, releaseOne } from './release.js'
+import { repair } from './repair.js'
 
 /** The verbs that give VFs back. */
 export const addMend: AddVerbs = (program, { surroundings: { out, ask, openHost }, finish }) => {
@@ -21,5 +22,15 @@ export const addMend: AddVerbs = (program, { surroundings: { out, ask, openHost 
     .addHelpText('after', helpEnd(['sriovctl release 0000:01:10.4'], 'when it was not given back'))
     .action(async (device: string, ifName: string | undefined, options: ReleaseOptions) =>
       finish(await releaseOne(openHost(), { out, ask }, [device, ifName], options)),
+    )
+  program
+    .command('repair')
+    .argument('<address>', 'the PCI address of a VF')
+    .description('bring a VF back whose record is lost: from any namespace, with the defaults of its PF')
+    .option('--yes', 'do not ask')
+    .addOption(jsonOption())
+    .addHelpText('after', helpEnd(['sriovctl repair 0000:01:10.4'], 'when it was not brought back'))
+    .action(async (address: string, options: ReleaseOptions) =>
+      finish(await repair(openHost(), { out, ask }, address, options)),
     )
 }

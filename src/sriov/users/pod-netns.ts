@@ -59,16 +59,24 @@ export function openRecordedNetns(
   return undefined
 }
 
+/** A path to a network namespace, and the namespace as nsfs names it: `net:[4026531840]`. */
+interface NetnsPath {
+  readonly link: string
+  readonly path: string
+}
+
 /**
- * The paths that lead to a namespace: its mount points, then its processes. Skips a process that has ended, or that
- * belongs to another user.
+ * The paths that lead to network namespaces: mount points, then processes. Skips a process that has ended, or that belongs
+ * to another user.
  */
-function* pathsOf(files: FilePort, inode: string): Generator<string> {
-  const link = `net:[${inode}]`
+function* netnsPaths(files: FilePort): Generator<NetnsPath> {
   for (const line of (files.readText('/proc/self/mountinfo') ?? '').split('\n')) {
     const [, root, mountPoint] = MOUNT.exec(line) ?? []
-    if (root === link && mountPoint !== undefined) {
-      yield mountPoint.replace(OCTAL, (_escape, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
+    if (root?.startsWith('net:') && mountPoint !== undefined) {
+      const path = mountPoint.replace(OCTAL, (_escape, digits: string) =>
+        String.fromCharCode(Number.parseInt(digits, 8)),
+      )
+      yield { link: root, path }
     }
   }
   for (const pid of files.list('/proc').filter((name) => PID.test(name))) {
@@ -79,10 +87,30 @@ function* pathsOf(files: FilePort, inode: string): Generator<string> {
     } catch {
       target = undefined
     }
-    if (target === link) {
+    if (target !== undefined) {
+      yield { link: target, path }
+    }
+  }
+}
+
+/** The paths that lead to one namespace. */
+function* pathsOf(files: FilePort, inode: string): Generator<string> {
+  for (const { link, path } of netnsPaths(files)) {
+    if (link === `net:[${inode}]`) {
       yield path
     }
   }
+}
+
+/** One path for each network namespace that can be seen. Searches all mounts and processes. */
+export function allNetnsPaths(files: FilePort): readonly string[] {
+  const byLink = new Map<string, string>()
+  for (const { link, path } of netnsPaths(files)) {
+    if (!byLink.has(link)) {
+      byLink.set(link, path)
+    }
+  }
+  return [...byLink.values()]
 }
 
 /**

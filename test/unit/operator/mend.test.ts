@@ -49,6 +49,42 @@ describe('gc', () => {
   })
 })
 
+describe('repair', () => {
+  async function lost() {
+    const world = makeMachine()
+    await call(world, 'ADD', netConf({ vlan: 100, trust: 'on' }))
+    for (const path of [...world.files.keys()].filter((one) => one.startsWith('/var/lib/cni/sriov/'))) {
+      world.files.delete(path)
+    }
+    const link = `net:[${world.netns(POD_A).inode}]`
+    world.files.set('/proc/self/mountinfo', `39 29 0:4 ${link} ${POD_A} rw shared:9 - nsfs nsfs rw\n`)
+    return world
+  }
+
+  test('brings a VF home from the namespace that has it, with the defaults of its PF', async () => {
+    const world = await lost()
+    const { exitCode, text } = await sriovctl(world, ['repair', VF_ADDRESS, '--yes'])
+    expect(exitCode).toBe(0)
+    expect(text).toMatch(/its interface came from .*, where it was net1; it is net1 now/)
+    expect(text).toMatch(/its PF was told: set vlan 0 .*set trust off/)
+    expect(world.vf(VF_ADDRESS).settings).toMatchObject({ vlan: 0, trust: false, spoofchk: true })
+    expect(jsonOf(await sriovctl(world, ['status', '--json']))).toMatchObject({
+      pfs: [{ vfs: { free: 4, leaked: 0 } }],
+    })
+    expect(world.openDescriptors).toBe(0)
+  })
+
+  test('asks first; leaves alone what somebody has by record', async () => {
+    const world = await lost()
+    const before = snapshot(world)
+    expect(await sriovctl(world, ['repair', VF_ADDRESS])).toMatchObject({ exitCode: 1 })
+    expect(snapshot(world)).toEqual(before)
+    await call(world, 'ADD', netConf({ deviceID: OTHER_VF_ADDRESS }), { containerId: 'pod-b', netns: POD_B })
+    await expect(sriovctl(world, ['repair', OTHER_VF_ADDRESS, '--yes'])).rejects.toThrow('sriovctl release')
+    await expect(sriovctl(world, ['repair', 'nonsense', '--yes'])).rejects.toThrow('no PCI address')
+  })
+})
+
 describe('release', () => {
   test.each([[[VF_ADDRESS]], [['pod-a', 'net1']]])('%j asks first, and tells that the pod is alive', async (words) => {
     const world = makeMachine()

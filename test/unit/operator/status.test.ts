@@ -118,6 +118,7 @@ const VERBS = [
   'schema',
   'gc',
   'release',
+  'repair',
   'daemon',
   'completion',
   'man',
