@@ -67,12 +67,15 @@ bool node_for_command(struct command *command, const char *release, char *const 
 	/*
 	 * The resident process must use little memory: small generations, and
 	 * one thread for garbage collection. A few hundred calls a day are not
-	 * worth compiling for, and nothing may write code into a root process.
+	 * worth compiling for, and nothing may write code into a root process
+	 * that stays. The other commands end soon, and somebody waits for them.
 	 */
-	char *const flags[] = { "--jitless", "--max-semi-space-size=1", "--max-old-space-size=96",
-				"--v8-pool-size=1", NULL };
+	static char *const resident[] = { "--jitless", "--max-semi-space-size=1",
+					  "--max-old-space-size=96", "--v8-pool-size=1", NULL };
+	static char *const none[] = { NULL };
+	const bool is_resident = arguments[0] != NULL && strcmp(arguments[0], "daemon") == 0;
 
-	return begin(command, release) && add_all(command, flags) &&
+	return begin(command, release) && add_all(command, is_resident ? resident : none) &&
 	       path_join(script, release, "ctl.cjs") == 0 && add(command, script) &&
 	       add_all(command, arguments);
 }
