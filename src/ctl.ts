@@ -4,6 +4,7 @@ import { askResident } from './daemon/probe.js'
 import { runDaemon } from './daemon/run.js'
 import { errnoOf, messageOf } from './errors.js'
 import { loadAddon } from './host/addon.js'
+import { writeNewFile } from './host/new-file.js'
 import type { Log } from './host/ports.js'
 import { askPerson } from './host/question.js'
 import { realHost } from './host/real.js'
@@ -35,6 +36,7 @@ export async function ctl(folder: string, words: readonly string[]): Promise<num
     surroundings: {
       out: processOutput,
       ask: askPerson,
+      save: writeNewFile,
       openHost: () => operatorHost(folder),
       askResident: () => askResident(loadAddon(folder)),
       runDaemon: (options) => runDaemon(folder, options),

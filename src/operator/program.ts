@@ -5,6 +5,7 @@ import { RESIDENT_SOCKET } from '../daemon/protocol.js'
 import { addConf } from './conf/verbs.js'
 import { addLook } from './look/verbs.js'
 import { addMend } from './mend/verbs.js'
+import { addReport } from './report/verbs.js'
 import { addText } from './text/verbs.js'
 import { type AddVerbs, absolutePath, helpEnd, type Verbs } from './verb.js'
 
@@ -39,7 +40,7 @@ export function makeProgram(verbs: Verbs): Command {
     .addHelpText('after', helpEnd(['sriovctl status', 'sriovctl doctor', 'sriovctl why shop/cart-0']))
     .exitOverride()
     .configureOutput({ writeOut: (text) => verbs.surroundings.out.write(text) })
-  for (const add of [addLook, addConf, addMend, addDaemon, addText]) {
+  for (const add of [addLook, addConf, addMend, addReport, addDaemon, addText]) {
     add(program, verbs)
   }
   for (const command of program.commands) {

@@ -5,11 +5,13 @@ import type { DaemonOptions } from '../daemon/run.js'
 import type { CallHost } from '../state/folder.js'
 import type { Ask } from './mend/release.js'
 import type { Output } from './output.js'
+import type { Save } from './report/sysdump.js'
 
 /** What the verbs need of the process. The machine is opened only by verbs that look at it. */
 export interface Surroundings {
   readonly out: Output
   readonly ask: Ask
+  readonly save: Save
   openHost(): CallHost
   askResident(): Promise<Resident>
   runDaemon(options: DaemonOptions): Promise<number>

@@ -46,6 +46,9 @@ interface Piece {
 /** V8 says `... in JSON at position 12 (line 2 column 3)`. */
 const JSON_LINE = /\(line (\d+) column \d+\)/
 
+/** V8 quotes what it could not read, and a configuration can have secrets. */
+const EXCERPT = /, (?:\.\.\.)?"[\s\S]*"(?:\.\.\.)?(?= is not valid JSON$)/
+
 const isOurs = (object: unknown): object is JsonObject =>
   isJsonObject(object) && valueAt(object, 'type') === PLUGIN_TYPE
 
@@ -71,8 +74,9 @@ function networksOf(piece: Piece, where: Where): Read {
   try {
     value = JSON.parse(text)
   } catch (error) {
-    const line = Number(JSON_LINE.exec(messageOf(error))?.[1] ?? 1) + linesBefore
-    return { networks: [], problems: [{ file, line, problem: `is no JSON: ${messageOf(error)}` }] }
+    const message = messageOf(error)
+    const line = Number(JSON_LINE.exec(message)?.[1] ?? 1) + linesBefore
+    return { networks: [], problems: [{ file, line, problem: `is no JSON: ${message.replace(EXCERPT, '')}` }] }
   }
   const { name: given, ...place } = where
   const listed = valueAt(value, 'plugins')

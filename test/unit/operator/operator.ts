@@ -4,6 +4,9 @@ import { makeProgram } from '../../../src/operator/program.js'
 import { callHostAs } from '../../fakes/call.js'
 import type { FakeWorld } from '../../fakes/world.js'
 
+/** The files that sysdump wrote. */
+export const saved = new Map<string, Uint8Array>()
+
 export interface Ran {
   readonly exitCode: number
   readonly text: string
@@ -23,6 +26,9 @@ export async function sriovctl(world: FakeWorld, words: readonly string[], isTer
       ask: (question) => {
         text += `${question}\n`
         return Promise.resolve(false)
+      },
+      save(path, bytes) {
+        saved.set(path, bytes)
       },
       askResident: () => Promise.resolve({ reaction: 'answered' }),
       openHost: () => callHostAs(world, { CNI_PATH: '/opt/cni/bin' }),

@@ -119,6 +119,7 @@ const VERBS = [
   'gc',
   'release',
   'repair',
+  'sysdump',
   'daemon',
   'completion',
   'man',
