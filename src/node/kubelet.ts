@@ -48,6 +48,15 @@ export function kubeletDevices(files: FilePort, kubeletFolder: string): Readonly
   return new Set(addressesIn(valuesOf(valueAt(checkpoint.data, 'RegisteredDevices')).flat()))
 }
 
+/** The resources that device plugins registered without any device. */
+export function emptyResources(files: FilePort, kubeletFolder: string): readonly string[] {
+  const checkpoint = readCheckpoint(files, kubeletFolder)
+  const registered = typeof checkpoint === 'string' ? undefined : valueAt(checkpoint.data, 'RegisteredDevices')
+  return Object.entries(isJsonObject(registered) ? registered : {}).flatMap(([resource, ids]) =>
+    ids === null || (Array.isArray(ids) && ids.length === 0) ? [resource] : [],
+  )
+}
+
 /** The PCI functions that kubelet has given to pods other than this one, and not to it. */
 export function devicesOfOtherPods(files: FilePort, kubeletFolder: string, podUid: string): ReadonlySet<PciAddress> {
   const checkpoint = readCheckpoint(files, kubeletFolder)

@@ -1,10 +1,5 @@
 /** What is wrong with the configurations on the disk of this node, against what the node has. */
-import type { NetConf } from '../../cni/netconf.js'
-import { PluginError } from '../../errors.js'
-import { findIpamPlugin } from '../../ipam.js'
-import { checkpointPath, kubeletDevices } from '../../node/kubelet.js'
 import { deviceExists, functionOf, isPf } from '../../pci/functions.js'
-import { candidates } from '../../sriov/device/select.js'
 import type { CallHost } from '../../state/folder.js'
 import type { FileProblem, Read } from '../conf/networks.js'
 import { type Checked, checkNetwork, networksAt } from '../conf/validate.js'
@@ -67,78 +62,9 @@ function deviceFinding({ files }: CallHost, { network, conf }: Checked): Finding
       ]
 }
 
-function ipamFinding(host: CallHost, { network, conf }: Checked): Finding[] {
-  if (conf?.ipamType === undefined) {
-    return []
-  }
-  try {
-    findIpamPlugin(host, { type: conf.ipamType, stdin: '', environment: {} })
-    return []
-  } catch (error) {
-    if (!(error instanceof PluginError)) {
-      throw error
-    }
-    return [
-      {
-        id: 'ipam-missing',
-        subject: `${network.file}:${network.lineOf('ipam')}`,
-        message: error.message,
-        remedy: [`# Install ${conf.ipamType} (the containernetworking plugins) where the runtime looks: /opt/cni/bin`],
-      },
-    ]
-  }
-}
-
-/** The VFs among which a configuration chooses; none where it names one, or its PF is not there. */
-function chosenFrom({ files }: CallHost, { device }: NetConf): readonly string[] {
-  if (device?.by !== 'pf' && device?.by !== 'selectors') {
-    return []
-  }
-  try {
-    return candidates(files, device, { isFree: () => true }).map(({ address }) => address)
-  } catch {
-    return []
-  }
-}
-
-function poolFindings(host: CallHost, { checked }: OnDisk): Finding[] {
-  const { kubeletFolder } = host.policy
-  const reserved = kubeletDevices(host.files, kubeletFolder)
-  if (reserved === 'unknown') {
-    return [
-      {
-        id: 'kubelet-checkpoint-unknown',
-        subject: checkpointPath(kubeletFolder),
-        message: 'cannot be understood',
-        remedy: [
-          '# Name VFs by deviceID, or set kubeletFolder in /etc/sriov-cni/policy.json where there is no kubelet.',
-        ],
-      },
-    ]
-  }
-  return checked.flatMap(({ network, conf }): Finding[] => {
-    const vfs = conf ? chosenFrom(host, conf) : []
-    const shared = vfs.filter((address) => reserved.has(address))
-    return shared.length === 0
-      ? []
-      : [
-          {
-            id: 'pool-and-choice',
-            subject: `${network.file}:${network.lineOf('type')}`,
-            message: `chooses among ${vfs.length} VFs, of which kubelet’s device plugin hands out ${shared.length}: those are left alone`,
-            remedy: ['# Leave them out of one of the two: of the device plugin’s resource, or of this configuration.'],
-          },
-        ]
-  })
-}
-
 /** @throws PluginError kind `state` */
 export function configurationFindings(host: CallHost, onDisk: OnDisk): Finding[] {
   const problems = [...onDisk.read.problems, ...onDisk.checked.flatMap((one) => one.problems)]
   const sound = onDisk.checked.filter((one) => one.problems.length === 0)
-  return [
-    ...problems.map(invalid),
-    ...sound.flatMap((one) => [...deviceFinding(host, one), ...ipamFinding(host, one)]),
-    ...poolFindings(host, onDisk),
-  ]
+  return [...problems.map(invalid), ...sound.flatMap((one) => deviceFinding(host, one))]
 }

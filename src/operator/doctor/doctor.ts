@@ -8,6 +8,9 @@ import { cardFindings } from './cards.js'
 import { configurationFindings, networksOnDisk } from './configurations.js'
 import { driverFindings } from './drivers.js'
 import { CATEGORIES, CHECKS, type Finding, type Severity, severityOf } from './findings.js'
+import { ipamFindings } from './ipam.js'
+import { kubeletFindings } from './kubelet.js'
+import { managerFindings } from './managers.js'
 import { pluginFindings } from './plugin.js'
 import { stateFindings } from './state.js'
 
@@ -36,6 +39,7 @@ export async function examine(host: CallHost, resident: Resident): Promise<reado
   const state = stateFindings(host)
   const isStateReadable = !state.some(({ id }) => id === 'state-untrusted')
   const onDisk = networksOnDisk(host)
+  const sound = onDisk.checked.filter(({ problems }) => problems.length === 0)
   const confs = onDisk.checked.flatMap(({ conf }) => conf ?? [])
   const cards = isStateReadable ? await survey(host) : { pfs: [], vfs: [] }
   const findings = [
@@ -43,6 +47,9 @@ export async function examine(host: CallHost, resident: Resident): Promise<reado
     ...driverFindings(host.files, cards, confs),
     ...state,
     ...configurationFindings(host, onDisk),
+    ...(await ipamFindings(host, sound)),
+    ...kubeletFindings(host, sound),
+    ...(await managerFindings(host, cards.vfs)),
     ...pluginFindings(host, resident, onDisk.checked.length > 0),
   ]
   const rank = (one: Finding) =>

@@ -69,8 +69,9 @@ function ofHugepages(files: FilePort): Finding[] {
 /** @param confs the configurations on this node; VFs on a user space driver count, too */
 export function driverFindings(files: FilePort, { vfs }: Survey, confs: readonly NetConf[]): Finding[] {
   const wanted = [...new Set(confs.flatMap(({ dpdk }) => (dpdk ? [dpdk.driver] : [])))]
+  const back = confs.flatMap(({ dpdk }) => dpdk?.kernelDriver ?? [])
   const inUserspace = vfs.filter(({ facts }) => facts.isInUserspace)
-  const missing = wanted
+  const missing = [...new Set([...wanted, ...back])]
     .filter((driver) => !isDriverKnown(files, driver))
     .map(
       (driver): Finding => ({

@@ -2,7 +2,7 @@
 import type { Resident } from '../../daemon/probe.js'
 import { RESIDENT_SOCKET } from '../../daemon/protocol.js'
 import { messageOf } from '../../errors.js'
-import { requireSupportedKernel } from '../../node/kernel-release.js'
+import { missingFeatures, requireSupportedKernel } from '../../node/kernel-release.js'
 import type { CallHost } from '../../state/folder.js'
 import type { Finding } from './findings.js'
 
@@ -12,7 +12,12 @@ const CURRENT = `${BIN_FOLDER}/.sriov/current`
 function ofKernel({ files }: CallHost): Finding[] {
   try {
     requireSupportedKernel(files)
-    return []
+    return missingFeatures(files).map((what) => ({
+      id: 'kernel-lacks',
+      subject: 'the kernel',
+      message: `has no ${what}`,
+      remedy: ['# Nothing is needed.'],
+    }))
   } catch (error) {
     return [
       {

@@ -13,6 +13,7 @@ import { NETWORK_FOLDER } from '../doctor/configurations.js'
 import { doctor } from '../doctor/doctor.js'
 import { statusDocument } from '../look/status-document.js'
 import { asJson, type Output } from '../output.js'
+import { ask, programPath } from '../programs.js'
 import { withoutSecrets } from './secrets.js'
 
 /** One file of the dump. */
@@ -21,8 +22,6 @@ export interface Part {
   readonly data: string
 }
 
-const PROGRAM_TIMEOUT_MS = 10_000
-const FOLDERS = ['/usr/sbin', '/sbin', '/usr/bin', '/bin']
 /** Names in a tar archive have at most 100 bytes (POSIX ustar). */
 const MAX_NAME = 90
 
@@ -48,13 +47,12 @@ async function part(name: string, make: () => string | Promise<string>): Promise
   }
 }
 
-async function outputOf({ files, processes }: CallHost, program: string, args: readonly string[]): Promise<string> {
-  const path = FOLDERS.map((folder) => `${folder}/${program}`).find((one) => files.isExecutable(one))
+async function outputOf(host: CallHost, program: string, args: readonly string[]): Promise<string> {
+  const path = programPath(host, program)
   if (path === undefined) {
     throw new Error(`there is no ${program} here`)
   }
-  const child = processes.start({ path, args, environment: { PATH: FOLDERS.join(':') }, keepsStderr: true })
-  const { status, stdout, stderr } = await child.wait(PROGRAM_TIMEOUT_MS)
+  const { status, stdout, stderr } = await ask(host, path, { args })
   return status === 0 ? stdout : `${stdout}exit status ${status}: ${stderr}\n`
 }
 

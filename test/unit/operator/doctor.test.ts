@@ -180,6 +180,42 @@ const FAULTS: readonly (readonly [keyof typeof CHECKS, string, Plant])[] = [
   ['conf-pf-missing', 'a PF that is not there', configured({ master: 'ens9f9' })],
   ['conf-device-missing', 'a device that is not there', configured({ deviceID: '0000:99:00.0' })],
   ['ipam-missing', 'an IPAM plugin that is not there', configured({ master: 'ens1f0', ipam: { type: 'whereabouts' } })],
+  [
+    'vf-managed',
+    'NetworkManager that manages a VF',
+    (world) => {
+      world.folders.add('/run/NetworkManager')
+      world.programs.set('/usr/bin/nmcli', () => ({ status: 0, stdout: `lo:unmanaged\n${VF_NAME}:connected\n` }))
+    },
+  ],
+  [
+    'vf-managed',
+    'systemd-networkd that manages a VF',
+    (world) => {
+      world.folders.add('/run/systemd/netif')
+      const list = `  1 lo       loopback carrier unmanaged\n  7 ${VF_NAME} ether    routable configured\n`
+      world.programs.set('/usr/bin/networkctl', () => ({ status: 0, stdout: list }))
+    },
+  ],
+  [
+    'ipam-too-old',
+    'an IPAM plugin of CNI 0.4.0',
+    (world) => {
+      configured({ master: 'ens1f0', ipam: { type: 'old' } })(world)
+      world.programs.set('/opt/cni/bin/old', () => ({ status: 0, stdout: '{"supportedVersions":["0.3.1","0.4.0"]}' }))
+    },
+  ],
+  [
+    'kubelet-resource-empty',
+    'a resource whose selectors match nothing',
+    (world) => {
+      const data = { RegisteredDevices: { 'intel.com/vfs': null } }
+      world.files.set('/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint', JSON.stringify({ Data: data }))
+      const resources = [{ resourceName: 'vfs', selectors: { pfNames: ['ens1f0'], drivers: ['vfio-pci'] } }]
+      world.files.set('/etc/pcidp/config.json', JSON.stringify({ resourceList: resources }))
+    },
+  ],
+  ['kernel-lacks', 'a kernel of Debian 11', (world) => world.files.set('/proc/sys/kernel/osrelease', '5.10.0-28\n')],
   ['kernel-too-old', 'an old kernel', (world) => world.files.set('/proc/sys/kernel/osrelease', '4.15.0\n')],
   [
     'plugin-missing',
@@ -198,6 +234,13 @@ function linkNamed(world: FakeWorld, name: string, change: object): void {
 function setVf(world: FakeWorld, change: object): void {
   Object.assign(world.vf(VF_ADDRESS).settings, change)
 }
+
+test('doctor counts the VFs after each selector of an empty resource', async () => {
+  const world = makeMachine()
+  await FAULTS.find(([id]) => id === 'kubelet-resource-empty')?.[2](world)
+  const { text } = await sriovctl(world, ['doctor'])
+  expect(text).toContain('4 after pfNames [{"pf":"ens1f0"}], 0 after drivers ["vfio-pci"]')
+})
 
 describe('doctor finds', () => {
   test.each(FAULTS)('%s: %s', async (id, _what, plant) => {
