@@ -1,7 +1,7 @@
 /** Programs of the node that sriovctl asks. PATH is not trusted. */
 import type { Exit, Host } from '../host/ports.js'
 
-const FOLDERS = ['/usr/sbin', '/sbin', '/usr/bin', '/bin']
+const FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 const TIMEOUT_MS = 10_000
 
 /** Where a program of the system is; undefined when it is not installed. */

@@ -136,6 +136,23 @@ function definitionsIn(file: string, text: string): Read {
   return { networks: parts.flatMap((part) => part.networks), problems: parts.flatMap((part) => part.problems) }
 }
 
+/** A network definition as the API server has it. */
+function definitionIn(item: unknown): Read {
+  const metadata = valueAt(item, 'metadata')
+  const config = valueAt(valueAt(item, 'spec'), 'config')
+  const [name, namespace] = [String(valueAt(metadata, 'name') ?? ''), String(valueAt(metadata, 'namespace') ?? '')]
+  const piece = { file: `${namespace}/${name}`, text: typeof config === 'string' ? config : '{}', linesBefore: 0 }
+  const isFromDevicePlugin = valueAt(valueAt(metadata, 'annotations'), RESOURCE) !== undefined
+  return networksOf(piece, { name, namespace, isFromDevicePlugin })
+}
+
+/** Reads the network definitions in an answer of the API server; their file is `NAMESPACE/NAME`. @throws Error of JSON.parse */
+export function networksInCluster(answer: string): Read {
+  const items = valueAt(JSON.parse(answer), 'items')
+  const reads = (Array.isArray(items) ? items : []).map(definitionIn)
+  return { networks: reads.flatMap((read) => read.networks), problems: reads.flatMap((read) => read.problems) }
+}
+
 /** Reads the configurations of this plugin in a file. Those of other plugins are left out. */
 export function networksIn(file: string, text: string): Read {
   const isDefinition = text.includes(DEFINITION)

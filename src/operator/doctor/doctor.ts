@@ -5,7 +5,7 @@ import { survey } from '../../sriov/survey/survey.js'
 import type { CallHost } from '../../state/folder.js'
 import { asJson, type Color, colored, counted, type Output, printable } from '../output.js'
 import { cardFindings } from './cards.js'
-import { configurationFindings, networksOnDisk } from './configurations.js'
+import { configurationFindings, knownNetworks } from './configurations.js'
 import { driverFindings } from './drivers.js'
 import { CATEGORIES, CHECKS, type Finding, type Severity, severityOf } from './findings.js'
 import { ipamFindings } from './ipam.js'
@@ -34,23 +34,30 @@ export const DoctorDocument = z.strictObject({
   ),
 })
 
+/** What the doctor is told beside the host. */
+export interface Examination {
+  readonly resident: Resident
+  /** Logs in to the cluster, whose network definitions are checked, too. */
+  readonly kubeconfig?: string
+}
+
 /** Everything that is wrong, errors first. @throws PluginError kind `kernel` */
-export async function examine(host: CallHost, resident: Resident): Promise<readonly Finding[]> {
+export async function examine(host: CallHost, { resident, kubeconfig }: Examination): Promise<readonly Finding[]> {
   const state = stateFindings(host)
   const isStateReadable = !state.some(({ id }) => id === 'state-untrusted')
-  const onDisk = networksOnDisk(host)
-  const sound = onDisk.checked.filter(({ problems }) => problems.length === 0)
-  const confs = onDisk.checked.flatMap(({ conf }) => conf ?? [])
+  const known = await knownNetworks(host, kubeconfig)
+  const sound = known.checked.filter(({ problems }) => problems.length === 0)
+  const confs = known.checked.flatMap(({ conf }) => conf ?? [])
   const cards = isStateReadable ? await survey(host) : { pfs: [], vfs: [] }
   const findings = [
     ...(isStateReadable ? cardFindings(cards) : []),
     ...driverFindings(host.files, cards, confs),
     ...state,
-    ...configurationFindings(host, onDisk),
+    ...configurationFindings(host, known),
     ...(await ipamFindings(host, sound)),
     ...kubeletFindings(host, sound),
     ...(await managerFindings(host, cards.vfs)),
-    ...pluginFindings(host, resident, onDisk.checked.length > 0),
+    ...pluginFindings(host, resident, known.checked.length > 0),
   ]
   const rank = (one: Finding) =>
     SEVERITIES.indexOf(severityOf(one)) * CATEGORIES.length + CATEGORIES.indexOf(CHECKS[one.id].category)
@@ -79,9 +86,9 @@ function sentenceOf(findings: readonly Finding[]): string {
 export async function doctor(
   host: CallHost,
   out: Output,
-  { json, resident }: { readonly json?: true; readonly resident: Resident },
+  { json, ...examination }: Examination & { readonly json?: true },
 ): Promise<number> {
-  const findings = await examine(host, resident)
+  const findings = await examine(host, examination)
   const success = findings.every((one) => severityOf(one) !== 'error')
   if (json) {
     const shown = findings.map(({ id, subject, message, remedy, ...rest }) => ({

@@ -25,9 +25,10 @@ const addDoctor: AddVerbs = (program, { surroundings: { out, openHost, askReside
   program
     .command('doctor')
     .description('find what is wrong on this node, why it matters, and what to type')
+    .option('--kubeconfig <file>', 'check the network definitions of the cluster, too, by kubectl')
     .addOption(jsonOption())
     .addHelpText('after', helpEnd(['sriovctl doctor'], 'when there is an error; a warning is none'))
-    .action(async (options: { json?: true }) =>
+    .action(async (options: { json?: true; kubeconfig?: string }) =>
       finish(await doctor(openHost(), out, { ...options, resident: await askResident() })),
     )
 }

@@ -235,6 +235,29 @@ function setVf(world: FakeWorld, change: object): void {
   Object.assign(world.vf(VF_ADDRESS).settings, change)
 }
 
+test('doctor --kubeconfig looks at the network definitions of the cluster', async () => {
+  const world = makeMachine()
+  const item = (name: string, config: object, annotations = {}) => ({
+    metadata: { name, namespace: 'shop', annotations },
+    spec: { config: JSON.stringify({ cniVersion: '1.0.0', type: 'sriov', ...config }) },
+  })
+  const items = [
+    item('wrong', { master: 'ens1f0', vlan: 5000 }),
+    item('sound', { vlan: 5 }, { 'k8s.v1.cni.cncf.io/resourceName': 'example.com/vfs' }),
+  ]
+  world.programs.set('/opt/cni/bin/sriov', () => ({ status: 0, stdout: '' }))
+  world.programs.set('/usr/bin/kubectl', ({ args }) =>
+    args.includes('--kubeconfig=/root/admin.conf')
+      ? { status: 0, stdout: JSON.stringify({ items }) }
+      : { status: 1, stdout: '', stderr: 'no such file' },
+  )
+  const words = ['doctor', '--json', '--kubeconfig']
+  expect(jsonOf(await sriovctl(world, [...words, '/root/admin.conf']))).toMatchObject({
+    findings: [{ id: 'conf-invalid', subject: 'shop/wrong:1', message: expect.stringMatching(/^vlan: /) }],
+  })
+  await expect(sriovctl(world, [...words, '/nowhere'])).rejects.toThrow('kubectl: no such file')
+})
+
 test('doctor counts the VFs after each selector of an empty resource', async () => {
   const world = makeMachine()
   await FAULTS.find(([id]) => id === 'kubelet-resource-empty')?.[2](world)
