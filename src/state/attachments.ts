@@ -1,30 +1,20 @@
 import { NODE_FOLDER } from '../cni/folders.js'
-import { messageOf, PluginError } from '../errors.js'
-import type { FilePort } from '../host/ports.js'
-import type { PciAddress } from '../pci/address.js'
+import { PluginError } from '../errors.js'
 import { claimPath, readClaim, removeClaim } from './claims.js'
 import { recordFolders, type StateFolder } from './folder.js'
-import { adoptGoRecord } from './go-record.js'
-import { adoptIntelRecord } from './intel-record.js'
-import { readOwn } from './own-file.js'
+import { SET_ASIDE } from './listing.js'
+import { adopt, type OlderRecord } from './older/adopt.js'
+import { textAt } from './own-file.js'
 import { type AttachmentKey, type AttachmentRecord, isSameKey } from './record.js'
 import { formatRecord, parseRecord, type ReadRecord } from './record-format.js'
 
 const nameOf = ({ containerId, ifName }: AttachmentKey): string => `${containerId}-${ifName}`
-
-/** How the names of files begin that were set aside. */
-const UNREADABLE = '.unreadable-'
 
 /** The path of the state file of an attachment. */
 export const recordPath = ({ path }: StateFolder, key: AttachmentKey): string => `${key.folder ?? path}/${nameOf(key)}`
 
 /** What the state file of an attachment contains. A record of an older plugin counts as ours. */
 export type OwnRecord = Exclude<ReadRecord, OlderRecord>
-
-type OlderRecord = Extract<ReadRecord, { kind: 'go' | 'intel' }>
-
-const adopt = (files: FilePort, key: AttachmentKey, { kind, conf, deviceId }: OlderRecord) =>
-  kind === 'go' ? adoptGoRecord(files, key, conf, deviceId) : adoptIntelRecord(files, key, conf, deviceId)
 
 /**
  * The record of an attachment; undefined when there is none. `a-b` with `c` and `a` with `b-c` share a file name, so
@@ -63,71 +53,6 @@ export function loadSurely(state: StateFolder, key: AttachmentKey): OwnRecord | 
   }
   return read
 }
-
-/** The text of a state file; `unreadable` when the disk does not give it. */
-function textAt(files: FilePort, path: string): string | Extract<ReadRecord, { kind: 'unreadable' }> | undefined {
-  try {
-    return readOwn(files, path)
-  } catch (error) {
-    return { kind: 'unreadable', problem: messageOf(error), isUnsure: true }
-  }
-}
-
-interface StateFile {
-  readonly folder: string
-  readonly name: string
-  readonly text: string
-}
-
-/** All state files named like attachments, whichever plugin wrote them. */
-const stateFiles = (files: FilePort, folder: string): StateFile[] =>
-  files.list(folder).flatMap((name) => {
-    const text = name.startsWith('.') || name === 'pci' ? undefined : textAt(files, `${folder}/${name}`)
-    return typeof text === 'string' ? [{ folder, name, text }] : []
-  })
-
-/** Container ID and interface from a file name. Any hyphen may separate them: the file is the same. */
-function keyOf({ folder, name }: StateFile): AttachmentKey {
-  const hyphen = name.lastIndexOf('-')
-  return { containerId: name.slice(0, Math.max(hyphen, 0)), ifName: name.slice(hyphen + 1), folder }
-}
-
-const recordsIn = (files: FilePort, some: readonly StateFile[]): AttachmentRecord[] =>
-  some.flatMap((file) => {
-    const read = parseRecord(file.text)
-    if (read.kind === 'go' || read.kind === 'intel') {
-      return [adopt(files, keyOf(file), read)]
-    }
-    return read.kind === 'record' ? [{ ...read.record, folder: file.folder }] : []
-  })
-
-/** The state files of this plugin's name that tell nothing: they are damaged, or were set aside. */
-export const unreadableFiles = ({ files, path }: StateFolder): readonly { path: string; problem: string }[] =>
-  files.list(path).flatMap((name) => {
-    const file = `${path}/${name}`
-    if (name.startsWith(UNREADABLE)) {
-      return [{ path: file, problem: 'was set aside by a call that could not read it' }]
-    }
-    const text = name.startsWith('.') || name === 'pci' ? undefined : textAt(files, file)
-    const read = typeof text === 'string' ? parseRecord(text) : text
-    return read?.kind === 'unreadable' ? [{ path: file, problem: read.problem }] : []
-  })
-
-/** Every record in the state folder, including those of the Go sriov-cni. Unreadable files are left out. */
-export const allAttachments = ({ files, path }: StateFolder): AttachmentRecord[] =>
-  recordsIn(files, stateFiles(files, path))
-
-const filesAbout = (state: StateFolder, deviceId: PciAddress): StateFile[] =>
-  recordFolders(state)
-    .flatMap((folder) => stateFiles(state.files, folder))
-    .filter(({ text }) => text.includes(deviceId))
-
-/** Every record that names a VF, whoever holds the VF now. Reads all records. */
-export const attachmentsOfVf = (state: StateFolder, deviceId: PciAddress): AttachmentRecord[] =>
-  recordsIn(state.files, filesAbout(state, deviceId)).filter((record) => record.deviceId === deviceId)
-
-/** Whether any state file mentions a VF, even a file of another plugin. Reads all of them. */
-export const isMentioned = (state: StateFolder, deviceId: PciAddress): boolean => filesAbout(state, deviceId).length > 0
 
 /** Whether two attachments have the same state file. */
 export const isSameFile = (left: AttachmentKey, right: AttachmentKey): boolean => nameOf(left) === nameOf(right)
@@ -250,7 +175,7 @@ export function setAsideAttachment(state: StateFolder, key: AttachmentKey): stri
   if (loadAttachment(state, key)?.kind !== 'unreadable') {
     throw new PluginError({ kind: 'tryAgain', message: `another call has just written ${recordPath(state, key)}` })
   }
-  const aside = `${key.folder ?? state.path}/${UNREADABLE}${Buffer.from(nameOf(key)).subarray(0, 240)}`
+  const aside = `${key.folder ?? state.path}/${SET_ASIDE}${Buffer.from(nameOf(key)).subarray(0, 240)}`
   state.files.rename(recordPath(state, key), aside)
   return aside
 }

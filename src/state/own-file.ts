@@ -1,6 +1,7 @@
-import { PluginError } from '../errors.js'
+import { messageOf, PluginError } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
 import { distrustOfFacts } from '../node/trust.js'
+import type { ReadRecord } from './record-format.js'
 
 /**
  * The text of a file in a state folder that only root can write (requireTrustedState() sees to that); undefined when
@@ -17,4 +18,16 @@ export function readOwn(files: FilePort, path: string): string | undefined {
     throw new PluginError({ kind: 'state', path, problem: `is not read: ${why}` })
   }
   return files.readText(path)
+}
+
+/** The text of a state file; `unreadable` when the disk does not give it. */
+export function textAt(
+  files: FilePort,
+  path: string,
+): string | Extract<ReadRecord, { kind: 'unreadable' }> | undefined {
+  try {
+    return readOwn(files, path)
+  } catch (error) {
+    return { kind: 'unreadable', problem: messageOf(error), isUnsure: true }
+  }
 }

@@ -150,9 +150,9 @@ function firstWrongValue({ phase, original, pf, releaseAdminMac = '' }: Attachme
 /** What a state file contains. */
 export type ReadRecord =
   | { readonly kind: 'record'; readonly record: AttachmentRecord }
-  /** A record of the Go sriov-cni: see go-record.ts. */
+  /** A record of the Go sriov-cni: see older/go-record.ts. */
   | { readonly kind: 'go'; readonly conf: JsonObject; readonly deviceId: PciAddress }
-  /** A record of intel's plugin 0.x: see intel-record.ts. */
+  /** A record of intel's plugin 0.x: see older/intel-record.ts. */
   | { readonly kind: 'intel'; readonly conf: JsonObject; readonly deviceId: PciAddress }
   /**
    * Not ours to touch: a record of an unknown plugin, of a newer version of this one, or of another container and

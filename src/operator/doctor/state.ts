@@ -5,10 +5,10 @@ import { distrustOf } from '../../node/trust.js'
 import { deviceExists } from '../../pci/functions.js'
 import { POLICY_FILE } from '../../policy/policy.js'
 import { holderOf } from '../../sriov/users/ownership.js'
-import { allAttachments, unreadableFiles } from '../../state/attachments.js'
 import { claimedVfs, claimPath, readClaim } from '../../state/claims.js'
 import type { CallHost } from '../../state/folder.js'
 import { journalEntries } from '../../state/journal.js'
+import { allAttachments, unreadableFiles } from '../../state/listing.js'
 import type { Finding } from './findings.js'
 
 /** A record has some three kilobytes, and there are two of it while it is replaced. */

@@ -5,9 +5,9 @@ import { messageOf } from '../../errors.js'
 import { deviceExists } from '../../pci/functions.js'
 import { type SurveyedVf, survey } from '../../sriov/survey/survey.js'
 import { holderOf } from '../../sriov/users/ownership.js'
-import { allAttachments } from '../../state/attachments.js'
 import { claimedVfs, readClaim } from '../../state/claims.js'
 import type { CallHost } from '../../state/folder.js'
+import { allAttachments } from '../../state/listing.js'
 import { asJson, counted, type Output, printable } from '../output.js'
 
 export interface Leftover {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { allAttachments, attachmentsOfVf, loadAttachment } from '../../../src/state/attachments.js'
+import { loadAttachment } from '../../../src/state/attachments.js'
+import { allAttachments, attachmentsOfVf } from '../../../src/state/listing.js'
 import { formatRecord, parseRecord } from '../../../src/state/record-format.js'
 import { call, hostOf, netConf } from '../../fakes/call.js'
 import { makeMachine, OTHER_VF_ADDRESS, VF_ADDRESS } from '../../fakes/machine.js'

@@ -3,11 +3,11 @@
  * namespace nor the settings of the VF. On DEL it bound the VF to `kernel_driver` and set its VLAN to 0 (releaseVF() of
  * its sriov.go), so these are recorded as original here.
  */
-import type { JsonObject } from '../cni/json.js'
-import type { FilePort } from '../host/ports.js'
-import { bootIdOf } from '../node/boot.js'
-import type { PciAddress } from '../pci/address.js'
-import { type AttachmentKey, type AttachmentRecord, RECORD_SCHEMA } from './record.js'
+import type { JsonObject } from '../../cni/json.js'
+import type { FilePort } from '../../host/ports.js'
+import { bootIdOf } from '../../node/boot.js'
+import type { PciAddress } from '../../pci/address.js'
+import { type AttachmentKey, type AttachmentRecord, RECORD_SCHEMA } from '../record.js'
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
 

@@ -3,14 +3,14 @@
  * `OrigVfState`, under the same file name as ours; the pod's namespace is in the mark of the VF. The Go plugin gives
  * back only what the configuration had set (ResetVFConfig in pkg/sriov/sriov.go), so only that is recorded as original.
  */
-import { isJsonObject, type JsonObject } from '../cni/json.js'
-import type { FilePort } from '../host/ports.js'
-import { ZERO_MAC } from '../netlink/mac.js'
-import type { LinkState, VfSettings } from '../netlink/vf-info.js'
-import { bootIdOf } from '../node/boot.js'
-import type { PciAddress } from '../pci/address.js'
-import { readMark } from './marks.js'
-import { type AttachmentKey, type AttachmentRecord, type IpamCall, RECORD_SCHEMA } from './record.js'
+import { isJsonObject, type JsonObject } from '../../cni/json.js'
+import type { FilePort } from '../../host/ports.js'
+import { ZERO_MAC } from '../../netlink/mac.js'
+import type { LinkState, VfSettings } from '../../netlink/vf-info.js'
+import { bootIdOf } from '../../node/boot.js'
+import type { PciAddress } from '../../pci/address.js'
+import { readMark } from '../marks.js'
+import { type AttachmentKey, type AttachmentRecord, type IpamCall, RECORD_SCHEMA } from '../record.js'
 
 const LINK_STATES: readonly LinkState[] = ['auto', 'enable', 'disable']
 const ETH_P_8021AD = 34984
