@@ -15,7 +15,7 @@ const OLDER = `${JOURNAL}.1`
 /** Two of these are the megabyte that the journal may have. */
 const MAX_FILE_BYTES = 512 * 1024
 /** A configuration with many faults has a long message, and is written by a tenant. */
-const MAX_MESSAGE = 2_000
+const MAX_MESSAGE = 1_000
 
 /** How one call ended. */
 export interface JournalEntry {

@@ -117,6 +117,13 @@ describe.skipIf(missingForOwnFolders)(`with folders of its own (${missingForOwnF
     expect(run(environment('STATUS'), conf({ ...near, logFile }))).toEqual({ status: 0, stdout: '', stderr: '' })
   })
 
+  test('one without an end is refused with code 6, before the memory is full', () => {
+    const endless = Buffer.alloc(17 * 1024 * 1024, ' ')
+    const { status, stdout } = run(environment('ADD'), endless)
+    expect(status).toBe(1)
+    expect(oneDocument(stdout)).toMatchObject({ code: 6, msg: expect.stringContaining('more than 16777216 bytes') })
+  })
+
   test('one that is not UTF-8 is refused with code 6: an IPAM plugin would get another', () => {
     const bytes = Buffer.from(conf({ deviceID: '0000:01:10.0', comment: '?' }))
     bytes[bytes.lastIndexOf('?')] = 0xff
