@@ -66,6 +66,7 @@ const layers = [
       '^src/node/lock-holders',
     ],
   },
+  { name: 'kubelet', path: '^src/kubelet/', may: ['^src/kubelet/', '^src/pci/address'] },
   {
     name: 'operator',
     path: '^src/operator/',
@@ -74,6 +75,7 @@ const layers = [
       '^src/host/(ports|poll)',
       '^src/(cni|netlink|pci|rtnl|node|policy|state|sriov|commands|operator)/',
       '^src/daemon/(protocol|probe|run)',
+      '^src/kubelet/pod-resources',
     ],
   },
 ]

@@ -1,14 +1,17 @@
+import { createRequire } from 'node:module'
 import { CommanderError } from 'commander'
 import { NODE_FOLDER } from './cni/folders.js'
 import { askResident } from './daemon/probe.js'
 import { runDaemon } from './daemon/run.js'
 import { errnoOf, messageOf } from './errors.js'
 import { loadAddon } from './host/addon.js'
+import { realFiles } from './host/files.js'
 import { writeNewFile } from './host/new-file.js'
 import type { Log } from './host/ports.js'
 import { askPerson } from './host/question.js'
 import { realHost } from './host/real.js'
 import { processOutput } from './host/terminal.js'
+import type { PodsOfDevices } from './operator/look/status-document.js'
 import { printable } from './operator/output.js'
 import { makeProgram } from './operator/program.js'
 import { loadPolicy } from './policy/load.js'
@@ -27,6 +30,24 @@ function operatorHost(folder: string): CallHost {
   return callHost(host, loadPolicy(host.files), args, NODE_FOLDER)
 }
 
+const KUBELET_TIMEOUT_MS = 2_000
+/** A bundle of its own: gRPC takes long to load, and few calls of sriovctl need it. */
+const KUBELET = './kubelet.cjs'
+
+/** Which pods have which devices, by kubelet; nothing where there is no kubelet, or it does not answer. */
+async function askKubelet(folder: string, kubeletFolder: string): Promise<PodsOfDevices> {
+  const socket = `${kubeletFolder}/pod-resources/kubelet.sock`
+  if (!realFiles(loadAddon(folder)).exists(socket)) {
+    return new Map()
+  }
+  try {
+    const { podsOfDevices } = createRequire(`${folder}/`)(KUBELET) as typeof import('./kubelet/pod-resources.js')
+    return await podsOfDevices(socket, KUBELET_TIMEOUT_MS)
+  } catch {
+    return new Map()
+  }
+}
+
 /** Runs the operator's command. `folder` is that of the release, with the addon. Returns its exit code. */
 export async function ctl(folder: string, words: readonly string[]): Promise<number> {
   // Absent files are normal; a stack trace for each is expensive.
@@ -38,6 +59,7 @@ export async function ctl(folder: string, words: readonly string[]): Promise<num
       ask: askPerson,
       save: writeNewFile,
       openHost: () => operatorHost(folder),
+      askKubelet: (kubeletFolder) => askKubelet(folder, kubeletFolder),
       askResident: () => askResident(loadAddon(folder)),
       runDaemon: (options) => runDaemon(folder, options),
     },

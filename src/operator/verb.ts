@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Resident } from '../daemon/probe.js'
 import type { DaemonOptions } from '../daemon/run.js'
 import type { CallHost } from '../state/folder.js'
+import type { PodsOfDevices } from './look/status-document.js'
 import type { Ask } from './mend/release.js'
 import type { Output } from './output.js'
 import type { Save } from './report/sysdump.js'
@@ -14,6 +15,8 @@ export interface Surroundings {
   readonly save: Save
   openHost(): CallHost
   askResident(): Promise<Resident>
+  /** Which pods have which devices, by kubelet. Empty where there is none, or it does not answer. */
+  askKubelet(kubeletFolder: string): Promise<PodsOfDevices>
   runDaemon(options: DaemonOptions): Promise<number>
 }
 

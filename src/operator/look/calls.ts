@@ -6,7 +6,7 @@ import { type JournalEntry, journalEntries } from '../../state/journal.js'
 import { asJson, colored, type Output, printable, table } from '../output.js'
 import { hintsFor } from './hints.js'
 import { isMeant, shortId } from './pods.js'
-import { type StatusVf, statusDocument } from './status-document.js'
+import { type PodsOfDevices, type StatusVf, statusDocument } from './status-document.js'
 
 export interface LogsOptions {
   readonly json?: true
@@ -105,10 +105,10 @@ export async function why(
   host: CallHost,
   out: Output,
   wanted: string,
-  { json }: { readonly json?: true },
+  { json, pods }: { readonly json?: true; readonly pods?: () => Promise<PodsOfDevices> },
 ): Promise<number> {
   const entries = journalEntries(host.files).filter((entry) => isMeant(wanted, entry))
-  const { vfs } = statusDocument(await survey(host))
+  const { vfs } = statusDocument(await survey(host), await pods?.())
   const own = vfs.filter(({ pod }) => pod !== null && isMeant(wanted, { pod, containerId: pod.containerId }))
   const failed = entries.at(-1)?.error
   const hints = hintsFor(failed?.message ?? '', failed?.code)

@@ -1,5 +1,6 @@
 /** The JSON of `sriovctl status`. Its schema is docs/status.schema.json; what is absent is null. */
 import { z } from 'zod/mini'
+import type { PodName } from '../../kubelet/pod-resources.js'
 import type { VfSettings } from '../../netlink/vf-info.js'
 import type { Survey, SurveyedPf, SurveyedVf } from '../../sriov/survey/survey.js'
 import { VF_STATES, type VfState } from '../../sriov/survey/vf-state.js'
@@ -10,8 +11,8 @@ const count = z.int()
 const Pod = z.strictObject({
   namespace: maybe(z.string()),
   name: maybe(z.string()),
-  containerId: z.string(),
-  ifName: z.string(),
+  containerId: maybe(z.string()),
+  ifName: maybe(z.string()),
   netns: maybe(z.string()),
   since: maybe(z.string()),
 })
@@ -56,11 +57,15 @@ export type StatusVf = StatusDocument['vfs'][number]
 /** null for a text that stands for nothing. */
 const orNull = (text: string | undefined): string | null => (text === undefined || text === '' ? null : text)
 
-function podOf({ record, verdict: { state } }: SurveyedVf): StatusVf['pod'] {
-  if (!record || state === 'free') {
+/** The record knows its pod if the runtime said it. Kubelet knows the pods of its device plugins' devices. */
+function podOf({ record, verdict: { state } }: SurveyedVf, byKubelet: PodName | undefined): StatusVf['pod'] {
+  if (state === 'free' || (!record && !byKubelet)) {
     return null
   }
-  const { namespace, name } = record.pod ?? { namespace: null, name: null }
+  const { namespace, name } = record?.pod ?? byKubelet ?? { namespace: null, name: null }
+  if (!record) {
+    return { namespace, name, containerId: null, ifName: null, netns: null, since: null }
+  }
   return {
     namespace,
     name,
@@ -71,7 +76,7 @@ function podOf({ record, verdict: { state } }: SurveyedVf): StatusVf['pod'] {
   }
 }
 
-function vfDocument(vf: SurveyedVf): StatusVf {
+function vfDocument(vf: SurveyedVf, byKubelet: PodName | undefined): StatusVf {
   const { address, index, pf, facts, settings, verdict } = vf
   const reported = <Key extends keyof VfSettings>(key: Key): VfSettings[Key] | null =>
     settings && !settings.unreported.includes(key) ? settings[key] : null
@@ -91,7 +96,7 @@ function vfDocument(vf: SurveyedVf): StatusVf {
     trust: reported('trust'),
     linkState: reported('linkState'),
     state: verdict.state,
-    pod: podOf(vf),
+    pod: podOf(vf, byKubelet),
     problem: verdict.problem ?? null,
   }
 }
@@ -116,7 +121,10 @@ function pfDocument(pf: SurveyedPf, own: readonly SurveyedVf[]): StatusPf {
   }
 }
 
-export function statusDocument({ pfs, vfs }: Survey): StatusDocument {
+/** What kubelet says of devices, by PCI address. */
+export type PodsOfDevices = ReadonlyMap<string, PodName>
+
+export function statusDocument({ pfs, vfs }: Survey, pods: PodsOfDevices = new Map()): StatusDocument {
   return {
     pfs: pfs.map((pf) =>
       pfDocument(
@@ -124,6 +132,6 @@ export function statusDocument({ pfs, vfs }: Survey): StatusDocument {
         vfs.filter((vf) => vf.pf === pf),
       ),
     ),
-    vfs: vfs.map(vfDocument),
+    vfs: vfs.map((vf) => vfDocument(vf, pods.get(vf.address))),
   }
 }

@@ -4,13 +4,21 @@ import type { VfState } from '../../sriov/survey/vf-state.js'
 import type { CallHost } from '../../state/folder.js'
 import { asJson, type Color, colored, counted, type Output, printable, table } from '../output.js'
 import { isMeant, shortId } from './pods.js'
-import { type StatusDocument, type StatusPf, type StatusVf, statusDocument } from './status-document.js'
+import {
+  type PodsOfDevices,
+  type StatusDocument,
+  type StatusPf,
+  type StatusVf,
+  statusDocument,
+} from './status-document.js'
 
 export interface StatusOptions {
   readonly json?: true
   readonly brief?: true
   /** Interface or PCI address of a PF. */
   readonly pf?: string
+  /** Asks kubelet for the pods of devices. */
+  readonly pods?: () => Promise<PodsOfDevices>
   /** `NAMESPACE/NAME` of a pod, its name alone, or the start of a container ID. */
   readonly pod?: string
 }
@@ -77,9 +85,11 @@ function podText({ pod }: StatusVf): string {
   if (!pod) {
     return '-'
   }
-  const id = shortId(pod.containerId)
-  const who = pod.name === null ? id : `${pod.namespace}/${pod.name} (${id})`
-  return `${who} ${pod.ifName}${pod.since === null ? '' : ` since ${pod.since.replace(/\.\d+Z$/, 'Z')}`}`
+  const { namespace, name, containerId, ifName, since } = pod
+  const id = containerId === null ? [] : [name === null ? shortId(containerId) : `(${shortId(containerId)})`]
+  const named = name === null ? [] : [`${namespace}/${name}`]
+  const when = since === null ? [] : [`since ${since.replace(/\.\d+Z$/, 'Z')}`]
+  return [...named, ...id, ...(ifName === null ? [] : [ifName]), ...when].join(' ')
 }
 
 const HEADS = [
@@ -153,7 +163,7 @@ export function statusText(out: Output, document: StatusDocument): string {
 
 /** Runs `status`. Returns the exit code: 1 when a VF needs a look. @throws PluginError */
 export async function status(host: CallHost, out: Output, options: StatusOptions): Promise<number> {
-  const whole = statusDocument(await survey(host, options.pf))
+  const whole = statusDocument(await survey(host, options.pf), await options.pods?.())
   if (options.pf !== undefined && whole.pfs.length === 0) {
     throw new Error(`there is no PF ${options.pf} on this node`)
   }

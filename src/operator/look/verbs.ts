@@ -5,7 +5,7 @@ import { followLogs, type LogsOptions, logs, why, whyMessage } from './calls.js'
 import { type StatusOptions, status } from './status.js'
 import { watch } from './watch.js'
 
-const addStatus: AddVerbs = (program, { surroundings: { out, openHost }, finish }) => {
+const addStatus: AddVerbs = (program, { surroundings: { out, openHost, askKubelet }, finish }) => {
   program
     .command('status')
     .description('show every VF: where it is, its settings, its state and its pod')
@@ -15,8 +15,9 @@ const addStatus: AddVerbs = (program, { surroundings: { out, openHost }, finish 
     .option('--watch', 'draw it again every two seconds')
     .addOption(jsonOption())
     .addHelpText('after', helpEnd(['sriovctl status --pf ens1f0'], 'when a VF needs a look'))
-    .action(async ({ watch: isWatched, ...options }: StatusOptions & { watch?: true }) => {
+    .action(async ({ watch: isWatched, ...given }: StatusOptions & { watch?: true }) => {
       const host = openHost()
+      const options = { ...given, pods: () => askKubelet(host.policy.kubeletFolder) }
       finish(isWatched ? await watch(host, out, options) : await status(host, out, options))
     })
 }
@@ -33,7 +34,7 @@ const addDoctor: AddVerbs = (program, { surroundings: { out, openHost, askReside
     )
 }
 
-const addWhy: AddVerbs = (program, { surroundings: { out, openHost }, finish }) => {
+const addWhy: AddVerbs = (program, { surroundings: { out, openHost, askKubelet }, finish }) => {
   program
     .command('why')
     .argument('[pod]', 'NAMESPACE/NAME, NAME, or the start of a container ID')
@@ -53,7 +54,8 @@ const addWhy: AddVerbs = (program, { surroundings: { out, openHost }, finish }) 
       } else if (pod === undefined) {
         command.error("error: missing argument 'pod', or --message", { exitCode: 2 })
       } else {
-        finish(await why(openHost(), out, pod, options))
+        const host = openHost()
+        finish(await why(host, out, pod, { ...options, pods: () => askKubelet(host.policy.kubeletFolder) }))
       }
     })
 }

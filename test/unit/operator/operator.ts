@@ -4,6 +4,9 @@ import { makeProgram } from '../../../src/operator/program.js'
 import { callHostAs } from '../../fakes/call.js'
 import type { FakeWorld } from '../../fakes/world.js'
 
+/** What kubelet says of devices. */
+export const kubeletPods = new Map<string, { namespace: string; name: string }>()
+
 /** The files that sysdump wrote. */
 export const saved = new Map<string, Uint8Array>()
 
@@ -30,6 +33,7 @@ export async function sriovctl(world: FakeWorld, words: readonly string[], isTer
       save(path, bytes) {
         saved.set(path, bytes)
       },
+      askKubelet: () => Promise.resolve(kubeletPods),
       askResident: () => Promise.resolve({ reaction: 'answered' }),
       openHost: () => callHostAs(world, { CNI_PATH: '/opt/cni/bin' }),
       runDaemon: () => Promise.reject(new Error('no test starts it')),

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { StatusDocument } from '../../../src/operator/look/status-document.js'
 import { call, netConf } from '../../fakes/call.js'
-import { makeMachine, PF, PF_ADDRESS, POD_A, VF_ADDRESS } from '../../fakes/machine.js'
-import { jsonOf, sriovctl } from './operator.js'
+import { makeMachine, OTHER_VF_ADDRESS, PF, PF_ADDRESS, POD_A, VF_ADDRESS } from '../../fakes/machine.js'
+import { jsonOf, kubeletPods, sriovctl } from './operator.js'
 
 const ENVIRONMENT = { CNI_ARGS: 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart-0' }
 
@@ -63,6 +63,21 @@ describe('status', () => {
     expect(exitCode).toBe(1)
     expect(text).toMatch(/^4 VFs on ens1f0: 1 leaked, 3 free; 1 VF needs a look/)
     expect(text).toContain(`${VF_ADDRESS}: the pod of container pod-a interface net1 (${POD_A}) is gone, without a DEL`)
+  })
+
+  test('asks kubelet for the pods of VFs whose record does not know them', async () => {
+    const world = makeMachine()
+    await call(world, 'ADD', netConf())
+    const data = { RegisteredDevices: { 'example.com/vfs': [OTHER_VF_ADDRESS] } }
+    world.files.set('/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint', JSON.stringify({ Data: data }))
+    kubeletPods.set(VF_ADDRESS, { namespace: 'shop', name: 'cart-0' })
+    kubeletPods.set(OTHER_VF_ADDRESS, { namespace: 'lab', name: 'dpdk-1' })
+    const { text } = await sriovctl(world, ['status'])
+    const document = jsonOf(await sriovctl(world, ['status', '--json']))
+    kubeletPods.clear()
+    expect(StatusDocument.safeParse(document)).toMatchObject({ success: true })
+    expect(text).toMatch(/in-use +shop\/cart-0 \(pod-a\) net1 since/)
+    expect(text).toMatch(/reserved +lab\/dpdk-1$/m)
   })
 
   test('changes nothing', async () => {
