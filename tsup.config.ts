@@ -19,6 +19,7 @@ export default defineConfig([
       start: 'src/start.ts',
       'log-writer': 'src/host/log-writer.ts',
       ctl: 'src/ctl.ts',
+      resident: 'src/resident.ts',
       kubelet: 'src/kubelet/pod-resources.ts',
     },
     outDir: 'dist',

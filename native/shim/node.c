@@ -75,8 +75,10 @@ bool node_for_command(struct command *command, const char *release, char *const 
 	static char *const none[] = { NULL };
 	const bool is_resident = arguments[0] != NULL && strcmp(arguments[0], "daemon") == 0;
 
+	const char *const bundle = is_resident ? "resident.cjs" : "ctl.cjs";
+
 	return begin(command, release) && add_all(command, is_resident ? resident : none) &&
-	       path_join(script, release, "ctl.cjs") == 0 && add(command, script) &&
+	       path_join(script, release, bundle) == 0 && add(command, script) &&
 	       add_all(command, arguments);
 }
 
