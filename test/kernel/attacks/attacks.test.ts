@@ -64,12 +64,12 @@ afterEach(() => node?.setPolicy())
 
 const state = (name = '') => join(installation.folder, 'state', name)
 
-/** Everything in the folders that the plugin writes, but locks: names and texts. */
+/** Everything in the folders that the plugin writes, but locks and the journal of the calls: names and texts. */
 function filesOf(folder: string): Record<string, string> {
   const found: Record<string, string> = {}
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name)
-    if (entry.isFile() && !path.endsWith('.lock')) {
+    if (entry.isFile() && !/\.lock$|\/\.journal(\.1)?$/.test(path)) {
       found[path] = readFileSync(path, 'utf8')
     }
   }

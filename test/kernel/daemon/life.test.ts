@@ -121,9 +121,9 @@ describe.skipIf(missing)(`sriovctl daemon (${missing ?? 'can run here'})`, () =>
 
   test('says how it is used', LIMIT, async () => {
     const ctl = (...words: string[]) => start(installation.sriovctl, words).done
-    expect(succeeded(await ctl('--help'))).toMatchObject({ stdout: expect.stringContaining('sriovctl daemon') })
+    expect(succeeded(await ctl('--help'))).toMatchObject({ stdout: expect.stringMatching(/^ {2}daemon \[options\]/m) })
+    expect(await ctl()).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('Usage: sriovctl') })
     for (const words of [
-      [],
       ['dance'],
       ['daemon', 'x'],
       ['daemon', '--no'],
