@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import { JOURNAL } from '../../../src/state/journal.js'
 import { isHeldAlive, keyOf } from './model.js'
 import { ADDRESSES, remembered, STATE_FOLDER, vfFacts, whereIs } from './node-state.js'
 import type { Trial } from './trial.js'
@@ -70,10 +71,9 @@ export function requireNothingLeft(trial: Trial): void {
   for (const vf of ADDRESSES.keys()) {
     requireOriginal(trial, vf)
   }
-  expect(
-    [...world.files.keys()].filter((path) => path.startsWith(`${STATE_FOLDER}/`) && !path.endsWith('.lock')),
-    'files that are left',
-  ).toEqual([])
+  const isAttachments = (path: string) =>
+    path.startsWith(`${STATE_FOLDER}/`) && !path.endsWith('.lock') && !path.startsWith(JOURNAL)
+  expect([...world.files.keys()].filter(isAttachments), 'files that are left').toEqual([])
   expect([...world.leases.keys()], 'leases that are left').toEqual([])
   expect({ locks: world.locks.size, descriptors: world.openDescriptors }).toEqual({ locks: 0, descriptors: 0 })
 }
