@@ -25,6 +25,8 @@ const UNPRINTABLE = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
 export const printable = (text: string): string =>
   text.replace(UNPRINTABLE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 
+const printableLines = (text: string): string => text.split('\n').map(printable).join('\n')
+
 /** No lines between the cells, two spaces between the columns. */
 const PLAIN = Object.fromEntries(
   [
@@ -51,7 +53,8 @@ export function table(heads: readonly string[], rows: readonly (readonly string[
   return `${lines.map((line) => line.trimEnd()).join('\n')}\n`
 }
 
-export const asJson = (document: unknown): string => `${JSON.stringify(document, undefined, 2)}\n`
+/** A JSON text for terminals, too: JSON.stringify() leaves C1 control characters and those for direction as they are. */
+export const asJson = (document: unknown): string => `${printableLines(JSON.stringify(document, undefined, 2))}\n`
 
 /** `1 VF`, `3 VFs`. */
 export const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`

@@ -57,7 +57,8 @@ export async function followLogs(host: CallHost, out: Output, options: LogsOptio
     const fresh = entries.slice(seen > entries.length ? 0 : seen)
     seen = entries.length
     for (const entry of fresh.filter((one) => isWanted(one, options))) {
-      out.write(options.json ? `${JSON.stringify(entry)}\n` : `${rowOf(entry).map(printable).join('  ')}\n`)
+      const line = options.json ? JSON.stringify(entry) : rowOf(entry).join('  ')
+      out.write(`${printable(line)}\n`)
     }
     await host.clock.sleep(FOLLOW_PAUSE_MS)
   }

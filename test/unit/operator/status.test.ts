@@ -114,12 +114,15 @@ describe('status', () => {
   test('on a terminal, states have colours, and names of others no escape sequences', async () => {
     const world = makeMachine()
     await call(world, 'ADD', netConf(), {
-      environment: { CNI_ARGS: 'K8S_POD_NAMESPACE=a;K8S_POD_NAME=\u001b[2Jx\u202e' },
+      environment: { CNI_ARGS: 'K8S_POD_NAMESPACE=a;K8S_POD_NAME=\u001b[2Jx\u202e\u009b' },
     })
     const { text } = await sriovctl(world, ['status'], true)
     expect(text).toContain('\u001b[32mfree\u001b[0m')
     expect(text).not.toContain('\u001b[2J')
     expect(text).toContain('a/\\u001b[2Jx\\u202e')
+    const json = (await sriovctl(world, ['status', '--json'])).text
+    expect(json).not.toMatch(/[\u0080-\u009f\u202e]/)
+    expect(JSON.parse(json).vfs[2].pod.name).toBe('\u001b[2Jx\u202e\u009b')
   })
 })
 
