@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { Resident } from '../../../src/daemon/probe.js'
 import { SCHEMAS } from '../../../src/operator/conf/schema.js'
 import { DoctorDocument } from '../../../src/operator/doctor/doctor.js'
 import { CHECKS } from '../../../src/operator/doctor/findings.js'
+import { JOURNAL } from '../../../src/state/journal.js'
 import { call, netConf } from '../../fakes/call.js'
 import { makeMachine, PF_ADDRESS, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
 import { SCENARIOS } from '../../fakes/scenarios.js'
 import type { FakeWorld } from '../../fakes/world.js'
-import { jsonOf, sriovctl } from './operator.js'
+import { jsonOf, resident, sriovctl } from './operator.js'
 
 const idsOf = async (world: FakeWorld): Promise<string[]> => {
   const document = jsonOf(await sriovctl(world, ['doctor', '--json']))
@@ -216,6 +218,16 @@ const FAULTS: readonly (readonly [keyof typeof CHECKS, string, Plant])[] = [
     },
   ],
   ['kernel-lacks', 'a kernel of Debian 11', (world) => world.files.set('/proc/sys/kernel/osrelease', '5.10.0-28\n')],
+  [
+    'clock-behind',
+    'a clock that was set back',
+    (world) => {
+      const entry = { verb: 'ADD', ms: 1, containerId: 'c', ifName: 'net1', network: 'n' }
+      const at = (time: string) => `${JSON.stringify({ ...entry, at: time })}\n`
+      world.folders.add('/var/lib/cni/sriov')
+      world.files.set(JOURNAL, at('2026-01-01T10:00:00.000Z') + at('2026-01-01T09:00:00.000Z'))
+    },
+  ],
   ['kernel-too-old', 'an old kernel', (world) => world.files.set('/proc/sys/kernel/osrelease', '4.15.0\n')],
   [
     'plugin-missing',
@@ -234,6 +246,34 @@ function linkNamed(world: FakeWorld, name: string, change: object): void {
 function setVf(world: FakeWorld, change: object): void {
   Object.assign(world.vf(VF_ADDRESS).settings, change)
 }
+
+describe('the resident process', () => {
+  const RELEASES = '/opt/cni/bin/.sriov'
+  afterEach(() => {
+    resident.is = { reaction: 'answered' }
+  })
+
+  test.each<readonly [string[], Resident]>([
+    [['resident-absent'], { reaction: 'absent' }],
+    [['resident-hung'], { reaction: 'hung' }],
+    [['resident-other-release'], { reaction: 'answered', release: `${RELEASES}/release-1` }],
+    [[], { reaction: 'answered', release: `${RELEASES}/release-2` }],
+    [[], { reaction: 'answered', release: '/tmp/elsewhere/release-1' }],
+  ])('%j: %j', async (ids, is) => {
+    resident.is = is
+    const world = makeMachine()
+    world.symlinks.set(`${RELEASES}/current`, 'release-2')
+    expect(await idsOf(world)).toEqual(ids)
+  })
+
+  test('that is absent is no error', async () => {
+    resident.is = { reaction: 'absent' }
+    expect(await sriovctl(makeMachine(), ['doctor'])).toMatchObject({
+      exitCode: 0,
+      text: expect.stringMatching(/^all is well\n\ninfo .*daemon\.sock: nobody listens/),
+    })
+  })
+})
 
 test('doctor --kubeconfig looks at the network definitions of the cluster', async () => {
   const world = makeMachine()

@@ -1,8 +1,12 @@
 /** sriovctl on a fake world. */
 import { CommanderError } from 'commander'
+import type { Resident } from '../../../src/daemon/probe.js'
 import { makeProgram } from '../../../src/operator/program.js'
 import { callHostAs } from '../../fakes/call.js'
 import type { FakeWorld } from '../../fakes/world.js'
+
+/** How the resident process reacts. */
+export const resident: { is: Resident } = { is: { reaction: 'answered' } }
 
 /** What kubelet says of devices. */
 export const kubeletPods = new Map<string, { namespace: string; name: string }>()
@@ -34,7 +38,7 @@ export async function sriovctl(world: FakeWorld, words: readonly string[], isTer
         saved.set(path, bytes)
       },
       askKubelet: () => Promise.resolve(kubeletPods),
-      askResident: () => Promise.resolve({ reaction: 'answered' }),
+      askResident: () => Promise.resolve(resident.is),
       openHost: () => callHostAs(world, { CNI_PATH: '/opt/cni/bin' }),
       runDaemon: () => Promise.reject(new Error('no test starts it')),
     },
