@@ -37,8 +37,10 @@ test('repair brings a VF home whose record, claim and mark are lost, with the de
   const told = await must(SRIOVCTL, 'repair', VF.pci, '--yes')
   expect(told).toContain(`its interface came from /run/netns/${pod.name}, where it was ${DEFAULT_IFNAME}`)
   expect(await settingsOf(VF)).toMatchObject({ spoofchk: true, trust: false })
-  await shell(`ip link set ${DEFAULT_IFNAME} down; ip link set ${DEFAULT_IFNAME} name ${VF.name}`)
-  await host.prepare(() => Promise.resolve())
+  // As resetHost() does it: igb's PF learns the VF's own MAC when the VF is brought up.
+  await host.prepare(() =>
+    shell(`ip link set ${DEFAULT_IFNAME} name ${VF.name}; ip link set ${VF.name} up; ip link set ${VF.name} down`),
+  )
   const next = await newPod()
   await add(next, CONF)
   await del(next, CONF)
