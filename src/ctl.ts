@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { CommanderError } from 'commander'
-import { NODE_FOLDER } from './cni/folders.js'
+import { BIN_FOLDER, NODE_FOLDER } from './cni/folders.js'
 import { askResident } from './daemon/probe.js'
 import { runDaemon } from './daemon/run.js'
 import { errnoOf, messageOf } from './errors.js'
@@ -26,7 +26,7 @@ const SILENT: Log = { error: nothing, warning: nothing, info: nothing, debug: no
 /** The machine for an operator, who is no pod: only the node's own policy and state folder count. */
 function operatorHost(folder: string): CallHost {
   const host = realHost(loadAddon(folder), SILENT)
-  const args = { containerId: '', ifName: '', netnsPath: '', extra: {}, environment: { CNI_PATH: '/opt/cni/bin' } }
+  const args = { containerId: '', ifName: '', netnsPath: '', extra: {}, environment: { CNI_PATH: BIN_FOLDER } }
   return callHost(host, loadPolicy(host.files), args, NODE_FOLDER)
 }
 

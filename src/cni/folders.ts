@@ -3,3 +3,6 @@
  * its marks and locks there, too.
  */
 export const NODE_FOLDER = '/var/lib/cni/sriov'
+
+/** Where runtimes look for CNI plugins, unless they are told otherwise. */
+export const BIN_FOLDER = '/opt/cni/bin'

@@ -5,7 +5,7 @@ import { realFiles } from '../host/files.js'
 import { realKernel } from '../host/kernel.js'
 import { type Exchanged, exchange } from '../host/unix-exchange.js'
 import { pidsHolding } from '../node/lock-holders.js'
-import { encodeRequest, RESIDENT_SOCKET } from './protocol.js'
+import { encodeRequest, RESIDENT_SOCKET, residentLock } from './protocol.js'
 
 /** How the resident process reacts to a question. */
 export interface Resident {
@@ -21,7 +21,7 @@ export async function askResident(addon: Addon): Promise<Resident> {
   const request = encodeRequest({ callerNetns, environment: { CNI_COMMAND: 'VERSION' }, stdin: '' })
   const reaction = await exchange(RESIDENT_SOCKET, request, TIMEOUT_MS)
   const files = realFiles(addon)
-  const [pid] = pidsHolding(files, `${RESIDENT_SOCKET}.lock`)
+  const [pid] = pidsHolding(files, residentLock(RESIDENT_SOCKET))
   const program = pid === undefined ? undefined : files.readLink(`/proc/${pid}/exe`)
   return { reaction, ...(program !== undefined && { release: dirname(program) }) }
 }

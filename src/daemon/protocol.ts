@@ -28,6 +28,9 @@ export const ANSWER_RESULT = 2
 /** The socket path of the resident process. */
 export const RESIDENT_SOCKET = '/run/sriov-cni/daemon.sock'
 
+/** The lock that a resident process holds for its life, by its socket. */
+export const residentLock = (socketPath: string): string => `${socketPath}.lock`
+
 /** One call, as a process of its own would receive it. */
 export interface Request {
   /** The network namespace of the caller. */

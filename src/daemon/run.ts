@@ -11,7 +11,7 @@ import type { FilePort, Log } from '../host/ports.js'
 import { serviceManager } from '../host/service-manager.js'
 import { listenAt } from '../host/unix-sockets.js'
 import { lockHolders } from '../node/lock-holders.js'
-import { RESIDENT_SOCKET } from './protocol.js'
+import { RESIDENT_SOCKET, residentLock } from './protocol.js'
 import { serveCall } from './serve-call.js'
 import { startServer } from './server.js'
 
@@ -103,7 +103,7 @@ export async function runDaemon(
   })
   const addon = loadAddon(folder)
   const files = realFiles(addon)
-  const lockPath = `${socketPath}.lock`
+  const lockPath = residentLock(socketPath)
   files.makeFolder(folderOf(socketPath))
   const lock = files.tryLock(lockPath)
   if (!lock) {

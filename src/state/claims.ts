@@ -4,6 +4,7 @@
  */
 
 import { NODE_FOLDER } from '../cni/folders.js'
+import { messageOf } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
 import type { PciAddress } from '../pci/address.js'
 import { readOwn } from './own-file.js'
@@ -28,6 +29,16 @@ export function readClaim(files: FilePort, deviceId: PciAddress): AttachmentReco
 /** Every VF that has a claim, readable or not. */
 export const claimedVfs = (files: FilePort): readonly PciAddress[] =>
   files.list(NODE_FOLDER).flatMap((name) => (name.startsWith(PREFIX) ? [name.slice(PREFIX.length)] : []))
+
+/** The claims that cannot be read or understood, with the reason. */
+export const brokenClaims = (files: FilePort): { readonly deviceId: PciAddress; readonly problem: string }[] =>
+  claimedVfs(files).flatMap((deviceId) => {
+    try {
+      return readClaim(files, deviceId) ? [] : [{ deviceId, problem: 'cannot be understood' }]
+    } catch (error) {
+      return [{ deviceId, problem: messageOf(error) }]
+    }
+  })
 
 const allClaims = (files: FilePort): AttachmentRecord[] =>
   claimedVfs(files).flatMap((deviceId) => {

@@ -1,5 +1,6 @@
 /** `sriovctl validate`: what is wrong with configurations, without a look at the devices. */
 import { readCall } from '../../cni/call.js'
+import { BIN_FOLDER } from '../../cni/folders.js'
 import type { NetConf } from '../../cni/netconf.js'
 import { messageOf } from '../../errors.js'
 import type { FilePort } from '../../host/ports.js'
@@ -14,7 +15,7 @@ const SAMPLE = {
   CNI_CONTAINERID: 'sriovctl',
   CNI_NETNS: '/run/netns/sriovctl',
   CNI_IFNAME: 'net1',
-  CNI_PATH: '/opt/cni/bin',
+  CNI_PATH: BIN_FOLDER,
 }
 
 /** What Multus adds where kubelet chooses the device; which one does not matter. */

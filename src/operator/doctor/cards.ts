@@ -18,7 +18,7 @@ function ofPf(pf: SurveyedPf): Finding[] {
       },
     ]
   }
-  if (configured === 0) {
+  if (configured === 0 || pf.isGiven) {
     return []
   }
   if (!link) {

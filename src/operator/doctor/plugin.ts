@@ -1,4 +1,5 @@
 /** What is wrong with the kernel, the installed plugin and its resident process. */
+import { BIN_FOLDER } from '../../cni/folders.js'
 import type { Resident } from '../../daemon/probe.js'
 import { RESIDENT_SOCKET } from '../../daemon/protocol.js'
 import { messageOf } from '../../errors.js'
@@ -6,7 +7,6 @@ import { missingFeatures, requireSupportedKernel } from '../../node/kernel-relea
 import type { CallHost } from '../../state/folder.js'
 import type { Finding } from './findings.js'
 
-const BIN_FOLDER = '/opt/cni/bin'
 const CURRENT = `${BIN_FOLDER}/.sriov/current`
 
 function ofKernel({ files }: CallHost): Finding[] {

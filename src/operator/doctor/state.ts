@@ -1,11 +1,10 @@
 /** What is wrong with the state folder and the policy. */
 import { NODE_FOLDER } from '../../cni/folders.js'
-import { messageOf } from '../../errors.js'
 import { distrustOf } from '../../node/trust.js'
 import { deviceExists } from '../../pci/functions.js'
 import { POLICY_FILE } from '../../policy/policy.js'
 import { holderOf } from '../../sriov/users/ownership.js'
-import { claimedVfs, claimPath, readClaim } from '../../state/claims.js'
+import { brokenClaims, claimPath } from '../../state/claims.js'
 import type { CallHost } from '../../state/folder.js'
 import { journalEntries } from '../../state/journal.js'
 import { allAttachments, unreadableFiles } from '../../state/listing.js'
@@ -72,28 +71,15 @@ function ofRecords({ files, state }: CallHost): Finding[] {
         remedy: ['sriovctl gc --apply'],
       }),
     )
-  const claims = claimedVfs(files).flatMap((address): Finding[] => {
-    const problem = claimProblem(() => readClaim(files, address) === undefined)
-    return problem === undefined
-      ? []
-      : [
-          {
-            id: 'claim-broken',
-            subject: claimPath(address),
-            message: problem,
-            remedy: ['sriovctl gc --apply'],
-          },
-        ]
-  })
+  const claims = brokenClaims(files).map(
+    ({ deviceId, problem }): Finding => ({
+      id: 'claim-broken',
+      subject: claimPath(deviceId),
+      message: problem,
+      remedy: ['sriovctl gc --apply'],
+    }),
+  )
   return [...unreadable, ...gone, ...claims]
-}
-
-function claimProblem(isBroken: () => boolean): string | undefined {
-  try {
-    return isBroken() ? 'cannot be understood' : undefined
-  } catch (error) {
-    return messageOf(error)
-  }
 }
 
 function ofPolicy({ policy: { problem } }: CallHost): Finding[] {

@@ -1,11 +1,12 @@
 /** `sriovctl gc`: gives back what dead pods and calls have left, as the GC of a runtime does for each network. */
 import { readCall } from '../../cni/call.js'
+import { BIN_FOLDER } from '../../cni/folders.js'
 import { gc } from '../../commands/gc.js'
 import { messageOf } from '../../errors.js'
 import { deviceExists } from '../../pci/functions.js'
 import { type SurveyedVf, survey } from '../../sriov/survey/survey.js'
 import { holderOf } from '../../sriov/users/ownership.js'
-import { claimedVfs, readClaim } from '../../state/claims.js'
+import { brokenClaims } from '../../state/claims.js'
 import type { CallHost } from '../../state/folder.js'
 import { allAttachments } from '../../state/listing.js'
 import { asJson, counted, type Output, printable } from '../output.js'
@@ -24,24 +25,20 @@ const isLeftover = ({ verdict: { state }, record, facts }: SurveyedVf): boolean 
 export async function leftoversOf(host: CallHost): Promise<readonly Leftover[]> {
   const { vfs } = await survey(host)
   const gone = allAttachments(host.state).filter(({ deviceId }) => !deviceExists(host.files, deviceId))
-  const broken = claimedVfs(host.files).filter((address) => {
-    try {
-      return readClaim(host.files, address) === undefined
-    } catch {
-      return true
-    }
-  })
   return [
     ...vfs.filter(isLeftover).map(({ address, verdict }) => ({ device: address, problem: verdict.problem ?? '' })),
     ...gone.map((record) => ({
       device: record.deviceId,
       problem: `it is not there any more; ${holderOf(record)} had it`,
     })),
-    ...broken.map((device) => ({ device, problem: 'its claim cannot be read' })),
+    ...brokenClaims(host.files).map(({ deviceId, problem }) => ({
+      device: deviceId,
+      problem: `its claim: ${problem}`,
+    })),
   ]
 }
 
-const ENVIRONMENT = { CNI_COMMAND: 'GC', CNI_PATH: '/opt/cni/bin' }
+const ENVIRONMENT = { CNI_COMMAND: 'GC', CNI_PATH: BIN_FOLDER }
 
 /** Runs the GC of every network that has a record. Returns what could not be given back. */
 async function collect(host: CallHost): Promise<string[]> {

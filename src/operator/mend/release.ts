@@ -9,7 +9,7 @@ import { loadSurely } from '../../state/attachments.js'
 import { type CallHost, requireTrustedState } from '../../state/folder.js'
 import { withVfLock } from '../../state/lock.js'
 import { readMark } from '../../state/marks.js'
-import type { AttachmentRecord } from '../../state/record.js'
+import { type AttachmentRecord, isSameKey } from '../../state/record.js'
 import { asJson, type Output, printable } from '../output.js'
 
 export interface ReleaseOptions {
@@ -61,7 +61,7 @@ export async function releaseOne(
   await withVfLock(host, meant.deviceId, async (lock) => {
     // Somebody else may have done it meanwhile, and another pod may have the VF now.
     const now = recordMeant(host, what, ifName)
-    if (now.containerId !== meant.containerId || now.deviceId !== meant.deviceId) {
+    if (!isSameKey(now, meant) || now.deviceId !== meant.deviceId) {
       throw new Error('another pod has got it meanwhile; nothing was changed')
     }
     await releaseAttachment(host, now, { lock })

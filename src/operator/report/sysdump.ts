@@ -1,7 +1,7 @@
 /** `sriovctl sysdump`: everything that a bug report needs, in one file. */
 import { gzipSync } from 'node:zlib'
 import { createTar } from 'nanotar'
-import { NODE_FOLDER } from '../../cni/folders.js'
+import { BIN_FOLDER, NODE_FOLDER } from '../../cni/folders.js'
 import type { Resident } from '../../daemon/probe.js'
 import { messageOf } from '../../errors.js'
 import { deviceFolder } from '../../pci/functions.js'
@@ -97,7 +97,7 @@ const copies = (host: CallHost, folder: string, into: string, clean: (text: stri
     .map((name) => part(`${into}/${name}`, () => clean(host.files.readText(`${folder}/${name}`) ?? '')))
 
 function versions({ files }: CallHost): string {
-  const current = '/opt/cni/bin/.sriov/current'
+  const current = `${BIN_FOLDER}/.sriov/current`
   return [
     `node ${process.version}`,
     `kernel ${files.readText('/proc/sys/kernel/osrelease')?.trim() ?? 'unknown'}`,

@@ -126,15 +126,20 @@ function noneFree(choice: OpenChoice, hindered: readonly string[]): PluginError 
   })
 }
 
+/** The VFs that a search can mean, in the order in which they are tried. @throws PluginError kind `device` */
+export function tryOrder(search: Search, reserved: ReadonlySet<string>): readonly VfLocation[] {
+  const { host, conf, choice } = search
+  return candidates(host.files, choice, {
+    isFree: (vf) => !reserved.has(vf.address) && looksFree(host, vf.address) && unfitness(search, vf) === undefined,
+    ...(conf.numaNode !== undefined && { numaNode: conf.numaNode }),
+  })
+}
+
 /** Takes the first VF that can be had. A call that loses the race for one VF tries the next. */
 async function withFreeVf<T>(host: CallHost, conf: NetConf, choice: OpenChoice, use: UseDevice<T>): Promise<T> {
-  const { numaNode } = conf
   const reserved = reservedDevices(host)
   const search = { host, conf, choice }
-  const vfs = candidates(host.files, choice, {
-    isFree: (vf) => !reserved.has(vf.address) && looksFree(host, vf.address) && unfitness(search, vf) === undefined,
-    ...(numaNode !== undefined && { numaNode }),
-  })
+  const vfs = tryOrder(search, reserved)
   const rules = vfs.map((location) => ruleAgainst(host, { location, key: keyOf(choice) }))
   if (rules.every((rule) => rule !== undefined)) {
     // Another try would not help.

@@ -3,10 +3,10 @@ import type { DeviceChoice } from '../../cni/device-choice.js'
 import type { NetConf } from '../../cni/netconf.js'
 import type { CallHost } from '../../state/folder.js'
 import { type DeviceLocation, locateDevice } from '../device/locate.js'
-import { candidates, pfByName } from '../device/select.js'
+import { pfByName } from '../device/select.js'
 import { programsOf } from '../users/function-users.js'
-import { hindranceOf, KUBELET, keyOf, reservedDevices, unfitness } from './choose.js'
-import { looksFree, userOf } from './occupancy.js'
+import { hindranceOf, KUBELET, keyOf, reservedDevices, tryOrder, unfitness } from './choose.js'
+import { userOf } from './occupancy.js'
 import { type Asked, hostUseAgainst, keptByRule, ruleAgainst } from './permission.js'
 
 /** A device that a configuration can mean, in the order in which an ADD tries them. */
@@ -50,12 +50,8 @@ export async function prospectsOf(host: CallHost, conf: NetConf, choice: DeviceC
     case 'selectors': {
       const reserved = reservedDevices(host)
       const search = { host, conf, choice }
-      const vfs = candidates(files, choice, {
-        isFree: (vf) => !reserved.has(vf.address) && looksFree(host, vf.address) && unfitness(search, vf) === undefined,
-        ...(conf.numaNode !== undefined && { numaNode: conf.numaNode }),
-      })
       const prospects: Prospect[] = []
-      for (const location of vfs) {
+      for (const location of tryOrder(search, reserved)) {
         prospects.push(
           reserved.has(location.address)
             ? { location, why: KUBELET }

@@ -7,7 +7,7 @@ import { pciDeviceOf } from '../../rtnl/device.js'
 import { changeLink, linkByName } from '../../rtnl/link.js'
 import type { AttachmentRecord } from '../../state/record.js'
 import { dropAltNames, takenAltNames } from '../netdev/alt-names.js'
-import { findNetdev, moveNetdev, traceOf } from '../netdev/move.js'
+import { findNetdev, freeDevName, moveNetdev, traceOf } from '../netdev/move.js'
 import type { Release } from './releasing.js'
 
 /** Any free name, chosen by the kernel (dev_alloc_name). */
@@ -32,12 +32,7 @@ async function freeName(release: Release): Promise<string> {
   if (await isOldNameFree(release)) {
     return release.record.original.netdev.name
   }
-  for (let number = 0; ; number += 1) {
-    const name = `dev${number}`
-    if (!(await linkByName(release.hostRtnl, name))) {
-      return name
-    }
-  }
+  return freeDevName(release.hostRtnl)
 }
 
 /**

@@ -7,7 +7,7 @@ import { openRtnl, type Rtnl } from '../../rtnl/connection.js'
 import { linkByName } from '../../rtnl/link.js'
 import type { CallHost } from '../../state/folder.js'
 import { type DeviceLocation, describeDevice } from '../device/locate.js'
-import { findNetdev, moveNetdev } from '../netdev/move.js'
+import { findNetdev, freeDevName, moveNetdev } from '../netdev/move.js'
 import { applyVfSteps, readVf } from '../pf/apply.js'
 import { planVf, planVfRestore } from '../pf/plan.js'
 import { allNetnsPaths } from '../users/pod-netns.js'
@@ -25,15 +25,6 @@ const DEFAULTS: VfSettings = {
   linkState: 'auto',
 }
 
-/** The first free `dev<N>`. */
-async function freeName(rtnl: Rtnl): Promise<string> {
-  for (let number = 0; ; number += 1) {
-    if (!(await linkByName(rtnl, `dev${number}`))) {
-      return `dev${number}`
-    }
-  }
-}
-
 /** Moves the interface to the host, from whatever namespace has it. Returns what was done; undefined when it is nowhere. */
 async function fetchNetdev(host: CallHost, hostRtnl: Rtnl, device: string): Promise<string | undefined> {
   for (const path of allNetnsPaths(host.files)) {
@@ -41,7 +32,7 @@ async function fetchNetdev(host: CallHost, hostRtnl: Rtnl, device: string): Prom
     using rtnl = netns && openRtnl(host, netns)
     const link = rtnl && (await findNetdev(rtnl, { device, names: [] }))
     if (link) {
-      const name = (await linkByName(hostRtnl, link.name)) ? await freeName(hostRtnl) : link.name
+      const name = (await linkByName(hostRtnl, link.name)) ? await freeDevName(hostRtnl) : link.name
       await moveNetdev({
         link,
         from: rtnl,

@@ -55,6 +55,16 @@ export async function findNetdev(rtnl: Rtnl, { device, names }: Trace): Promise<
   return undefined
 }
 
+/** The first name `dev<N>` that no interface of a namespace has. @throws PluginError kind `kernel` */
+export async function freeDevName(rtnl: Rtnl): Promise<string> {
+  for (let number = 0; ; number += 1) {
+    const name = `dev${number}`
+    if (!(await linkByName(rtnl, name))) {
+      return name
+    }
+  }
+}
+
 /** Does the rest step by step after the kernel stopped in the middle of a move. */
 async function finishMove({ to, device, driver, name, mtu, up }: Move, link: Link): Promise<void> {
   const blame = { target: `${link.name} (${device}) in ${to.netnsPath}`, driver }

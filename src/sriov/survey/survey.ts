@@ -46,6 +46,8 @@ export interface SurveyedPf {
   readonly link?: Link
   readonly numaNode?: number
   readonly isSwitchdev: boolean
+  /** Whether it was given to a pod as a whole (pfOnly): its interface is then not on the host. */
+  readonly isGiven: boolean
   /** How many VFs the card can have, and how many it was told to have (sriov_totalvfs, sriov_numvfs). */
   readonly total: number
   readonly configured: number
@@ -88,6 +90,7 @@ async function surveyPf(files: FilePort, rtnl: Rtnl, address: string): Promise<S
     address,
     driver: driverOf(files, address) ?? '',
     isSwitchdev: name !== undefined && isSwitchdev(files, name),
+    isGiven: hasClaim(files, address),
     total: sriovCountOf(files, address, 'sriov_totalvfs'),
     configured: sriovCountOf(files, address, 'sriov_numvfs'),
     ...(name !== undefined && { name }),

@@ -5,7 +5,7 @@ import { SCHEMAS } from '../../../src/operator/conf/schema.js'
 import { DoctorDocument } from '../../../src/operator/doctor/doctor.js'
 import { CHECKS } from '../../../src/operator/doctor/findings.js'
 import { JOURNAL } from '../../../src/state/journal.js'
-import { call, netConf } from '../../fakes/call.js'
+import { call, messageOf, netConf } from '../../fakes/call.js'
 import { makeMachine, PF_ADDRESS, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
 import { SCENARIOS } from '../../fakes/scenarios.js'
 import type { FakeWorld } from '../../fakes/world.js'
@@ -42,6 +42,13 @@ describe('doctor finds nothing', () => {
     expect((await idsOf(world)).filter((id) => !before.includes(id))).toEqual([])
     // Some scenarios begin with a VF that has settings of its own.
     expect(before.filter((id) => id !== 'vf-vlan-of-nobody')).toEqual([])
+  })
+
+  test('while a pod has a PF as a whole', async () => {
+    const world = makeMachine()
+    const { deviceID: _named, ...conf } = netConf({ master: 'ens1f0', pfOnly: true }) as Record<string, unknown>
+    expect(messageOf(await call(world, 'ADD', conf))).toBe('')
+    expect(await idsOf(world)).toEqual([])
   })
 
   test('with a sound configuration', async () => {
