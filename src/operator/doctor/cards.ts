@@ -125,9 +125,10 @@ function sameMacs(vfs: readonly SurveyedVf[]): Finding[] {
     })
 }
 
-export function cardFindings({ pfs, vfs }: Survey): Finding[] {
+export function cardFindings({ pfs, vfs, others }: Survey): Finding[] {
   const withoutSriov: Finding[] =
-    pfs.length > 0
+    // A virtual machine has VFs without their PF.
+    pfs.length > 0 || others.length > 0
       ? []
       : [
           {

@@ -48,7 +48,7 @@ export async function examine(host: CallHost, { resident, kubeconfig }: Examinat
   const known = await knownNetworks(host, kubeconfig)
   const sound = known.checked.filter(({ problems }) => problems.length === 0)
   const confs = known.checked.flatMap(({ conf }) => conf ?? [])
-  const cards = isStateReadable ? await survey(host) : { pfs: [], vfs: [] }
+  const cards = isStateReadable ? await survey(host) : { pfs: [], vfs: [], others: [] }
   const findings = [
     ...(isStateReadable ? cardFindings(cards) : []),
     ...driverFindings(host.files, cards, confs),

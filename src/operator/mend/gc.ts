@@ -4,8 +4,10 @@ import { BIN_FOLDER } from '../../cni/folders.js'
 import { gc } from '../../commands/gc.js'
 import { messageOf } from '../../errors.js'
 import { deviceExists } from '../../pci/functions.js'
+import { isUnfinished } from '../../sriov/allocation/repair.js'
 import { type SurveyedVf, survey } from '../../sriov/survey/survey.js'
 import { holderOf } from '../../sriov/users/ownership.js'
+import { tenancyOf } from '../../sriov/users/tenancy.js'
 import { brokenClaims } from '../../state/claims.js'
 import type { CallHost } from '../../state/folder.js'
 import { allAttachments } from '../../state/listing.js'
@@ -23,10 +25,17 @@ const isLeftover = ({ verdict: { state }, record, facts }: SurveyedVf): boolean 
 
 /** What a GC would give back now. @throws PluginError */
 export async function leftoversOf(host: CallHost): Promise<readonly Leftover[]> {
-  const { vfs } = await survey(host)
+  const { vfs, others } = await survey(host)
+  const ended: Leftover[] = []
+  for (const record of others) {
+    if (isUnfinished(host, record) || (await tenancyOf(host, record)) === 'free') {
+      ended.push({ device: record.deviceId, problem: `${holderOf(record)} had it, and has ended` })
+    }
+  }
   const gone = allAttachments(host.state).filter(({ deviceId }) => !deviceExists(host.files, deviceId))
   return [
     ...vfs.filter(isLeftover).map(({ address, verdict }) => ({ device: address, problem: verdict.problem ?? '' })),
+    ...ended,
     ...gone.map((record) => ({
       device: record.deviceId,
       problem: `it is not there any more; ${holderOf(record)} had it`,

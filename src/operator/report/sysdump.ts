@@ -120,7 +120,7 @@ async function doctorJson(host: CallHost, resident: Resident): Promise<string> {
 
 /** Makes the parts of a dump. Never fails. */
 export async function partsOf(host: CallHost, resident: Resident): Promise<readonly Part[]> {
-  const nothing: Survey = { pfs: [], vfs: [] }
+  const nothing: Survey = { pfs: [], vfs: [], others: [] }
   const found = await survey(host).catch(() => nothing)
   return await Promise.all([
     part('versions.txt', () => versions(host)),

@@ -10,6 +10,7 @@ import {
   allFunctions,
   baseClassOf,
   classOf,
+  deviceExists,
   driverOf,
   isBoundByKernel,
   isPf,
@@ -68,6 +69,8 @@ export interface SurveyedVf {
 export interface Survey {
   readonly pfs: readonly SurveyedPf[]
   readonly vfs: readonly SurveyedVf[]
+  /** Attachments of devices that are no VF of these PFs: PFs as a whole, VFs whose PF is not visible. */
+  readonly others: readonly AttachmentRecord[]
 }
 
 /** What is read once for all VFs. */
@@ -176,12 +179,13 @@ export async function survey(host: CallHost, only?: string): Promise<Survey> {
       pfs.push(await surveyPf(files, rtnl, address))
     }
   }
+  const attachments = allAttachments(host.state)
   const listed = pfs.map((pf) => ({ pf, vfs: vfsOf(files, pf.address) }))
   const common: Common = {
     host,
     rtnl,
     reserved: kubeletDevices(files, host.policy.kubeletFolder),
-    recorded: new Set([...allAttachments(host.state).map(({ deviceId }) => deviceId), ...claimedVfs(files)]),
+    recorded: new Set([...attachments.map(({ deviceId }) => deviceId), ...claimedVfs(files)]),
     programs: openDeviceFiles(
       files,
       listed.flatMap(({ vfs }) => vfs.map(({ address }) => address)),
@@ -196,5 +200,7 @@ export async function survey(host: CallHost, only?: string): Promise<Survey> {
       vfs.push(await surveyVf(common, pf, vf, settings.get(vf.index)))
     }
   }
-  return { pfs, vfs }
+  const shown = new Set(vfs.map(({ address }) => address))
+  const others = attachments.filter(({ deviceId }) => deviceExists(files, deviceId) && !shown.has(deviceId))
+  return { pfs, vfs, others: only === undefined ? others : [] }
 }

@@ -40,6 +40,17 @@ describe('gc', () => {
     expect(jsonOf(await sriovctl(world, ['gc', '--json']))).toEqual({ leftovers: [] })
   })
 
+  test('a PF that a dead pod had as a whole is told, too, and given back', async () => {
+    const world = makeMachine()
+    const before = snapshot(world)
+    const { deviceID: _named, ...conf } = netConf({ master: 'ens1f0', pfOnly: true }) as Record<string, unknown>
+    await call(world, 'ADD', conf)
+    world.removeNetns(POD_A, 0)
+    expect((await sriovctl(world, ['gc'])).text).toContain('0000:01:00.0: container pod-a interface net1')
+    expect(await sriovctl(world, ['gc', '--apply'])).toMatchObject({ exitCode: 0 })
+    expect(snapshot(world)).toMatchObject({ vfs: before.vfs, files: before.files })
+  })
+
   test('has nothing to do on a healthy node', async () => {
     const world = makeMachine()
     await call(world, 'ADD', FULL)
