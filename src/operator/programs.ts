@@ -8,17 +8,17 @@ const TIMEOUT_MS = 10_000
 export const programPath = ({ files }: Pick<Host, 'files'>, name: string): string | undefined =>
   FOLDERS.map((folder) => `${folder}/${name}`).find((path) => files.isExecutable(path))
 
-export interface Asked {
+export interface ProgramCall {
   readonly args?: readonly string[]
   readonly environment?: Readonly<Record<string, string>>
   readonly stdin?: string
 }
 
 /** Runs a program to its end. @throws PluginError kind `kernel` */
-export const ask = (
+export const runProgram = (
   { processes }: Pick<Host, 'processes'>,
   path: string,
-  { args = [], environment = {}, stdin = '' }: Asked = {},
+  { args = [], environment = {}, stdin = '' }: ProgramCall = {},
 ): Promise<Exit> =>
   processes
     .start({ path, args, stdin, environment: { PATH: FOLDERS.join(':'), ...environment }, keepsStderr: true })

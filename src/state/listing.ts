@@ -16,10 +16,13 @@ interface StateFile {
   readonly text: string
 }
 
+/** Whether a name in the folder can be that of an attachment's state file. */
+const isAttachments = (name: string): boolean => !name.startsWith('.') && name !== 'pci'
+
 /** All state files named like attachments, whichever plugin wrote them. */
 const stateFiles = (files: FilePort, folder: string): StateFile[] =>
   files.list(folder).flatMap((name) => {
-    const text = name.startsWith('.') || name === 'pci' ? undefined : textAt(files, `${folder}/${name}`)
+    const text = isAttachments(name) ? textAt(files, `${folder}/${name}`) : undefined
     return typeof text === 'string' ? [{ folder, name, text }] : []
   })
 
@@ -45,7 +48,7 @@ export const unreadableFiles = ({ files, path }: StateFolder): readonly { path: 
     if (name.startsWith(SET_ASIDE)) {
       return [{ path: file, problem: 'was set aside by a call that could not read it' }]
     }
-    const text = name.startsWith('.') || name === 'pci' ? undefined : textAt(files, file)
+    const text = isAttachments(name) ? textAt(files, file) : undefined
     const read = typeof text === 'string' ? parseRecord(text) : text
     return read?.kind === 'unreadable' ? [{ path: file, problem: read.problem }] : []
   })

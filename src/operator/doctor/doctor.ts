@@ -91,13 +91,7 @@ export async function doctor(
   const findings = await examine(host, examination)
   const success = findings.every((one) => severityOf(one) !== 'error')
   if (json) {
-    const shown = findings.map(({ id, subject, message, remedy, ...rest }) => ({
-      id,
-      severity: severityOf({ id, subject, message, remedy, ...rest }),
-      subject,
-      message,
-      remedy,
-    }))
+    const shown = findings.map((one) => ({ ...one, severity: severityOf(one) }))
     out.write(asJson({ success, findings: shown }))
   } else {
     out.write(`${sentenceOf(findings)}\n${findings.map((one) => `\n${findingText(out, one)}`).join('')}`)

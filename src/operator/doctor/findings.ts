@@ -77,8 +77,6 @@ export interface Finding {
   readonly subject: string
   readonly message: string
   readonly remedy: readonly string[]
-  /** Differs from the usual one of this id where the case is milder. */
-  readonly severity?: Severity
 }
 
-export const severityOf = ({ id, severity }: Finding): Severity => severity ?? CHECKS[id].severity
+export const severityOf = ({ id }: Finding): Severity => CHECKS[id].severity

@@ -4,13 +4,13 @@ import { messageOf, PluginError } from '../../errors.js'
 import { findIpamPlugin } from '../../ipam.js'
 import type { CallHost } from '../../state/folder.js'
 import type { Checked } from '../conf/validate.js'
-import { ask } from '../programs.js'
+import { runProgram } from '../programs.js'
 import type { Finding } from './findings.js'
 
 /** The versions that a plugin says it speaks; undefined when it does not say. */
 async function versionsOf(host: CallHost, path: string): Promise<readonly unknown[] | undefined> {
   const environment = { CNI_COMMAND: 'VERSION', CNI_PATH: host.cniPath }
-  const { stdout } = await ask(host, path, { environment, stdin: '{"cniVersion":"1.0.0"}' })
+  const { stdout } = await runProgram(host, path, { environment, stdin: '{"cniVersion":"1.0.0"}' })
   try {
     const versions = valueAt(JSON.parse(stdout), 'supportedVersions')
     return Array.isArray(versions) ? versions : undefined

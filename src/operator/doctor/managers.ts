@@ -1,7 +1,7 @@
 /** Whether a network manager of the host takes VFs for its own. */
 import type { SurveyedVf } from '../../sriov/survey/survey.js'
 import type { CallHost } from '../../state/folder.js'
-import { ask, programPath } from '../programs.js'
+import { programPath, runProgram } from '../programs.js'
 import type { Finding } from './findings.js'
 
 interface Manager {
@@ -62,7 +62,7 @@ async function interfacesOf(
     return []
   }
   try {
-    const { status, stdout } = await ask(host, path, { args })
+    const { status, stdout } = await runProgram(host, path, { args })
     return status === 0 ? managed(stdout) : []
   } catch {
     return []

@@ -13,7 +13,7 @@ import { NETWORK_FOLDER } from '../doctor/configurations.js'
 import { doctor } from '../doctor/doctor.js'
 import { statusDocument } from '../look/status-document.js'
 import { asJson, type Output } from '../output.js'
-import { ask, programPath } from '../programs.js'
+import { programPath, runProgram } from '../programs.js'
 import { withoutSecrets } from './secrets.js'
 
 /** One file of the dump. */
@@ -52,7 +52,7 @@ async function outputOf(host: CallHost, program: string, args: readonly string[]
   if (path === undefined) {
     throw new Error(`there is no ${program} here`)
   }
-  const { status, stdout, stderr } = await ask(host, path, { args })
+  const { status, stdout, stderr } = await runProgram(host, path, { args })
   return status === 0 ? stdout : `${stdout}exit status ${status}: ${stderr}\n`
 }
 
