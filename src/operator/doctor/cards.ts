@@ -1,6 +1,7 @@
 /** What is wrong with PFs and VFs. */
 import { ZERO_MAC } from '../../netlink/mac.js'
 import type { Survey, SurveyedPf, SurveyedVf } from '../../sriov/survey/survey.js'
+import type { Reason } from '../../sriov/survey/vf-state.js'
 import type { Finding, FindingId } from './findings.js'
 
 const GIVE_BACK = ['sriovctl gc --apply']
@@ -48,26 +49,21 @@ function ofPf(pf: SurveyedPf): Finding[] {
 
 const shortOf = ({ address, index, pf }: SurveyedVf): string => `${address} (VF ${index} of ${pf.name ?? pf.address})`
 
-/** The finding for each verdict that needs a look. */
-function idOf({ verdict, facts, record }: SurveyedVf): FindingId | undefined {
-  switch (verdict.state) {
-    case 'broken':
-      return facts.driver === '' ? 'vf-no-driver' : 'vf-not-reported'
-    case 'unfinished':
-      return facts.holder?.workers.length ? undefined : 'vf-unfinished'
-    case 'leaked':
-      return record || facts.mark
-        ? 'vf-leaked'
-        : facts.driverOverride !== '' && facts.driverOverride !== facts.driver
-          ? 'driver-override-left'
-          : 'vf-vlan-of-nobody'
-    case 'foreign':
-      return facts.mark || facts.programs.length > 0 ? undefined : 'vf-elsewhere'
-    case 'in-use':
-      return facts.holder?.isRecordLost ? 'vf-record-lost' : undefined
-    default:
-      return undefined
-  }
+/** The findings of the verdicts that need a look. */
+const FINDINGS: Readonly<Partial<Record<Reason, FindingId>>> = {
+  'no-driver': 'vf-no-driver',
+  'no-driver-in-pod': 'vf-no-driver',
+  'not-reported': 'vf-not-reported',
+  'other-boot': 'vf-unfinished',
+  'add-unfinished': 'vf-unfinished',
+  'del-unfinished': 'vf-unfinished',
+  'lease-left': 'vf-unfinished',
+  'pod-gone': 'vf-leaked',
+  'mark-left': 'vf-leaked',
+  'driver-override': 'driver-override-left',
+  'vlan-left': 'vf-vlan-of-nobody',
+  'interface-elsewhere': 'vf-elsewhere',
+  'record-lost': 'vf-record-lost',
 }
 
 function remedyOf(id: FindingId, { address, index, pf, facts }: SurveyedVf): readonly string[] {
@@ -93,7 +89,8 @@ function remedyOf(id: FindingId, { address, index, pf, facts }: SurveyedVf): rea
 }
 
 function ofVf(vf: SurveyedVf): Finding[] {
-  const id = idOf(vf)
+  const { reason } = vf.verdict
+  const id = reason === undefined ? undefined : FINDINGS[reason]
   return id === undefined
     ? []
     : [{ id, subject: shortOf(vf), message: vf.verdict.problem ?? vf.verdict.state, remedy: remedyOf(id, vf) }]

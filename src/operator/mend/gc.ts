@@ -6,6 +6,7 @@ import { messageOf } from '../../errors.js'
 import { deviceExists } from '../../pci/functions.js'
 import { isUnfinished } from '../../sriov/allocation/repair.js'
 import { type SurveyedVf, survey } from '../../sriov/survey/survey.js'
+import type { Reason } from '../../sriov/survey/vf-state.js'
 import { holderOf } from '../../sriov/users/ownership.js'
 import { tenancyOf } from '../../sriov/users/tenancy.js'
 import { brokenClaims } from '../../state/claims.js'
@@ -18,10 +19,17 @@ export interface Leftover {
   readonly problem: string
 }
 
-/** What nobody but a GC gives back: a dead pod's VF, and what calls that ended in the middle have left. */
-const isLeftover = ({ verdict: { state }, record, facts }: SurveyedVf): boolean =>
-  (state === 'leaked' && (record !== undefined || facts.mark !== undefined)) ||
-  (state === 'unfinished' && facts.holder?.workers.length === 0)
+/** Why a VF is to be given back by a GC: its pod is dead, or a call ended in the middle. */
+const LEFTOVERS: ReadonlySet<Reason> = new Set([
+  'pod-gone',
+  'mark-left',
+  'other-boot',
+  'add-unfinished',
+  'del-unfinished',
+  'lease-left',
+])
+
+const isLeftover = ({ verdict: { reason } }: SurveyedVf): boolean => reason !== undefined && LEFTOVERS.has(reason)
 
 /** What a GC would give back now. @throws PluginError */
 export async function leftoversOf(host: CallHost): Promise<readonly Leftover[]> {

@@ -55,76 +55,104 @@ export interface VfFacts {
   readonly isBoundByKernel: boolean
 }
 
+/** Why a VF is not simply free, or simply in use. */
+export type Reason =
+  /** A pod has it. */
+  | 'no-driver-in-pod'
+  | 'record-lost'
+  | 'out-of-sight'
+  /** It is to be given back. */
+  | 'at-work'
+  | 'other-boot'
+  | 'add-unfinished'
+  | 'del-unfinished'
+  | 'lease-left'
+  | 'pod-gone'
+  /** Nobody of ours has it. */
+  | 'pod-of-other-plugin'
+  | 'open-in-program'
+  | 'driver-override'
+  | 'no-driver'
+  | 'not-reported'
+  | 'interface-elsewhere'
+  | 'host-use'
+  | 'mark-left'
+  | 'vlan-left'
+
 export interface Verdict {
   readonly state: VfState
-  /** What is wrong, or who has it, in a sentence; absent when there is nothing to say. */
+  readonly reason?: Reason
+  /** What is wrong, or who has it, in a sentence; present with a reason. */
   readonly problem?: string
 }
 
-const verdict = (state: VfState, problem?: string): Verdict => ({ state, ...(problem !== undefined && { problem }) })
+const verdict = (state: VfState, reason: Reason, problem: string): Verdict => ({ state, reason, problem })
 
 function ofHolder(facts: VfFacts, { phase, who, tenancy, isOfThisBoot, isRecordLost, workers }: HolderFacts): Verdict {
   if (tenancy === 'used') {
-    return facts.driver === ''
-      ? verdict('broken', `${who} has it, but it is bound to no driver`)
-      : verdict('in-use', isRecordLost ? `the record of ${who} is lost; its claim keeps the VF` : undefined)
+    if (facts.driver === '') {
+      return verdict('broken', 'no-driver-in-pod', `${who} has it, but it is bound to no driver`)
+    }
+    return isRecordLost
+      ? verdict('in-use', 'record-lost', `the record of ${who} is lost; its claim keeps the VF`)
+      : { state: 'in-use' }
   }
   if (workers.length > 0) {
-    return verdict('unfinished', `${workers.join(' and ')} is at work on it for ${who}`)
+    return verdict('unfinished', 'at-work', `${workers.join(' and ')} is at work on it for ${who}`)
   }
   if (tenancy === 'unseen') {
-    return verdict('in-use', `the namespace of ${who} cannot be seen from here`)
+    return verdict('in-use', 'out-of-sight', `the namespace of ${who} cannot be seen from here`)
   }
   if (!isOfThisBoot) {
-    return verdict('unfinished', `${who} had it before this machine was booted`)
+    return verdict('unfinished', 'other-boot', `${who} had it before this machine was booted`)
   }
   switch (phase) {
     case 'intent':
-      return verdict('unfinished', `an ADD for ${who} ended before it was complete`)
+      return verdict('unfinished', 'add-unfinished', `an ADD for ${who} ended before it was complete`)
     case 'releasing':
-      return verdict('unfinished', `a DEL for ${who} ended before it was complete`)
+      return verdict('unfinished', 'del-unfinished', `a DEL for ${who} ended before it was complete`)
     case 'released':
-      return verdict('unfinished', `it is back from ${who}; only the lease is not freed`)
+      return verdict('unfinished', 'lease-left', `it is back from ${who}; only the lease is not freed`)
     case 'attached':
-      return verdict('leaked', `the pod of ${who} is gone, without a DEL`)
+      return verdict('leaked', 'pod-gone', `the pod of ${who} is gone, without a DEL`)
   }
 }
 
 function ofNobody(facts: VfFacts): Verdict {
   const { driver, interface: netdev, mark, programs, isInUserspace, vlan, driverOverride } = facts
   if (mark?.isOfLivePod) {
-    return verdict('foreign', `another plugin has given it to the pod of ${mark.path}`)
+    return verdict('foreign', 'pod-of-other-plugin', `another plugin has given it to the pod of ${mark.path}`)
   }
   if (programs.length > 0) {
-    return verdict('foreign', `${programs.join(' and ')} has it open`)
+    return verdict('foreign', 'open-in-program', `${programs.join(' and ')} has it open`)
   }
   if (driverOverride !== '' && driverOverride !== driver) {
-    return verdict(
-      'leaked',
-      `driver_override is ${driverOverride}, but its driver is ${driver === '' ? 'none' : driver}`,
-    )
+    const problem = `driver_override is ${driverOverride}, but its driver is ${driver === '' ? 'none' : driver}`
+    return verdict('leaked', 'driver-override', problem)
   }
   if (driver === '' && facts.isBoundByKernel) {
-    return verdict('broken', 'it is bound to no driver')
+    return verdict('broken', 'no-driver', 'it is bound to no driver')
   }
   if (facts.isPfAsked && vlan === undefined) {
-    return verdict('broken', 'its PF does not report it')
+    return verdict('broken', 'not-reported', 'its PF does not report it')
   }
   if (driver !== '' && !isInUserspace && netdev === undefined && facts.isOfNetwork) {
-    return verdict('foreign', 'its interface is in another network namespace, and no attachment is recorded')
+    const problem = 'its interface is in another network namespace, and no attachment is recorded'
+    return verdict('foreign', 'interface-elsewhere', problem)
   }
   if (facts.hostUse !== undefined) {
-    return verdict('host', facts.hostUse)
+    return verdict('host', 'host-use', facts.hostUse)
   }
   if (mark) {
-    return verdict('leaked', `it is marked for the pod of ${mark.path === '' ? 'nobody' : mark.path}, which is gone`)
+    const pod = mark.path === '' ? 'nobody' : mark.path
+    return verdict('leaked', 'mark-left', `it is marked for the pod of ${pod}, which is gone`)
   }
   if (facts.isReserved) {
-    return verdict('reserved')
+    return { state: 'reserved' }
   }
   return vlan !== undefined && vlan !== 0
-    ? verdict('leaked', `its PF has VLAN ${vlan} for it, and no attachment owns that`)
-    : verdict('free')
+    ? verdict('leaked', 'vlan-left', `its PF has VLAN ${vlan} for it, and no attachment owns that`)
+    : { state: 'free' }
 }
 
 /** What a VF is to an operator. The first rule that holds decides: who has it, then what is wrong with it. */

@@ -68,4 +68,5 @@ test.each<readonly [string, VfFacts, string, RegExp | undefined]>([
   const verdict = verdictOn(facts)
   expect(verdict.state).toBe(state)
   expect(verdict.problem ?? '').toMatch(problem ?? /^$/)
+  expect(verdict.reason !== undefined).toBe(problem !== undefined)
 })
