@@ -1,10 +1,11 @@
 /**
  * Makes the bytecode of a release. It lies there in the place of start.cjs while the launcher makes a call, so that
- * Node.js and its flags are those of every call; what that call needs is compiled then.
+ * Node.js and its flags are those of every call.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { CHECKSUM_BYTES, compile, start } from '../../src/start.js'
+import { setFlagsFromString } from 'node:v8'
+import { CHECKSUM_BYTES, compile, start } from '../../src/host/plugin-script.js'
 
 const PRIME = 0x100000001b3n
 const OFFSET_BASIS = 0xcbf29ce484222325n
@@ -34,7 +35,10 @@ export function bytecodeFile(bytecode: Buffer): Buffer {
 }
 
 function make(folder: string): void {
+  // All functions, not only those that a refused call needs. V8 compares its flags when it takes bytecode: set them back.
+  setFlagsFromString('--no-lazy')
   const script = compile(folder)
+  setFlagsFromString('--lazy')
   const load = process.dlopen
   // The plugin ends its process by the addon, at once: the last moment is there.
   process.dlopen = (module: { exports: object }, path: string) => {
@@ -47,7 +51,7 @@ function make(folder: string): void {
       },
     }
   }
-  void start(folder, script)
+  void start(folder, script, require)
 }
 
 if (require.main === module) {

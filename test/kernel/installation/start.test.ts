@@ -1,4 +1,14 @@
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { checksumOf } from '../../../scripts/tools/bytecode.js'
@@ -60,6 +70,20 @@ const flip = (at: number) => (bytes: Buffer) => {
   bytes[at] = (bytes[at] ?? 0) ^ 0x10
   return bytes
 }
+
+test.skipIf(missing)(`the bytecode has every function of the plugin (${missing ?? 'can run here'})`, () => {
+  const everything = `
+    require('node:v8').setFlagsFromString('--no-lazy')
+    const text = require('node:fs').readFileSync(process.argv[1], 'utf8')
+    process.stdout.write(String(new (require('node:vm').Script)(text).createCachedData().length))`
+  const { stdout } = spawnSync(
+    here.file('loader'),
+    ['--inhibit-cache', '--library-path', here.file('lib'), here.file('node'), '-e', everything, here.file('main.cjs')],
+    { encoding: 'utf8' },
+  )
+  expect(Number(stdout)).toBeGreaterThan(0)
+  expect(statSync(here.file('main.bytecode')).size).toBeGreaterThan(Number(stdout) * 0.95)
+})
 
 describe.skipIf(missing)(`a call is carried out (${missing ?? 'can run here'})`, () => {
   test.each([
