@@ -11,13 +11,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* openRouteSocket(netnsFd) -> fd */
-static napi_value open_route_socket(napi_env env, napi_callback_info info)
+/* openNetlinkSocket(netnsFd, protocol, groups) -> fd */
+static napi_value open_netlink_socket(napi_env env, napi_callback_info info)
 {
-	struct call call = begin(env, info, 1);
+	struct call call = begin(env, info, 3);
 	int netns_fd = int_argument(&call, 0);
+	int protocol = int_argument(&call, 1);
+	int groups = int_argument(&call, 2);
 
-	return call.failed ? NULL : number(&call, route_socket_open(netns_fd));
+	return call.failed ? NULL : number(&call, netlink_socket_open(netns_fd, protocol, groups));
 }
 
 /* sendFrame(netnsFd, interfaceIndex, bytes) -> fd, which the caller closes */
@@ -178,7 +180,7 @@ static napi_value exit_now(napi_env env, napi_callback_info info)
 static napi_value init(napi_env env, napi_value exports)
 {
 	static const struct function functions[] = {
-		{ "openRouteSocket", open_route_socket },
+		{ "openNetlinkSocket", open_netlink_socket },
 		{ "sendFrame", send_frame },
 		{ "writeFileInNetns", write_file_in_netns },
 		{ "openNetns", open_netns },

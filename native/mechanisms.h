@@ -81,22 +81,23 @@ int file_write(const char *path, const void *bytes, size_t length, int is_durabl
 int netns_write_file(int netns_fd, const char *path, const void *bytes, size_t length);
 
 /*
- * Opens a bound NETLINK_ROUTE socket with extended acknowledgements
- * (netlink(7)). The socket stays in the given namespace.
+ * Opens a bound netlink socket with extended acknowledgements (netlink(7)) for
+ * a protocol, NETLINK_ROUTE for example. It receives the events of the given
+ * groups, a bit mask. The socket stays in the given namespace.
  */
-int route_socket_open(int netns_fd);
+int netlink_socket_open(int netns_fd, int protocol, int groups);
 
 /* Sends one datagram. */
-int route_socket_send(int fd, const void *bytes, size_t length);
+int netlink_socket_send(int fd, const void *bytes, size_t length);
 
 /*
  * Waits up to timeout_ms for a datagram and returns its size without reading
  * it, so that the caller can size the buffer. -ETIMEDOUT when none arrives.
  */
-ssize_t route_socket_next_size(int fd, int timeout_ms);
+ssize_t netlink_socket_next_size(int fd, int timeout_ms);
 
 /* Reads the waiting datagram. Returns 0 when it is not from the kernel. */
-ssize_t route_socket_receive(int fd, void *bytes, size_t capacity);
+ssize_t netlink_socket_receive(int fd, void *bytes, size_t capacity);
 
 /* ETHTOOL_BUSINFO_LEN (linux/ethtool.h), and one byte for the NUL. */
 #define DRIVER_BUS_INFO_BYTES 33

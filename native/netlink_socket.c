@@ -11,7 +11,7 @@
 /* A PF with hundreds of VFs answers in one datagram of more than 64 KiB. */
 static const int RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
 
-int route_socket_open(int netns_fd)
+int netlink_socket_open(int netns_fd, int protocol, int groups)
 {
 	int result = 0;
 	int back_fd = netns_enter(netns_fd, &result);
@@ -20,12 +20,12 @@ int route_socket_open(int netns_fd)
 
 	if (result < 0)
 		return result;
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
 	if (fd < 0) {
 		result = -errno;
 		goto out;
 	}
-	struct sockaddr_nl address = { .nl_family = AF_NETLINK };
+	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = (unsigned int)groups };
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		result = -errno;
 		goto out;
@@ -45,7 +45,7 @@ out:
 	return result;
 }
 
-int route_socket_send(int fd, const void *bytes, size_t length)
+int netlink_socket_send(int fd, const void *bytes, size_t length)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	ssize_t sent;
@@ -56,7 +56,7 @@ int route_socket_send(int fd, const void *bytes, size_t length)
 	return sent < 0 ? -errno : 0;
 }
 
-ssize_t route_socket_next_size(int fd, int timeout_ms)
+ssize_t netlink_socket_next_size(int fd, int timeout_ms)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLIN };
 	ssize_t size;
@@ -75,7 +75,7 @@ ssize_t route_socket_next_size(int fd, int timeout_ms)
 	return size < 0 ? -errno : size;
 }
 
-ssize_t route_socket_receive(int fd, void *bytes, size_t capacity)
+ssize_t netlink_socket_receive(int fd, void *bytes, size_t capacity)
 {
 	struct sockaddr_nl sender;
 	socklen_t sender_length = sizeof(sender);

@@ -41,7 +41,7 @@ static void destroy(struct work *work)
 
 static ssize_t receive_one(struct exchange *exchange, int timeout_ms)
 {
-	ssize_t size = route_socket_next_size(exchange->fd, timeout_ms);
+	ssize_t size = netlink_socket_next_size(exchange->fd, timeout_ms);
 	/* Netlink messages begin at multiples of 4 (netlink(7)): pad between datagrams. */
 	size_t begin = (exchange->answer_length + 3) & ~(size_t)3;
 
@@ -52,7 +52,7 @@ static ssize_t receive_one(struct exchange *exchange, int timeout_ms)
 		return -ENOMEM;
 	exchange->answer = answer;
 	memset(answer + exchange->answer_length, 0, begin - exchange->answer_length);
-	ssize_t received = route_socket_receive(exchange->fd, answer + begin, (size_t)size);
+	ssize_t received = netlink_socket_receive(exchange->fd, answer + begin, (size_t)size);
 	if (received > 0)
 		exchange->answer_length = begin + (size_t)received;
 	return received < 0 ? received : 0;
@@ -92,7 +92,7 @@ static ssize_t receive_all(struct exchange *exchange)
 
 static ssize_t converse(struct exchange *exchange, const void *bytes, size_t length)
 {
-	ssize_t error = length > 0 ? route_socket_send(exchange->fd, bytes, length) : 0;
+	ssize_t error = length > 0 ? netlink_socket_send(exchange->fd, bytes, length) : 0;
 
 	return error < 0 ? error : receive_all(exchange);
 }
@@ -164,11 +164,23 @@ static napi_value exchange_route_now(napi_env env, napi_callback_info info)
 	return call.failed ? NULL : result;
 }
 
+/* receiveEvent(fd, buffer) -> the length of a waiting datagram, 0 when it is not the kernel's, or negative errno */
+static napi_value receive_event(napi_env env, napi_callback_info info)
+{
+	struct call call = begin(env, info, 2);
+	int fd = int_argument(&call, 0);
+	size_t length;
+	void *bytes = (void *)bytes_argument(&call, 1, &length);
+
+	return call.failed ? NULL : number(&call, netlink_socket_receive(fd, bytes, length));
+}
+
 bool export_exchange_functions(napi_env env, napi_value exports)
 {
 	static const struct function functions[] = {
 		{ "exchangeRoute", exchange_route },
 		{ "exchangeRouteNow", exchange_route_now },
+		{ "receiveEvent", receive_event },
 	};
 
 	return export_functions(env, exports, functions, sizeof(functions) / sizeof(functions[0]));

@@ -65,19 +65,20 @@ bool node_for_command(struct command *command, const char *release, char *const 
 {
 	static char script[PATH_MAX];
 	/*
-	 * The resident process must use little memory: small generations, and
+	 * A process that stays must use little memory: small generations, and
 	 * one thread for garbage collection. A few hundred calls a day are not
 	 * worth compiling for, and nothing may write code into a root process
 	 * that stays. The other commands end soon, and somebody waits for them.
 	 */
-	static char *const resident[] = { "--jitless", "--max-semi-space-size=1",
+	static char *const staying[] = { "--jitless", "--max-semi-space-size=1",
 					  "--max-old-space-size=96", "--v8-pool-size=1", NULL };
 	static char *const none[] = { NULL };
-	const bool is_resident = arguments[0] != NULL && strcmp(arguments[0], "daemon") == 0;
+	const char *const verb = arguments[0] == NULL ? "" : arguments[0];
+	const bool is_daemon = strcmp(verb, "daemon") == 0;
+	const bool stays = is_daemon || strcmp(verb, "device-plugin") == 0;
+	const char *const bundle = is_daemon ? "resident.cjs" : stays ? "device-plugin.cjs" : "ctl.cjs";
 
-	const char *const bundle = is_resident ? "resident.cjs" : "ctl.cjs";
-
-	return begin(command, release) && add_all(command, is_resident ? resident : none) &&
+	return begin(command, release) && add_all(command, stays ? staying : none) &&
 	       path_join(script, release, bundle) == 0 && add(command, script) &&
 	       add_all(command, arguments);
 }

@@ -8,7 +8,10 @@ export type Watcher = { readonly watcher: unique symbol }
 
 /** The functions of native/glue.c and native/glue/. A negative number is a negative errno. */
 export interface Addon {
-  openRouteSocket(netnsFd: number): number
+  /** `groups` is the bit mask of the events that the socket receives. */
+  openNetlinkSocket(netnsFd: number, protocol: number, groups: number): number
+  /** Reads a waiting datagram into `buffer`: its length, 0 when it is not the kernel's. Longer ones are cut. */
+  receiveEvent(fd: number, buffer: Buffer): number
   sendFrame(netnsFd: number, interfaceIndex: number, bytes: Buffer): number
   writeFileInNetns(netnsFd: number, path: string, bytes: Buffer): number
   /** -ENOTTY when the path is not a network namespace. */

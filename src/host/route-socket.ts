@@ -10,6 +10,9 @@ const ANSWER_TIMEOUT_MS = 30_000
 /** Errors of an interface that is gone (ENODEV), and of a driver that reports nothing (EOPNOTSUPP). */
 const TELLS_NONE = new Set(['ENODEV', 'EOPNOTSUPP'])
 
+/** The protocol of rtnetlink(7) (include/uapi/linux/netlink.h). */
+const NETLINK_ROUTE = 0
+
 const NOTHING = Buffer.alloc(0)
 
 /** Returns the answer, or throws the errno in its place. @throws PluginError kind `kernel` */
@@ -34,7 +37,11 @@ export type NeedsThread = (bytes: Buffer) => boolean
  * @throws PluginError kind `kernel`
  */
 export function openRouteSocket(addon: Addon, needsThread: NeedsThread, netns?: Netns): RouteSocket {
-  const fd = orThrow(addon.openRouteSocket(netns?.fd ?? -1), 'open a netlink socket', netns?.path ?? 'the host')
+  const fd = orThrow(
+    addon.openNetlinkSocket(netns?.fd ?? -1, NETLINK_ROUTE, 0),
+    'open a netlink socket',
+    netns?.path ?? 'the host',
+  )
   let answers: Buffer | number | undefined
   return {
     async send(bytes) {

@@ -29,7 +29,7 @@ const READ_ONLY_FILE_CALLS = new Set(
 )
 /** exitNow: whatever is killed there is killed after the last primitive. */
 const READ_ONLY_ADDON_CALLS = new Set([
-  ...['openNetns', 'openRouteSocket', 'readText', 'readLink', 'readFolder', 'isThere', 'exitNow'],
+  ...['openNetns', 'openNetlinkSocket', 'readText', 'readLink', 'readFolder', 'isThere', 'exitNow'],
 ])
 const ADDON = 'sriov_native.node'
 const LAST_STANDARD_FD = 2

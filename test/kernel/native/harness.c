@@ -67,17 +67,17 @@ static void route_sockets(int other, int file)
 		struct nlmsghdr header;
 		struct ifinfomsg link;
 	} request = { .header = { .nlmsg_len = sizeof(request), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
-	int fd = route_socket_open(other);
+	int fd = netlink_socket_open(other, NETLINK_ROUTE, 0);
 	char *answer;
 	ssize_t size;
 
 	REQUIRE(fd >= 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC));
-	REQUIRE(route_socket_next_size(fd, 10) == -ETIMEDOUT);
-	REQUIRE(route_socket_send(fd, &request, sizeof(request)) == 0);
-	size = route_socket_next_size(fd, 1000);
+	REQUIRE(netlink_socket_next_size(fd, 10) == -ETIMEDOUT);
+	REQUIRE(netlink_socket_send(fd, &request, sizeof(request)) == 0);
+	size = netlink_socket_next_size(fd, 1000);
 	REQUIRE(size > (ssize_t)sizeof(struct nlmsghdr));
 	answer = malloc((size_t)size);
-	REQUIRE(answer != NULL && route_socket_receive(fd, answer, (size_t)size) == size);
+	REQUIRE(answer != NULL && netlink_socket_receive(fd, answer, (size_t)size) == size);
 	REQUIRE(((struct nlmsghdr *)answer)->nlmsg_type == RTM_NEWLINK);
 	free(answer);
 	char bus_info[DRIVER_BUS_INFO_BYTES];
@@ -87,10 +87,10 @@ static void route_sockets(int other, int file)
 	REQUIRE(driver_bus_info(fd, "lo", bus_info) == -EOPNOTSUPP);
 	close(fd);
 	REQUIRE(driver_bus_info(9999, "lo", bus_info) == -EBADF);
-	REQUIRE(route_socket_open(file) == -EINVAL);
-	REQUIRE(route_socket_send(fd, &request, sizeof(request)) == -EBADF);
-	REQUIRE(route_socket_next_size(9999, 10) < 0);
-	REQUIRE(route_socket_receive(9999, &request, sizeof(request)) == -EBADF);
+	REQUIRE(netlink_socket_open(file, NETLINK_ROUTE, 0) == -EINVAL);
+	REQUIRE(netlink_socket_send(fd, &request, sizeof(request)) == -EBADF);
+	REQUIRE(netlink_socket_next_size(9999, 10) < 0);
+	REQUIRE(netlink_socket_receive(9999, &request, sizeof(request)) == -EBADF);
 }
 
 static void frames(int other, int file)
