@@ -21,8 +21,15 @@ export interface Selectors {
   readonly devices?: readonly string[]
   readonly drivers?: readonly string[]
   readonly linkTypes?: readonly string[]
+  /** The numbers that the firmware gives to slots (acpi_index). */
+  readonly acpiIndexes?: readonly string[]
+  /** Partition keys of InfiniBand, lower case, like `0x8001`. */
+  readonly pKeys?: readonly string[]
+  /** Only functions with an RDMA device. */
+  readonly isRdma?: true
 }
 
+const P_KEY = /^0x[0-9a-f]{1,4}$/
 const HEX_ID = /^(?:0x)?([0-9a-f]{4})$/
 const RANGE = /^(\d{1,6})(?:-(\d{1,6}))?$/
 /** Limits on the unknown names in an error: how many, and how many characters of each. */
@@ -53,8 +60,14 @@ export function parsePfSelector(text: string, parsePf: (name: string) => string 
 const nonEmpty = (text: string): string | undefined => (text === '' ? undefined : text)
 const hexId = (text: string): string | undefined => HEX_ID.exec(text.toLowerCase())?.[1]
 
+/** A partition key without leading zeros; undefined when malformed. */
+export function pKey(text: string): string | undefined {
+  const lower = text.trim().toLowerCase()
+  return P_KEY.test(lower) ? `0x${Number(lower).toString(16)}` : undefined
+}
+
 /** The parser for the entries of each list, and a description of a valid entry. */
-const LISTS: Readonly<Record<keyof Selectors, readonly [(text: string) => unknown, string]>> = {
+const LISTS: Readonly<Record<Exclude<keyof Selectors, 'isRdma'>, readonly [(text: string) => unknown, string]>> = {
   pfNames: [(text) => parsePfSelector(text, nonEmpty), 'a PF name like ens1f0 or ens1f0#0-3,5'],
   rootDevices: [(text) => parsePfSelector(text, parsePciAddress), 'the PCI address of a PF like 0000:01:00.0#0-3,5'],
   pciAddresses: [parsePciAddress, 'a PCI address like 0000:01:10.0'],
@@ -62,11 +75,15 @@ const LISTS: Readonly<Record<keyof Selectors, readonly [(text: string) => unknow
   devices: [hexId, 'a device ID like 154c'],
   drivers: [nonEmpty, 'the name of a driver'],
   linkTypes: [(text) => (LINK_TYPES.includes(text) ? text : undefined), LINK_TYPES.join(' or ')],
+  acpiIndexes: [(text) => (/^\d+$/.test(text) ? text : undefined), 'a number like 101, as text'],
+  pKeys: [pKey, 'a partition key like 0x8001'],
 }
 
-const KEYS = keyTable(Object.keys(LISTS))
+/** The names of all selectors. */
+export const SELECTOR_KEYS = [...Object.keys(LISTS), 'isRdma'] as readonly (keyof Selectors)[]
+const KEYS = keyTable(SELECTOR_KEYS)
 
-function readList(key: keyof Selectors, value: unknown, issues: ConfigIssue[]): unknown[] | undefined {
+function readList(key: keyof typeof LISTS, value: unknown, issues: ConfigIssue[]): unknown[] | undefined {
   const [parse, expected] = LISTS[key]
   const parsed = Array.isArray(value) ? value.map((one) => (typeof one === 'string' ? parse(one) : undefined)) : []
   if (!Array.isArray(value) || parsed.includes(undefined)) {
@@ -88,6 +105,12 @@ export function readSelectors(given: JsonObject, issues: ConfigIssue[]): Selecto
     const key = KEYS.get(name.toLowerCase()) as keyof Selectors | undefined
     if (key === undefined) {
       unknown.push(name.slice(0, MAX_NAME_SHOWN))
+    } else if (key === 'isRdma') {
+      if (typeof value !== 'boolean') {
+        issues.push({ key: 'selectors.isRdma', problem: `must be true or false (it is ${shownJson(value)})` })
+      } else if (value) {
+        selectors.isRdma = true
+      }
     } else if (value !== null && value !== undefined) {
       const list = readList(key, value, issues)
       if (list) {
@@ -96,7 +119,7 @@ export function readSelectors(given: JsonObject, issues: ConfigIssue[]): Selecto
     }
   }
   for (const name of unknown.slice(0, MAX_NAMES_SHOWN)) {
-    issues.push({ key: `selectors.${name}`, problem: `is not known; known are ${Object.keys(LISTS).join(', ')}` })
+    issues.push({ key: `selectors.${name}`, problem: `is not known; known are ${SELECTOR_KEYS.join(', ')}` })
   }
   return selectors
 }

@@ -120,3 +120,16 @@ export function deviceFilesOf(files: FilePort, address: PciAddress): readonly st
 /** The RDMA device of a function (mlx5_3); undefined when it has none. */
 export const rdmaDeviceOf = (files: FilePort, address: PciAddress): string | undefined =>
   files.list(`${deviceFolder(address)}/infiniband`)[0]
+
+/**
+ * The character devices of an RDMA device that are there: uverbs, umad and issm of its own, rdma_cm of all
+ * (Documentation/infiniband/user_verbs.rst, user_mad.rst).
+ */
+export function rdmaNodesOf(files: FilePort, rdmaDevice: string): readonly string[] {
+  const own = ['infiniband_verbs', 'infiniband_mad'].flatMap((kind) =>
+    files
+      .list(`/sys/class/${kind}`)
+      .filter((name) => files.readText(`/sys/class/${kind}/${name}/ibdev`)?.trim() === rdmaDevice),
+  )
+  return [...own, 'rdma_cm'].map((name) => `/dev/infiniband/${name}`).filter((path) => files.exists(path))
+}

@@ -112,6 +112,14 @@ export const idsOf = (files: FilePort, address: PciAddress): { readonly vendor: 
   return { vendor: id('vendor'), device: id('device') }
 }
 
+/** The number that the firmware gives to the slot of a function (ACPI _DSM); undefined when it gives none. */
+export const acpiIndexOf = (files: FilePort, address: PciAddress): string | undefined =>
+  attributeOf(files, address, 'acpi_index')
+
+/** The default partition key of an RDMA device, at index 0 of its first port, as text; undefined on Ethernet. */
+export const defaultPKeyOf = (files: FilePort, rdmaDevice: string): string | undefined =>
+  files.readText(`/sys/class/infiniband/${rdmaDevice}/ports/1/pkeys/0`)?.trim()
+
 /** The NUMA node of a function; undefined when the machine has none (-1). */
 export function numaNodeOf(files: FilePort, address: PciAddress): number | undefined {
   const node = Number(attributeOf(files, address, 'numa_node') ?? '-1')
@@ -120,6 +128,12 @@ export function numaNodeOf(files: FilePort, address: PciAddress): number | undef
 
 const netdevAttributeOf = (files: FilePort, interfaceName: string, attribute: string): string =>
   files.readText(`/sys/class/net/${interfaceName}/${attribute}`)?.trim() ?? ''
+
+/** The index of an interface in our namespace; undefined when it is not there. */
+export function interfaceIndexOf(files: FilePort, interfaceName: string): number | undefined {
+  const text = netdevAttributeOf(files, interfaceName, 'ifindex')
+  return text === '' ? undefined : Number(text)
+}
 
 /** ARPHRD_* of include/uapi/linux/if_arp.h, with the names that the device plugin uses. */
 const LINK_TYPES: Readonly<Record<string, string>> = { 1: 'ether', 32: 'infiniband' }

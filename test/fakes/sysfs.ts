@@ -50,7 +50,22 @@ export const sysfsText = (world: FakeWorld, path: string): string | undefined =>
   countText(world, path) ??
   overrideText(world, path) ??
   devPortText(world, path) ??
-  linkTypeText(world, path)
+  linkTypeText(world, path) ??
+  classText(world, path) ??
+  indexText(world, path)
+
+function indexText(world: FakeWorld, path: string): string | undefined {
+  const link = world.host.links.find(({ name }) => path === `${INTERFACES}${name}/ifindex`)
+  return link && `${link.index}\n`
+}
+
+const CLASS = /^([^/]+)\/class$/
+
+/** Every function is an Ethernet controller. */
+function classText(world: FakeWorld, path: string): string | undefined {
+  const address = CLASS.exec(path.slice(DEVICES.length))?.[1]
+  return world.cardOf(address) || world.vfAt(address) ? '0x020000\n' : undefined
+}
 
 const OVERRIDE = /^([^/]+)\/driver_override$/
 

@@ -32,28 +32,49 @@ export function deviceInfoToMake(files: FilePort, path: string | undefined, addr
   return path
 }
 
-function deviceInfo(files: FilePort, { deviceId, pf, dpdk, representor }: AttachmentRecord): object {
-  const rdmaDevice = rdmaDeviceOf(files, deviceId)
-  return {
+/** What to tell about a device. */
+export interface PciDeviceFacts {
+  readonly address: string
+  readonly pfAddress?: string
+  readonly isVhostNetNeeded: boolean
+  readonly representor?: string
+}
+
+/** The text of a device-information file. */
+export function describePciDevice(
+  files: FilePort,
+  { address, pfAddress, isVhostNetNeeded, representor }: PciDeviceFacts,
+): string {
+  const rdmaDevice = rdmaDeviceOf(files, address)
+  const facts = {
     type: 'pci',
     version: SPECIFICATION,
     pci: {
-      'pci-address': deviceId,
-      ...(pf && { 'pf-pci-address': pf.address }),
-      // vhost-net lets a program in user space pass packets to the kernel. A kernel interface does not need it.
-      ...(dpdk && files.exists(VHOST_NET) && { 'vhost-net': VHOST_NET }),
+      'pci-address': address,
+      ...(pfAddress !== undefined && { 'pf-pci-address': pfAddress }),
+      ...(isVhostNetNeeded && files.exists(VHOST_NET) && { 'vhost-net': VHOST_NET }),
       ...(rdmaDevice !== undefined && { 'rdma-device': rdmaDevice }),
-      ...(representor && { 'representor-device': representor.name }),
+      ...(representor !== undefined && { 'representor-device': representor }),
     },
   }
+  return `${JSON.stringify(facts)}\n`
 }
+
+const describeRecord = (files: FilePort, { deviceId, pf, dpdk, representor }: AttachmentRecord): string =>
+  describePciDevice(files, {
+    address: deviceId,
+    // vhost-net lets a program in user space pass packets to the kernel. A kernel interface does not need it.
+    isVhostNetNeeded: dpdk !== undefined,
+    ...(pf && { pfAddress: pf.address }),
+    ...(representor && { representor: representor.name }),
+  })
 
 /** Writes the device-information file that a record names, if it names one. @throws PluginError kind `state` */
 export function writeDeviceInfo(files: FilePort, record: AttachmentRecord): void {
   const { deviceInfoFile } = record
   if (deviceInfoFile !== undefined) {
     files.makeFolder(dirname(deviceInfoFile))
-    files.write(deviceInfoFile, `${JSON.stringify(deviceInfo(files, record))}\n`)
+    files.write(deviceInfoFile, describeRecord(files, record))
   }
 }
 

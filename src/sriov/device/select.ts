@@ -3,24 +3,13 @@
  * who uses a VF.
  */
 import type { DeviceChoice } from '../../cni/device-choice.js'
-import type { PfSelector, Selectors } from '../../cni/selectors.js'
+import type { Selectors } from '../../cni/selectors.js'
 import { PluginError } from '../../errors.js'
 import type { FilePort } from '../../host/ports.js'
 import type { PciAddress } from '../../pci/address.js'
-import {
-  driverOf,
-  functionOf,
-  idsOf,
-  isPf,
-  linkTypeOf,
-  netdevsOf,
-  numaNodeOf,
-  pfOf,
-  pfsOnHost,
-  uplinkOf,
-  vfsOf,
-} from '../../pci/functions.js'
+import { driverOf, functionOf, isPf, numaNodeOf, pfOf, pfsOnHost, uplinkOf, vfsOf } from '../../pci/functions.js'
 import type { VfLocation } from './locate.js'
+import { matches } from './match.js'
 
 function refuse(message: string): never {
   throw new PluginError({ kind: 'device', message })
@@ -64,30 +53,6 @@ function vfsOfPf(files: FilePort, key: string, pfName: string, vfIndex?: number)
   return chosen.length > 0 ? chosen : refuse(`vf: ${pfName} has no VF ${vfIndex}, only ${vfs.length} VFs`)
 }
 
-const isSelectedPf = (list: readonly PfSelector[], pf: string, index: number): boolean =>
-  list.some((one) => one.pf === pf && (one.indexes?.some(([from, to]) => index >= from && index <= to) ?? true))
-
-const includes = (list: readonly string[] | undefined, value: () => string | undefined): boolean =>
-  list === undefined || list.includes(value() ?? '')
-
-function matches(files: FilePort, selectors: Selectors, { address, vf }: VfLocation): boolean {
-  const { index, pf } = vf
-  const { pfNames, rootDevices, pciAddresses, vendors, devices, drivers, linkTypes } = selectors
-  const linkType = () => {
-    const [name] = netdevsOf(files, address)
-    return name === undefined ? undefined : linkTypeOf(files, name)
-  }
-  return (
-    (pfNames === undefined || isSelectedPf(pfNames, pf.name, index)) &&
-    (rootDevices === undefined || isSelectedPf(rootDevices, pf.address, index)) &&
-    includes(pciAddresses, () => address) &&
-    includes(vendors, () => idsOf(files, address).vendor) &&
-    includes(devices, () => idsOf(files, address).device) &&
-    includes(drivers, () => driverOf(files, address)) &&
-    includes(linkTypes, linkType)
-  )
-}
-
 function pfsFor(files: FilePort, { pfNames, rootDevices, pciAddresses }: Selectors): Pf[] {
   const withName = (address: PciAddress | undefined): Pf[] => {
     const name = address === undefined ? undefined : uplinkOf(files, address)
@@ -113,7 +78,7 @@ export interface Preference {
 
 function selectedVfs(files: FilePort, selectors: Selectors, { isFree, numaNode }: Preference): VfLocation[] {
   const groups = pfsFor(files, selectors)
-    .map((pf) => vfsAt(files, pf).filter((vf) => matches(files, selectors, vf)))
+    .map((pf) => vfsAt(files, pf).filter((vf) => matches(files, selectors, { location: vf })))
     .filter((vfs) => vfs.length > 0)
     .map((vfs) => ({
       vfs,

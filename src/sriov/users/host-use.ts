@@ -6,6 +6,8 @@ import { hostConfigOf } from '../../rtnl/host-config.js'
 import { linkByName } from '../../rtnl/link.js'
 import type { DeviceLocation } from '../device/locate.js'
 
+/** How hostRouteText() begins for a default route. */
+const DEFAULT_ROUTE = 'default'
 const INTERFACES = '/sys/class/net'
 const UPPER = /^upper_(.+)$/
 
@@ -58,4 +60,21 @@ export async function hostUseOf(host: Host, location: DeviceLocation): Promise<s
     }
   }
   return undefined
+}
+
+/** Whether a default route of the host leads through an interface of a function. @throws PluginError kind `kernel` */
+export async function carriesDefaultRoute(host: Host, location: DeviceLocation): Promise<boolean> {
+  const names = interfacesOf(host, location)
+  if (names.length === 0) {
+    return false
+  }
+  using rtnl = openRtnl(host)
+  for (const name of names) {
+    const link = await linkByName(rtnl, name)
+    const { routes } = link ? await hostConfigOf(rtnl, link.index) : { routes: [] }
+    if (routes.some(({ text }) => text.startsWith(DEFAULT_ROUTE))) {
+      return true
+    }
+  }
+  return false
 }

@@ -156,10 +156,17 @@ describe('a VF by selectors', () => {
     [{ linkTypes: ['ether'], pfNames: [pfNameAt(0), pfNameAt(1)] }, vf(0)],
     [{ drivers: ['igbvf'], pfNames: [pfNameAt(0)] }, 101],
     [{ linkTypes: ['infiniband'] }, 101],
+    [{ acpiIndexes: ['7'] }, vf(2)],
+    [{ isRdma: true }, vf(3)],
+    [{ isRdma: false, pKeys: ['0x8001'] }, vf(3)],
+    [{ pKeys: ['0x7fff'] }, 101],
   ])('%j is %s', async (selectors, expected) => {
     const world = node()
     world.files.set(`/sys/bus/pci/devices/${vf(2)}/vendor`, '0x8086\n')
     world.files.set(`/sys/bus/pci/devices/${vf(2)}/device`, '0x10ca\n')
+    world.files.set(`/sys/bus/pci/devices/${vf(2)}/acpi_index`, '7\n')
+    world.folders.add(`/sys/bus/pci/devices/${vf(3)}/infiniband/mlx5_3`)
+    world.files.set('/sys/class/infiniband/mlx5_3/ports/1/pkeys/0', '0x8001\n')
     expect(await got(world, 0, bySelectors(selectors))).toBe(expected)
   })
 

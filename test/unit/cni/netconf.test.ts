@@ -160,6 +160,9 @@ describe('selectors', () => {
     [{ rootDevices: ['ens1f0'] }, 'selectors.rootDevices'],
     [{ vendors: [8086] }, 'selectors.vendors'],
     [{ linkTypes: ['fddi'] }, 'selectors.linkTypes'],
+    [{ acpiIndexes: [101] }, 'selectors.acpiIndexes'],
+    [{ pKeys: ['8001'] }, 'selectors.pKeys'],
+    [{ isRdma: 'true' }, 'selectors.isRdma'],
     [{ vendor: ['8086'] }, 'selectors.vendor'],
   ])('%j is refused, naming %s', (selectors, key) => {
     expect(read(selectors).issues.map((issue) => issue.key)).toEqual([key])
