@@ -1,12 +1,8 @@
 /** Asks kubelet which pod has which device (its pod-resources API). A bundle of its own: gRPC takes long to load. */
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
-import { Client, credentials } from '@grpc/grpc-js'
+import { create } from '@bufbuild/protobuf'
 import { type PciAddress, parsePciAddress } from '../pci/address.js'
-import {
-  ListPodResourcesRequestSchema,
-  type ListPodResourcesResponse,
-  ListPodResourcesResponseSchema,
-} from './generated/podresources_pb.js'
+import { ListPodResourcesRequestSchema, PodResourcesLister } from './generated/podresources_pb.js'
+import { ask, clientAt } from './methods.js'
 
 /** A pod as kubelet names it. */
 export interface PodName {
@@ -14,25 +10,12 @@ export interface PodName {
   readonly name: string
 }
 
-const LIST = '/v1.PodResourcesLister/List'
-
-const list = (client: Client, timeoutMs: number): Promise<ListPodResourcesResponse> =>
-  new Promise((resolve, reject) => {
-    client.makeUnaryRequest(
-      LIST,
-      () => Buffer.from(toBinary(ListPodResourcesRequestSchema, create(ListPodResourcesRequestSchema))),
-      (bytes: Buffer) => fromBinary(ListPodResourcesResponseSchema, bytes),
-      {},
-      { deadline: Date.now() + timeoutMs },
-      (error, answer) => (answer ? resolve(answer) : reject(error ?? new Error('kubelet gave no answer'))),
-    )
-  })
-
 /** The pods that have PCI devices, by address. @throws Error when kubelet does not answer */
 export async function podsOfDevices(socketPath: string, timeoutMs: number): Promise<ReadonlyMap<PciAddress, PodName>> {
-  const client = new Client(`unix://${socketPath}`, credentials.createInsecure())
+  const client = clientAt(socketPath)
   try {
-    const { podResources } = await list(client, timeoutMs)
+    const request = create(ListPodResourcesRequestSchema)
+    const { podResources } = await ask(client, PodResourcesLister.method.list, request, timeoutMs)
     return new Map(
       podResources.flatMap(({ namespace, name, containers }) =>
         containers
