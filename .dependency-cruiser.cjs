@@ -68,6 +68,16 @@ const layers = [
   },
   { name: 'kubelet', path: '^src/kubelet/', may: ['^src/kubelet/', '^src/pci/address'] },
   {
+    name: 'pool',
+    path: '^src/pool/',
+    may: [
+      '^src/errors',
+      '^src/host/',
+      '^src/(cni|pci|node|policy|state|kubelet|pool)/',
+      '^src/sriov/(device|survey|users)/',
+    ],
+  },
+  {
     name: 'operator',
     path: '^src/operator/',
     may: [
@@ -76,6 +86,7 @@ const layers = [
       '^src/(cni|netlink|pci|rtnl|node|policy|state|sriov|commands|operator)/',
       '^src/daemon/(protocol|probe|run)',
       '^src/kubelet/pod-resources',
+      '^src/pool/(options|conf|pools|inventory|health)',
     ],
   },
 ]

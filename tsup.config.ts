@@ -20,6 +20,7 @@ export default defineConfig([
       'log-writer': 'src/host/log-writer.ts',
       ctl: 'src/ctl.ts',
       resident: 'src/resident.ts',
+      'device-plugin': 'src/device-plugin.ts',
       kubelet: 'src/kubelet/pod-resources.ts',
     },
     outDir: 'dist',

@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module'
 import { CommanderError } from 'commander'
-import { BIN_FOLDER, NODE_FOLDER } from './cni/folders.js'
 import { askResident } from './daemon/probe.js'
 import { runDaemon } from './daemon/run.js'
 import { errnoOf, messageOf } from './errors.js'
@@ -15,7 +14,7 @@ import type { PodsOfDevices } from './operator/look/status-document.js'
 import { printable } from './operator/output.js'
 import { makeProgram } from './operator/program.js'
 import { loadPolicy } from './policy/load.js'
-import { type CallHost, callHost } from './state/folder.js'
+import { type CallHost, operatorHost } from './state/folder.js'
 
 const USAGE_EXIT_CODE = 2
 
@@ -23,16 +22,15 @@ const nothing = () => undefined
 /** What goes wrong is in the answer of the verb. */
 const SILENT: Log = { error: nothing, warning: nothing, info: nothing, debug: nothing }
 
-/** The machine for an operator, who is no pod: only the node's own policy and state folder count. */
-function operatorHost(folder: string): CallHost {
+function openHost(folder: string): CallHost {
   const host = realHost(loadAddon(folder), SILENT)
-  const args = { containerId: '', ifName: '', netnsPath: '', extra: {}, environment: { CNI_PATH: BIN_FOLDER } }
-  return callHost(host, loadPolicy(host.files), args, NODE_FOLDER)
+  return operatorHost(host, loadPolicy(host.files))
 }
 
 const KUBELET_TIMEOUT_MS = 2_000
-/** A bundle of its own: gRPC takes long to load, and few calls of sriovctl need it. */
+/** Bundles of their own: gRPC takes long to load, and few calls of sriovctl need it. */
 const KUBELET = './kubelet.cjs'
+const DEVICE_PLUGIN = './device-plugin.cjs'
 
 /** Which pods have which devices, by kubelet; nothing where there is no kubelet, or it does not answer. */
 async function askKubelet(folder: string, kubeletFolder: string): Promise<PodsOfDevices> {
@@ -58,10 +56,14 @@ export async function ctl(folder: string, words: readonly string[]): Promise<num
       out: processOutput,
       ask: askPerson,
       save: writeNewFile,
-      openHost: () => operatorHost(folder),
+      openHost: () => openHost(folder),
       askKubelet: (kubeletFolder) => askKubelet(folder, kubeletFolder),
       askResident: () => askResident(loadAddon(folder)),
       runDaemon: (options) => runDaemon(folder, options),
+      runDevicePlugin(options) {
+        const { runPool } = createRequire(`${folder}/`)(DEVICE_PLUGIN) as typeof import('./device-plugin.js')
+        return runPool(folder, options)
+      },
     },
     finish(code) {
       exitCode = code

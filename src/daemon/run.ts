@@ -7,8 +7,9 @@ import { realKernel } from '../host/kernel.js'
 import { launched } from '../host/launched.js'
 import { lazyLog } from '../host/log.js'
 import { openClosableLogWriter, openLogWriter } from '../host/log-writer.js'
-import type { FilePort, Log } from '../host/ports.js'
+import type { Log } from '../host/ports.js'
 import { serviceManager } from '../host/service-manager.js'
+import { releaseWatch, untilStopped } from '../host/stop.js'
 import { listenAt } from '../host/unix-sockets.js'
 import { lockHolders } from '../node/lock-holders.js'
 import { RESIDENT_SOCKET, residentLock } from './protocol.js'
@@ -20,9 +21,6 @@ const THREADS = 32
 
 /** How long calls under way may take after a signal. The next call that meets an unfinished one undoes it. */
 const DRAIN_TIMEOUT_MS = 60_000
-
-/** How often to look for a reason to stop: an upgrade, or a socket that nobody finds any more. */
-const CHECK_MS = 2_000
 
 /** The umask that a runtime gives its plugins. IPAM plugins inherit it. */
 const UMASK = 0o022
@@ -41,29 +39,6 @@ export interface DaemonOptions {
 }
 
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/'
-
-/** Returns a check whether an upgrade, or the removal of the plugin, has replaced the release in `folder`. */
-function releaseWatch(files: FilePort, folder: string): () => boolean {
-  const link = `${folderOf(folder)}/current`
-  const own = folder.slice(folder.lastIndexOf('/') + 1)
-  const isCurrent = () => files.readLink(link) === own
-  return isCurrent() ? () => !isCurrent() : () => false
-}
-
-/** Waits for a signal, or for a reason from `findReason`, which is asked every CHECK_MS. */
-const untilStopped = (findReason: () => string | undefined): Promise<string> =>
-  new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-      process.once(signal, () => resolve(signal))
-    }
-    const timer = setInterval(() => {
-      const reason = findReason()
-      if (reason !== undefined) {
-        resolve(reason)
-      }
-    }, CHECK_MS)
-    timer.unref()
-  })
 
 function serveAt(addon: Addon, socketPath: string, log: Log) {
   const listener = listenAt(addon, socketPath)

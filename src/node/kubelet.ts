@@ -57,20 +57,29 @@ export function emptyResources(files: FilePort, kubeletFolder: string): readonly
   )
 }
 
+/** The functions that pods have for which `isMeant`, by their UID. */
+function devicesOfPods(checkpoint: Checkpoint, isMeant: (podUid: unknown) => boolean): readonly PciAddress[] {
+  const entries = typeof checkpoint === 'string' ? [] : valueAt(checkpoint.data, 'PodDeviceEntries')
+  return addressesIn(
+    (Array.isArray(entries) ? entries : [])
+      .filter((one) => isMeant(valueAt(one, 'PodUID')))
+      .flatMap((one) => {
+        const ids = valueAt(one, 'DeviceIDs')
+        // Before Kubernetes 1.20 this was a plain list.
+        return Array.isArray(ids) ? ids : valuesOf(ids).flat()
+      }),
+  )
+}
+
+/** The PCI functions that kubelet has given to pods; `none` without a checkpoint, `unknown` when it cannot be understood. */
+export function devicesGiven(files: FilePort, kubeletFolder: string): ReadonlySet<PciAddress> | 'none' | 'unknown' {
+  const checkpoint = readCheckpoint(files, kubeletFolder)
+  return typeof checkpoint === 'string' ? checkpoint : new Set(devicesOfPods(checkpoint, () => true))
+}
+
 /** The PCI functions that kubelet has given to pods other than this one, and not to it. */
 export function devicesOfOtherPods(files: FilePort, kubeletFolder: string, podUid: string): ReadonlySet<PciAddress> {
   const checkpoint = readCheckpoint(files, kubeletFolder)
-  const entries = typeof checkpoint === 'string' ? [] : valueAt(checkpoint.data, 'PodDeviceEntries')
-  const devicesWhere = (isWanted: (uid: unknown) => boolean) =>
-    addressesIn(
-      (Array.isArray(entries) ? entries : [])
-        .filter((one) => isWanted(valueAt(one, 'PodUID')))
-        .flatMap((one) => {
-          const ids = valueAt(one, 'DeviceIDs')
-          // Before Kubernetes 1.20 this was a plain list.
-          return Array.isArray(ids) ? ids : valuesOf(ids).flat()
-        }),
-    )
-  const own = new Set(devicesWhere((uid) => uid === podUid))
-  return new Set(devicesWhere((uid) => uid !== podUid).filter((address) => !own.has(address)))
+  const own = new Set(devicesOfPods(checkpoint, (uid) => uid === podUid))
+  return new Set(devicesOfPods(checkpoint, (uid) => uid !== podUid).filter((address) => !own.has(address)))
 }

@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander'
 import { LOG_LEVELS } from '../cni/log-levels.js'
 import { RESIDENT_SOCKET } from '../daemon/protocol.js'
+import { DEFAULT_POOL_OPTIONS } from '../pool/options.js'
 import { addConf } from './conf/verbs.js'
 import { addLook } from './look/verbs.js'
 import { addMend } from './mend/verbs.js'
@@ -31,6 +32,29 @@ const addDaemon: AddVerbs = (program, { surroundings, finish }) => {
     )
 }
 
+const addDevicePlugin: AddVerbs = (program, { surroundings, finish }) => {
+  program
+    .command('device-plugin')
+    .description('offer the VFs of this node to kubelet, by the configuration of the SR-IOV network device plugin')
+    .addOption(
+      new Option('--config <file>', 'the resources').default(DEFAULT_POOL_OPTIONS.conf).argParser(absolutePath),
+    )
+    .option('--resource-prefix <domain>', 'for resources that name no prefix', DEFAULT_POOL_OPTIONS.prefix)
+    .addOption(new Option('--log-level <level>', 'how much to log (default: info)').choices([...LOG_LEVELS]))
+    .option('--log-file <file>', 'appended to; stderr otherwise')
+    .addHelpText('after', helpEnd(['sriovctl device-plugin --config /etc/pcidp/config.json']))
+    .action(async ({ config, resourcePrefix, logLevel, logFile }) =>
+      finish(
+        await surroundings.runDevicePlugin({
+          conf: config,
+          prefix: resourcePrefix,
+          ...(logLevel !== undefined && { logLevel }),
+          ...(logFile !== undefined && { logFile }),
+        }),
+      ),
+    )
+}
+
 /** The program, ready to parse. */
 export function makeProgram(verbs: Verbs): Command {
   const program = new Command('sriovctl')
@@ -40,7 +64,7 @@ export function makeProgram(verbs: Verbs): Command {
     .addHelpText('after', helpEnd(['sriovctl status', 'sriovctl doctor', 'sriovctl why shop/cart-0']))
     .exitOverride()
     .configureOutput({ writeOut: (text) => verbs.surroundings.out.write(text) })
-  for (const add of [addLook, addConf, addMend, addReport, addDaemon, addText]) {
+  for (const add of [addLook, addConf, addMend, addReport, addDaemon, addDevicePlugin, addText]) {
     add(program, verbs)
   }
   for (const command of program.commands) {

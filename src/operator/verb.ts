@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Resident } from '../daemon/probe.js'
 import type { DaemonOptions } from '../daemon/run.js'
+import type { PoolOptions } from '../pool/options.js'
 import type { CallHost } from '../state/folder.js'
 import type { PodsOfDevices } from './look/status-document.js'
 import type { Ask } from './mend/release.js'
@@ -18,6 +19,7 @@ export interface Surroundings {
   /** Which pods have which devices, by kubelet. Empty where there is none, or it does not answer. */
   askKubelet(kubeletFolder: string): Promise<PodsOfDevices>
   runDaemon(options: DaemonOptions): Promise<number>
+  runDevicePlugin(options: PoolOptions): Promise<number>
 }
 
 export interface Verbs {

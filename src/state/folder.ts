@@ -1,5 +1,5 @@
 import type { CallArgs } from '../cni/args.js'
-import { NODE_FOLDER } from '../cni/folders.js'
+import { BIN_FOLDER, NODE_FOLDER } from '../cni/folders.js'
 import { PluginError } from '../errors.js'
 import type { FilePort, Host } from '../host/ports.js'
 import { distrustOf } from '../node/trust.js'
@@ -59,6 +59,15 @@ export function callHost(host: Host, policy: Policy, args: CallArgs, cniDir: str
     state: { files: host.files, path: cniDir },
   }
 }
+
+/** A host for whoever runs the node, and is no pod: only the node's own policy and state folder count. */
+export const operatorHost = (host: Host, policy: Policy): CallHost =>
+  callHost(
+    host,
+    policy,
+    { containerId: '', ifName: '', netnsPath: '', extra: {}, environment: { CNI_PATH: BIN_FOLDER } },
+    NODE_FOLDER,
+  )
 
 /** Every folder that may hold records: the configuration's, and the node's, where other plugins keep theirs. */
 export const recordFolders = ({ path }: StateFolder): readonly string[] =>

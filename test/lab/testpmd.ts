@@ -10,6 +10,8 @@ export interface TestpmdOptions {
   readonly peerMac?: string
   /** A namespace made by `ip netns add`; without it, the host's. */
   readonly netns?: string
+  /** Words in front of its command line. */
+  readonly within?: readonly string[]
 }
 
 /** What a testpmd counted between `startTestpmd` and `stop`. */
@@ -59,8 +61,8 @@ const alive = new Set<Watched>()
 // Without huge pages and shared files nothing has to be set up, and two of them do not meet.
 const EAL = ['--lcores', '(0-1)@(0-1)', '--no-huge', '-m', '64', '--no-shconf', '--no-telemetry']
 
-function commandOf({ device, mode, peerMac, netns }: TestpmdOptions): string[] {
-  const inside = netns === undefined ? [] : ['ip', 'netns', 'exec', netns]
+function commandOf({ device, mode, peerMac, netns, within = [] }: TestpmdOptions): string[] {
+  const inside = [...(netns === undefined ? [] : ['ip', 'netns', 'exec', netns]), ...within]
   // Its standard output is a pipe, so without stdbuf it tells nothing until it ends.
   const program = ['stdbuf', '-oL', 'dpdk-testpmd', ...EAL, `--file-prefix=${device}`, '-a', device]
   const peer = peerMac === undefined ? [] : [`--eth-peer=0,${peerMac}`]

@@ -46,6 +46,8 @@ const Vf = z.strictObject({
   linkState: maybe(z.enum(['auto', 'enable', 'disable'])),
   state: z.enum(VF_STATES),
   pod: maybe(Pod),
+  /** For which resource kubelet has taken it, before or while its pod has it. */
+  promise: maybe(z.strictObject({ resource: z.string(), since: z.string() })),
   problem: maybe(z.string()),
 })
 
@@ -97,6 +99,7 @@ function vfDocument(vf: SurveyedVf, byKubelet: PodName | undefined): StatusVf {
     linkState: reported('linkState'),
     state: verdict.state,
     pod: podOf(vf, byKubelet),
+    promise: vf.promise ?? null,
     problem: verdict.problem ?? null,
   }
 }

@@ -81,14 +81,16 @@ const vlanText = ({ vlan, qos, proto }: StatusVf): string =>
 const ratesText = ({ minTxRate, maxTxRate }: StatusVf): string =>
   minTxRate || maxTxRate ? `${minTxRate ?? 0}-${maxTxRate || '∞'}` : '-'
 
-function podText({ pod }: StatusVf): string {
+const sinceText = (since: string): string => `since ${since.replace(/\.\d+Z$/, 'Z')}`
+
+function podText({ pod, promise }: StatusVf): string {
   if (!pod) {
-    return '-'
+    return promise ? `for a pod, as ${promise.resource} ${sinceText(promise.since)}` : '-'
   }
   const { namespace, name, containerId, ifName, since } = pod
   const id = containerId === null ? [] : [name === null ? shortId(containerId) : `(${shortId(containerId)})`]
   const named = name === null ? [] : [`${namespace}/${name}`]
-  const when = since === null ? [] : [`since ${since.replace(/\.\d+Z$/, 'Z')}`]
+  const when = since === null ? [] : [sinceText(since)]
   return [...named, ...id, ...(ifName === null ? [] : [ifName]), ...when].join(' ')
 }
 

@@ -6,6 +6,7 @@ import { checkpointPath, kubeletDevices } from '../../node/kubelet.js'
 import { ruleText } from '../../policy/policy.js'
 import type { CallHost } from '../../state/folder.js'
 import { tryVfLock, withVfLock } from '../../state/lock.js'
+import { promisedDevices } from '../../state/promises.js'
 import { type DeviceLocation, describeDevice, locateDevice, presenceOf, type VfLocation } from '../device/locate.js'
 import { candidates, type OpenChoice, pfByName } from '../device/select.js'
 import { programsOf } from '../users/function-users.js'
@@ -102,7 +103,7 @@ async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>)
 export const keyOf = (choice: OpenChoice): string => (choice.by === 'pf' ? choice.key : choice.by)
 
 /**
- * The devices that a device plugin hands out.
+ * The devices that a device plugin hands out, by kubelet's word or by the plugin's own.
  * @throws PluginError kind `tryAgain` when nobody can tell: kubelet's own must not be taken
  */
 export function reservedDevices({ files, policy }: CallHost): ReadonlySet<string> {
@@ -114,7 +115,7 @@ export function reservedDevices({ files, policy }: CallHost): ReadonlySet<string
       message: `kubelet's checkpoint ${checkpointPath(kubeletFolder)} cannot be understood, so no VF is chosen: it may be kubelet's. Name the VF by deviceID; ${ruleText(policy, 'kubeletFolder', kubeletFolder)}`,
     })
   }
-  return reserved
+  return new Set([...reserved, ...promisedDevices(files).keys()])
 }
 
 function noneFree(choice: OpenChoice, hindered: readonly string[]): PluginError {

@@ -31,6 +31,7 @@ import type { CallHost } from '../../state/folder.js'
 import { allAttachments } from '../../state/listing.js'
 import { vfLockWorkers } from '../../state/lock.js'
 import { readMark } from '../../state/marks.js'
+import { promisedDevices, type VfPromise } from '../../state/promises.js'
 import type { AttachmentRecord } from '../../state/record.js'
 import type { DeviceLocation } from '../device/locate.js'
 import { hostUseOf } from '../users/host-use.js'
@@ -63,6 +64,8 @@ export interface SurveyedVf {
   readonly mac?: string
   readonly settings?: VfInfo
   readonly record?: AttachmentRecord
+  /** What the device plugin has promised it for. */
+  readonly promise?: VfPromise
   readonly verdict: Verdict
 }
 
@@ -78,6 +81,7 @@ interface Common {
   readonly host: CallHost
   readonly rtnl: Rtnl
   readonly reserved: ReturnType<typeof kubeletDevices>
+  readonly promises: ReadonlyMap<string, VfPromise>
   /** The VFs that a record names. */
   readonly recorded: ReadonlySet<string>
   /** The programs that have a device file open, by its path. */
@@ -115,13 +119,14 @@ async function holderFacts({ host }: Common, record: AttachmentRecord): Promise<
 }
 
 async function surveyVf(common: Common, pf: SurveyedPf, { address, index }: NumberedVf, settings?: VfInfo) {
-  const { host, reserved, recorded, programs } = common
+  const { host, reserved, recorded, promises, programs } = common
   const { files } = host
   const mark = readMark(files, address)
   const isKnown = mark !== undefined || recorded.has(address) || hasClaim(files, address)
   const [record] = isKnown ? holdersOfVf(host, address, mark) : []
   const isUserspace = isInUserspace(files, address)
   const [netdev] = netdevsOf(files, address)
+  const promise = promises.get(address)
   const driver = driverOf(files, address) ?? ''
   const pciClass = classOf(files, address)
   const location: DeviceLocation = {
@@ -137,7 +142,7 @@ async function surveyVf(common: Common, pf: SurveyedPf, { address, index }: Numb
     ...(record && { holder: await holderFacts(common, record) }),
     ...(mark !== undefined && { mark: { path: mark, isOfLivePod: isPodNetns(host, mark) } }),
     programs: isUserspace ? deviceFilesOf(files, address).flatMap((path) => programs.get(path) ?? []) : [],
-    isReserved: reserved !== 'unknown' && reserved.has(address),
+    isReserved: promise !== undefined || (reserved !== 'unknown' && reserved.has(address)),
     ...(hostUse !== undefined && { hostUse }),
     isPfAsked: pf.link !== undefined,
     ...(settings && { vlan: settings.vlan }),
@@ -155,6 +160,7 @@ async function surveyVf(common: Common, pf: SurveyedPf, { address, index }: Numb
     ...(mac !== undefined && { mac }),
     ...(settings && { settings }),
     ...(record && { record }),
+    ...(promise && { promise }),
   }
   return surveyed
 }
@@ -185,6 +191,7 @@ export async function survey(host: CallHost, only?: string): Promise<Survey> {
     host,
     rtnl,
     reserved: kubeletDevices(files, host.policy.kubeletFolder),
+    promises: promisedDevices(files),
     recorded: new Set([...attachments.map(({ deviceId }) => deviceId), ...claimedVfs(files)]),
     programs: openDeviceFiles(
       files,

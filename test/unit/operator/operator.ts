@@ -41,6 +41,7 @@ export async function sriovctl(world: FakeWorld, words: readonly string[], isTer
       askResident: () => Promise.resolve(resident.is),
       openHost: () => callHostAs(world, { CNI_PATH: '/opt/cni/bin' }),
       runDaemon: () => Promise.reject(new Error('no test starts it')),
+      runDevicePlugin: () => Promise.reject(new Error('no test starts it')),
     },
     finish(code) {
       exitCode = code

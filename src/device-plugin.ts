@@ -1,0 +1,31 @@
+import { DEFAULT_POOL_OPTIONS, type PoolOptions } from './pool/options.js'
+import { runPool } from './pool/run.js'
+import { optionsIn, stay } from './stay.js'
+
+/** The options of `sriovctl device-plugin`; undefined when they are a question, or a mistake. */
+export function devicePluginOptions(words: readonly string[]): PoolOptions | undefined {
+  const options = optionsIn(words, ['config', 'resource-prefix'])
+  if (!options) {
+    return undefined
+  }
+  const { config, 'resource-prefix': prefix } = options.values
+  return config !== undefined && !config.startsWith('/')
+    ? undefined
+    : {
+        ...DEFAULT_POOL_OPTIONS,
+        ...options.log,
+        ...(config !== undefined && { conf: config }),
+        ...(prefix !== undefined && { prefix }),
+      }
+}
+
+/** For ctl.ts, which does not have it in its own bundle. */
+export { runPool }
+
+if (require.main === module) {
+  void stay(__dirname, process.argv.slice(2), {
+    verb: 'device-plugin',
+    read: devicePluginOptions,
+    run: runPool,
+  }).then((exitCode) => process.exit(exitCode))
+}

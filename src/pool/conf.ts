@@ -1,0 +1,161 @@
+/** Reads the resources from the configuration file of the SR-IOV network device plugin. */
+import { foldKeys, isJsonObject, type JsonObject, keyTable, parseJsonObject } from '../cni/json.js'
+import { readSelectors, type Selectors } from '../cni/selectors.js'
+import { type ConfigIssue, messageOf } from '../errors.js'
+import { type Allocation, type DeviceType, RESOURCE_KEYS, ResourceEntry } from './conf-schema.js'
+
+/** One object of `selectors`: the devices that it means, and what their containers get beside them. */
+export interface Choice {
+  readonly selectors: Selectors
+  readonly isRdma: boolean
+  readonly needsVhostNet: boolean
+}
+
+export type AdditionalInfo = Readonly<Record<string, Readonly<Record<string, string>>>>
+
+/** A resource that pods can ask for. */
+export interface ResourceConf {
+  /** `intel.com/sriov`. */
+  readonly resource: string
+  readonly deviceType: DeviceType
+  /** The first that matches counts. */
+  readonly choices: readonly Choice[]
+  readonly excludesTopology: boolean
+  readonly additionalInfo: AdditionalInfo
+  readonly allocation?: Allocation
+  readonly healthFromCarrier: boolean
+  readonly cdi: boolean
+}
+
+export interface PoolConf {
+  readonly resources: readonly ResourceConf[]
+  /** What is wrong with the file. A resource that is wrong is left out. */
+  readonly issues: readonly ConfigIssue[]
+  /** Keys that are not known and change nothing: no selectors. */
+  readonly ignored: readonly string[]
+}
+
+export const DEFAULT_PREFIX = 'intel.com'
+/** Without selectors: every device of its type. */
+const EVERYTHING: Choice = { selectors: {}, isRdma: false, needsVhostNet: false }
+
+const MAX_RESOURCES = 256
+const MAX_KEY_SHOWN = 64
+const FILE_KEYS = keyTable(['resourceList'])
+const KEYS = keyTable(Object.keys(RESOURCE_KEYS))
+
+/** Selectors of the device plugin that are refused: if ignored, they would select wrong devices. */
+const UNSUPPORTED: ReadonlyMap<string, string> = new Map([
+  ['ddpprofiles', 'ddpProfiles'],
+  ['vdpatype', 'vdpaType'],
+  ['auxtypes', 'auxTypes'],
+])
+
+const isSet = (value: unknown): boolean =>
+  value !== null && value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0)
+
+function readChoice(given: JsonObject, key: string, issues: ConfigIssue[]): Choice {
+  const own: Record<string, unknown> = {}
+  let needsVhostNet = false
+  for (const [name, value] of Object.entries(given)) {
+    const lower = name.toLowerCase()
+    const unsupported = UNSUPPORTED.get(lower)
+    if (unsupported !== undefined) {
+      if (isSet(value)) {
+        issues.push({ key: `${key}.${unsupported}`, problem: 'is not supported' })
+      }
+    } else if (lower === 'needvhostnet') {
+      if (typeof value !== 'boolean') {
+        issues.push({ key: `${key}.needVhostNet`, problem: 'must be true or false' })
+      }
+      needsVhostNet = value === true
+    } else {
+      own[name] = value
+    }
+  }
+  const found: ConfigIssue[] = []
+  const selectors = readSelectors(own, found)
+  issues.push(...found.map((issue) => ({ ...issue, key: issue.key.replace(/^selectors/, key) })))
+  return { selectors, isRdma: selectors.isRdma === true, needsVhostNet }
+}
+
+const shown = (key: string): string => key.slice(0, MAX_KEY_SHOWN)
+
+/** What is found wrong on the way. */
+interface Findings {
+  readonly issues: ConfigIssue[]
+  readonly ignored: string[]
+}
+
+function readResource(
+  entry: unknown,
+  at: string,
+  prefix: string,
+  { issues, ignored }: Findings,
+): ResourceConf | undefined {
+  if (!isJsonObject(entry)) {
+    issues.push({ key: at, problem: 'must be an object' })
+    return undefined
+  }
+  const { known, unknown } = foldKeys(entry, KEYS)
+  ignored.push(...unknown.map((name) => `${at}.${shown(name)}`))
+  const read = ResourceEntry.safeParse(Object.fromEntries(known))
+  if (!read.success) {
+    issues.push(
+      ...read.error.issues.map(({ path, message }) => ({ key: [at, ...path.map(String)].join('.'), problem: message })),
+    )
+    return undefined
+  }
+  const { resourceName, resourcePrefix = prefix, deviceType = 'netDevice', selectors, ...more } = read.data
+  if (resourceName === undefined) {
+    issues.push({ key: `${at}.resourceName`, problem: 'is missing' })
+    return undefined
+  }
+  const isList = Array.isArray(selectors)
+  const given = selectors === undefined ? [] : isList ? selectors : [selectors]
+  return {
+    resource: `${resourcePrefix}/${resourceName}`,
+    deviceType,
+    choices:
+      given.length === 0
+        ? [EVERYTHING]
+        : given.map((one, i) => readChoice(one, `${at}.selectors${isList ? `[${i}]` : ''}`, issues)),
+    excludesTopology: more.excludeTopology ?? false,
+    additionalInfo: more.additionalInfo ?? {},
+    healthFromCarrier: more.healthFromCarrier ?? false,
+    cdi: more.cdi ?? false,
+    ...(more.preferredAllocation !== undefined && { allocation: more.preferredAllocation }),
+  }
+}
+
+/** `prefix` is the resourcePrefix of resources that name none. Throws nothing. */
+export function readPoolConf(text: string, what: string, prefix: string = DEFAULT_PREFIX): PoolConf {
+  let file: JsonObject
+  try {
+    file = parseJsonObject(text, what)
+  } catch (error) {
+    return { resources: [], issues: [{ key: what, problem: messageOf(error) }], ignored: [] }
+  }
+  const { known, unknown } = foldKeys(file, FILE_KEYS)
+  const list = known.get('resourceList')
+  const ignored = unknown.map(shown)
+  if (!Array.isArray(list) || list.length > MAX_RESOURCES) {
+    const problem = `must be a list of at most ${MAX_RESOURCES} resources`
+    return { resources: [], issues: [{ key: 'resourceList', problem }], ignored }
+  }
+  const issues: ConfigIssue[] = []
+  const resources: ResourceConf[] = []
+  for (const [i, entry] of list.entries()) {
+    const own: ConfigIssue[] = []
+    const at = `resourceList[${i}]`
+    const conf = readResource(entry, at, prefix, { issues: own, ignored })
+    if (conf && resources.some(({ resource }) => resource === conf.resource)) {
+      own.push({ key: `${at}.resourceName`, problem: `is not the first ${conf.resource}` })
+    }
+    if (conf && own.length === 0) {
+      resources.push(conf)
+    }
+    issues.push(...own)
+  }
+  return { resources, issues, ignored }
+}

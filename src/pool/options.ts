@@ -1,0 +1,17 @@
+import type { LogLevelName } from '../cni/log-levels.js'
+import { DEFAULT_PREFIX } from './conf.js'
+
+/** The options of the device plugin's process. */
+export interface PoolOptions {
+  /** The file with the resources. */
+  readonly conf: string
+  /** The resourcePrefix of resources that name none. */
+  readonly prefix: string
+  readonly logLevel?: LogLevelName
+  readonly logFile?: string
+}
+
+/** Where the SR-IOV network device plugin has its configuration. */
+export const DEFAULT_CONF = '/etc/pcidp/config.json'
+
+export const DEFAULT_POOL_OPTIONS: PoolOptions = { conf: DEFAULT_CONF, prefix: DEFAULT_PREFIX }

@@ -1,0 +1,121 @@
+/** Deals the devices of the node out to the resources: each goes to the first that wants it. */
+import type { FilePort } from '../host/ports.js'
+import { type MeansPf, matches } from '../sriov/device/match.js'
+import type { Choice, ResourceConf } from './conf.js'
+import { ailmentOf, isLastChoice } from './health.js'
+import type { InventoryDevice } from './inventory.js'
+
+/** A device in a pool. */
+export interface PoolDevice {
+  readonly address: string
+  /** "" for a function that has none. */
+  readonly pf: string
+  readonly choice: Choice
+  readonly numaNode?: number
+  /** Why it is not to be handed out. */
+  readonly ailment?: string
+  /** Whether it will be sound by itself: a DEL is at work on it. */
+  readonly isComingHome: boolean
+  readonly isLastChoice: boolean
+}
+
+export interface Pool {
+  readonly conf: ResourceConf
+  readonly devices: readonly PoolDevice[]
+}
+
+/** A device that more than one resource wants. */
+export interface Overlap {
+  readonly address: string
+  readonly has: string
+  readonly wants: string
+}
+
+export interface Dealt {
+  readonly pools: readonly Pool[]
+  readonly overlaps: readonly Overlap[]
+}
+
+/** What marks a name of a PF as a pattern: no interface of Linux has these by habit. */
+const PATTERN = /[\\^$.*+?()[\]{}|]/
+
+/**
+ * As the device plugin reads `pfNames`: the name of a PF, or else a regular expression. The name of a PF that this node
+ * has is no pattern, so that eth1 is not eth10, too.
+ */
+export function meansPfAmong(names: ReadonlySet<string>): MeansPf {
+  const patterns = new Map<string, RegExp | undefined>()
+  const patternOf = (entry: string): RegExp | undefined => {
+    if (!patterns.has(entry)) {
+      let pattern: RegExp | undefined
+      try {
+        pattern = names.has(entry) || !PATTERN.test(entry) ? undefined : new RegExp(entry)
+      } catch {
+        // It is no pattern, and no interface has this name.
+      }
+      patterns.set(entry, pattern)
+    }
+    return patterns.get(entry)
+  }
+  return (entry, pfName) => entry === pfName || (pfName !== '' && patternOf(entry)?.test(pfName) === true)
+}
+
+/** What a resource has of a device: the choice that means it; undefined for none. */
+function choiceOf(
+  files: FilePort,
+  { deviceType, choices }: ResourceConf,
+  device: InventoryDevice,
+  meansPf: MeansPf,
+): Choice | undefined {
+  return device.type === deviceType
+    ? choices.find(({ selectors }) => matches(files, selectors, device, meansPf))
+    : undefined
+}
+
+function poolDevice(device: InventoryDevice, choice: Choice, conf: ResourceConf): PoolDevice {
+  const { location, numaNode, facts } = device
+  const ailment = ailmentOf({ ...facts, isWithoutCarrier: conf.healthFromCarrier && device.isWithoutCarrier })
+  return {
+    address: location.address,
+    pf: location.vf?.pf.address ?? '',
+    choice,
+    isComingHome: facts.isBeingGivenBack && facts.verdict?.reason === 'at-work',
+    isLastChoice: isLastChoice(facts),
+    ...(numaNode !== undefined && { numaNode }),
+    ...(ailment !== undefined && { ailment }),
+  }
+}
+
+/**
+ * A device that was promised stays with its resource while the promise lasts: in a pod it may look different, without its
+ * interface or with another driver.
+ */
+export function dealOut(files: FilePort, confs: readonly ResourceConf[], devices: readonly InventoryDevice[]): Dealt {
+  const meansPf = meansPfAmong(new Set(devices.flatMap(({ location }) => location.vf?.pf.name ?? [])))
+  const dealt = new Map<ResourceConf, PoolDevice[]>(confs.map((conf) => [conf, []]))
+  const overlaps: Overlap[] = []
+  for (const device of devices) {
+    const wanting = confs.flatMap((conf) => {
+      const choice = choiceOf(files, conf, device, meansPf)
+      return choice ? [{ conf, choice }] : []
+    })
+    const keeper = confs.find(({ resource }) => resource === device.promise?.resource)
+    const [keeperChoice] = keeper?.choices ?? []
+    const first =
+      keeper && keeperChoice
+        ? (wanting.find(({ conf }) => conf === keeper) ?? { conf: keeper, choice: keeperChoice })
+        : wanting[0]
+    if (first) {
+      dealt.get(first.conf)?.push(poolDevice(device, first.choice, first.conf))
+      const others = wanting.filter(({ conf }) => conf !== first.conf)
+      overlaps.push(
+        ...others.map(({ conf }) => ({
+          address: device.location.address,
+          has: first.conf.resource,
+          wants: conf.resource,
+        })),
+      )
+    }
+  }
+  return { pools: confs.map((conf) => ({ conf, devices: dealt.get(conf) ?? [] })), overlaps }
+}

@@ -1,0 +1,39 @@
+/** Ends promises that kubelet does not keep any more. */
+import { devicesGiven } from '../node/kubelet.js'
+import type { CallHost } from '../state/folder.js'
+import { promisedDevices, removePromise } from '../state/promises.js'
+import { removeCdiSpec } from './cdi.js'
+import { removeDeviceInfo } from './device-info.js'
+import type { InventoryDevice } from './inventory.js'
+
+/** kubelet writes its checkpoint right after Allocate; the pod's ADD may follow much later. */
+const GRACE_MS = 60_000
+
+/** Whether a pod, or a call for one, has the device: then its promise holds, whatever kubelet says. */
+const isTaken = ({ facts: { verdict } }: InventoryDevice): boolean =>
+  verdict !== undefined && ['in-use', 'unfinished', 'leaked', 'foreign'].includes(verdict.state)
+
+/**
+ * Removes promises, and the files about them, of devices that kubelet counts as free and that nobody has. Nothing ends while
+ * kubelet's checkpoint is missing or cannot be understood. True when one has ended.
+ * @throws PluginError kind `state`
+ */
+export function endPromises(host: CallHost, devices: readonly InventoryDevice[]): boolean {
+  const { files, log, clock, policy } = host
+  const given = devicesGiven(files, policy.kubeletFolder)
+  if (given === 'unknown' || given === 'none') {
+    return false
+  }
+  const taken = new Set(devices.filter(isTaken).map(({ location }) => location.address))
+  const ended = [...promisedDevices(files)].filter(([address, { since }]) => {
+    const age = clock.dateMs() - Date.parse(since)
+    return !given.has(address) && !taken.has(address) && !(age >= 0 && age < GRACE_MS)
+  })
+  for (const [address, { resource }] of ended) {
+    removeDeviceInfo(files, resource, address)
+    removeCdiSpec(files, resource, address)
+    removePromise(files, address)
+    log.info('the promise has ended: kubelet counts the device as free', { device: address, resource })
+  }
+  return ended.length > 0
+}

@@ -1,0 +1,100 @@
+/** The process of the device plugin. */
+
+import { NODE_FOLDER } from '../cni/folders.js'
+import { type Addon, loadAddon } from '../host/addon.js'
+import { realFiles } from '../host/files.js'
+import { launched } from '../host/launched.js'
+import { lazyLog } from '../host/log.js'
+import { openLogWriter } from '../host/log-writer.js'
+import { fileIdentity, watchDevices, watchFolder, watchLinks } from '../host/node-events.js'
+import type { Log } from '../host/ports.js'
+import { realHost } from '../host/real.js'
+import { serviceManager } from '../host/service-manager.js'
+import { releaseWatch, untilStopped } from '../host/stop.js'
+import { loadPolicy } from '../policy/load.js'
+import { operatorHost } from '../state/folder.js'
+import { readPoolConf } from './conf.js'
+import type { PoolOptions } from './options.js'
+import { startService } from './service.js'
+
+/** The kernel tells of changes, but events can be lost. */
+const RESCAN_MS = 300_000
+/** The umask of what is made: sockets for kubelet, which is root. */
+const UMASK = 0o077
+/** At most 15 bytes. */
+const TITLE = 'sriov-devices'
+
+const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/'
+
+function start(addon: Addon, log: Log, { conf, prefix }: PoolOptions) {
+  const files = realFiles(addon)
+  const host = realHost(addon, log)
+  const { kubeletFolder } = loadPolicy(files)
+  const service = startService({
+    files,
+    log,
+    kubeletFolder,
+    identityOf: fileIdentity,
+    after: (ms, work) => void setTimeout(work, ms),
+    openHost: () => operatorHost(host, loadPolicy(files)),
+    readConf() {
+      const text = files.readText(conf)
+      return text === undefined ? undefined : readPoolConf(text, conf, prefix)
+    },
+  })
+  const look = () => service.look()
+  const watches = [
+    watchDevices(addon, look),
+    watchLinks(addon, service.linkChanged),
+    watchFolder(NODE_FOLDER, look),
+    watchFolder(`${NODE_FOLDER}/pci`, look),
+    watchFolder(folderOf(conf), service.confChanged),
+    watchFolder(`${kubeletFolder}/plugins_registry`, service.kubeletChanged),
+    watchFolder(`${kubeletFolder}/device-plugins`, () => {
+      service.kubeletChanged()
+      look()
+    }),
+  ]
+  const rescan = setInterval(look, RESCAN_MS)
+  return {
+    begun: service.begun,
+    stop() {
+      clearInterval(rescan)
+      for (const one of watches) {
+        one.stop()
+      }
+      service.stop()
+    },
+  }
+}
+
+/** Runs the device plugin until a signal or an upgrade ends it. `folder` is the folder of the release. */
+export async function runPool(folder: string, options: PoolOptions): Promise<number> {
+  // Absent files are normal; a stack trace for each is expensive.
+  Error.stackTraceLimit = 0
+  process.umask(UMASK)
+  process.chdir('/')
+  process.title = TITLE
+  const { logLevel = 'info', logFile } = options
+  const log = lazyLog({ level: logLevel, facts: {}, ...(logFile !== undefined && { file: logFile }) }, () => ({
+    openLogWriter,
+  }))
+  process.on('unhandledRejection', (error) => {
+    log.error('a request failed that nobody waited for; this is a defect of the device plugin', {
+      error: String(error),
+    })
+  })
+  const addon = loadAddon(folder)
+  const isReplaced = releaseWatch(realFiles(addon), folder)
+  const service = start(addon, log, options)
+  const manager = serviceManager(addon, launched(process.env).environment)
+  await service.begun
+  log.info('ready', { release: folder, config: options.conf })
+  manager.ready()
+  const reason = await untilStopped(() => (isReplaced() ? 'another release is installed' : undefined))
+  log.info('stopping', { reason })
+  manager.stopping()
+  service.stop()
+  manager.close()
+  return 0
+}
