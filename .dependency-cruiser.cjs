@@ -86,7 +86,7 @@ const layers = [
       '^src/(cni|netlink|pci|rtnl|node|policy|state|sriov|commands|operator)/',
       '^src/daemon/(protocol|probe|run)',
       '^src/kubelet/pod-resources',
-      '^src/pool/(options|conf|pools|inventory|health)',
+      '^src/pool/(options|conf/|devices/)',
     ],
   },
 ]

@@ -4,17 +4,18 @@ import { optionsIn, stay } from './stay.js'
 
 /** The options of `sriovctl device-plugin`; undefined when they are a question, or a mistake. */
 export function devicePluginOptions(words: readonly string[]): PoolOptions | undefined {
-  const options = optionsIn(words, ['config', 'resource-prefix'])
+  const options = optionsIn(words, ['config', 'rdma-config', 'resource-prefix'])
   if (!options) {
     return undefined
   }
-  const { config, 'resource-prefix': prefix } = options.values
-  return config !== undefined && !config.startsWith('/')
+  const { config, 'rdma-config': rdmaConf, 'resource-prefix': prefix } = options.values
+  return [config, rdmaConf].some((path) => path?.startsWith('/') === false)
     ? undefined
     : {
         ...DEFAULT_POOL_OPTIONS,
         ...options.log,
         ...(config !== undefined && { conf: config }),
+        ...(rdmaConf !== undefined && { rdmaConf }),
         ...(prefix !== undefined && { prefix }),
       }
 }

@@ -39,15 +39,17 @@ const addDevicePlugin: AddVerbs = (program, { surroundings, finish }) => {
     .addOption(
       new Option('--config <file>', 'the resources').default(DEFAULT_POOL_OPTIONS.conf).argParser(absolutePath),
     )
+    .option('--rdma-config <file>', 'resources whose pods share RDMA devices', absolutePath)
     .option('--resource-prefix <domain>', 'for resources that name no prefix', DEFAULT_POOL_OPTIONS.prefix)
     .addOption(new Option('--log-level <level>', 'how much to log (default: info)').choices([...LOG_LEVELS]))
     .option('--log-file <file>', 'appended to; stderr otherwise')
     .addHelpText('after', helpEnd(['sriovctl device-plugin --config /etc/pcidp/config.json']))
-    .action(async ({ config, resourcePrefix, logLevel, logFile }) =>
+    .action(async ({ config, rdmaConfig, resourcePrefix, logLevel, logFile }) =>
       finish(
         await surroundings.runDevicePlugin({
           conf: config,
           prefix: resourcePrefix,
+          ...(rdmaConfig !== undefined && { rdmaConf: rdmaConfig }),
           ...(logLevel !== undefined && { logLevel }),
           ...(logFile !== undefined && { logFile }),
         }),

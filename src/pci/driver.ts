@@ -2,7 +2,7 @@
 import { basename } from 'node:path'
 import type { FilePort } from '../host/ports.js'
 import type { PciAddress } from './address.js'
-import { deviceFolder, driverOf } from './functions.js'
+import { deviceFolder, driverOf, netdevsOf } from './functions.js'
 
 const DRIVERS = '/sys/bus/pci/drivers'
 const PROBE = '/sys/bus/pci/drivers_probe'
@@ -117,9 +117,18 @@ export function deviceFilesOf(files: FilePort, address: PciAddress): readonly st
   ]
 }
 
-/** The RDMA device of a function (mlx5_3); undefined when it has none. */
+/** The RDMA device of an interface that software makes (rdma_rxe: `parent` in its folder). */
+function softwareRdmaOf(files: FilePort, netdevs: readonly string[]): string | undefined {
+  return netdevs.length === 0
+    ? undefined
+    : files
+        .list('/sys/class/infiniband')
+        .find((name) => netdevs.includes(files.readText(`/sys/class/infiniband/${name}/parent`)?.trim() ?? ''))
+}
+
+/** The RDMA device of a function (mlx5_3), or of its interface (rxe0); undefined when it has none. */
 export const rdmaDeviceOf = (files: FilePort, address: PciAddress): string | undefined =>
-  files.list(`${deviceFolder(address)}/infiniband`)[0]
+  files.list(`${deviceFolder(address)}/infiniband`)[0] ?? softwareRdmaOf(files, netdevsOf(files, address))
 
 /**
  * The character devices of an RDMA device that are there: uverbs, umad and issm of its own, rdma_cm of all

@@ -1,5 +1,5 @@
 import type { LogLevelName } from '../cni/log-levels.js'
-import { DEFAULT_PREFIX } from './conf.js'
+import { DEFAULT_PREFIX } from './conf/conf.js'
 
 /** The options of the device plugin's process. */
 export interface PoolOptions {
@@ -7,6 +7,8 @@ export interface PoolOptions {
   readonly conf: string
   /** The resourcePrefix of resources that name none. */
   readonly prefix: string
+  /** The file with the resources whose pods share RDMA devices; absent: there are none. */
+  readonly rdmaConf?: string
   readonly logLevel?: LogLevelName
   readonly logFile?: string
 }

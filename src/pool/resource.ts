@@ -3,11 +3,11 @@ import { pollUntil } from '../host/poll.js'
 import type { Grant, Offer, OfferedDevice } from '../kubelet/offer.js'
 import type { CallHost } from '../state/folder.js'
 import { writePromise } from '../state/promises.js'
-import { writeCdiSpec } from './cdi.js'
-import { writeDeviceInfo } from './device-info.js'
-import { grantOf } from './grant.js'
-import type { Pool, PoolDevice } from './pools.js'
-import { preferred } from './prefer.js'
+import type { Pool, PoolDevice } from './devices/pools.js'
+import { preferred } from './devices/prefer.js'
+import { writeCdiSpec } from './grant/cdi.js'
+import { writeDeviceInfo } from './grant/device-info.js'
+import { grantOf } from './grant/grant.js'
 
 /** How long kubelet waits for a device that is on its way home. */
 const COMING_HOME = { timeoutMs: 10_000, pauseMs: 200 }

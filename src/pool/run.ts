@@ -7,15 +7,17 @@ import { launched } from '../host/launched.js'
 import { lazyLog } from '../host/log.js'
 import { openLogWriter } from '../host/log-writer.js'
 import { fileIdentity, watchDevices, watchFolder, watchLinks } from '../host/node-events.js'
-import type { Log } from '../host/ports.js'
+import type { FilePort, Log } from '../host/ports.js'
 import { realHost } from '../host/real.js'
 import { serviceManager } from '../host/service-manager.js'
 import { releaseWatch, untilStopped } from '../host/stop.js'
 import { loadPolicy } from '../policy/load.js'
 import { operatorHost } from '../state/folder.js'
-import { readPoolConf } from './conf.js'
+import { readPoolConf } from './conf/conf.js'
+import type { ReadConf } from './conf/conf-in-force.js'
+import { readRdmaConf } from './conf/rdma-conf.js'
 import type { PoolOptions } from './options.js'
-import { startService } from './service.js'
+import { type ConfFile, startService } from './service.js'
 
 /** The kernel tells of changes, but events can be lost. */
 const RESCAN_MS = 300_000
@@ -26,7 +28,17 @@ const TITLE = 'sriov-devices'
 
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) || '/'
 
-function start(addon: Addon, log: Log, { conf, prefix }: PoolOptions) {
+function confFile<Conf>(files: FilePort, path: string, read: (text: string) => ReadConf<Conf>): ConfFile<Conf> {
+  return {
+    path,
+    read() {
+      const text = files.readText(path)
+      return text === undefined ? undefined : read(text)
+    },
+  }
+}
+
+function start(addon: Addon, log: Log, { conf, prefix, rdmaConf }: PoolOptions) {
   const files = realFiles(addon)
   const host = realHost(addon, log)
   const { kubeletFolder } = loadPolicy(files)
@@ -37,10 +49,8 @@ function start(addon: Addon, log: Log, { conf, prefix }: PoolOptions) {
     identityOf: fileIdentity,
     after: (ms, work) => void setTimeout(work, ms),
     openHost: () => operatorHost(host, loadPolicy(files)),
-    readConf() {
-      const text = files.readText(conf)
-      return text === undefined ? undefined : readPoolConf(text, conf, prefix)
-    },
+    conf: confFile(files, conf, (text) => readPoolConf(text, conf, prefix)),
+    ...(rdmaConf !== undefined && { rdmaConf: confFile(files, rdmaConf, (text) => readRdmaConf(text, rdmaConf)) }),
   })
   const look = () => service.look()
   const watches = [
@@ -48,7 +58,9 @@ function start(addon: Addon, log: Log, { conf, prefix }: PoolOptions) {
     watchLinks(addon, service.linkChanged),
     watchFolder(NODE_FOLDER, look),
     watchFolder(`${NODE_FOLDER}/pci`, look),
-    watchFolder(folderOf(conf), service.confChanged),
+    ...[...new Set([conf, ...(rdmaConf === undefined ? [] : [rdmaConf])].map(folderOf))].map((folder) =>
+      watchFolder(folder, service.confChanged),
+    ),
     watchFolder(`${kubeletFolder}/plugins_registry`, service.kubeletChanged),
     watchFolder(`${kubeletFolder}/device-plugins`, () => {
       service.kubeletChanged()

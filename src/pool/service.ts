@@ -1,23 +1,32 @@
 /** The device plugin: keeps the pools as the node is, and kubelet informed. */
 import { messageOf } from '../errors.js'
+import type { Offer } from '../kubelet/offer.js'
 import type { CallHost } from '../state/folder.js'
-import type { PoolConf, ResourceConf } from './conf.js'
-import { takeInventory } from './inventory.js'
-import { dealOut, type Overlap, type Pool } from './pools.js'
-import { endPromises } from './promised.js'
+import type { ResourceConf } from './conf/conf.js'
+import { type ConfInForce, confInForce, type ReadConf } from './conf/conf-in-force.js'
+import type { RdmaConf } from './conf/rdma-conf.js'
+import { takeInventory } from './devices/inventory.js'
+import { dealOut, type Pool } from './devices/pools.js'
+import { endPromises } from './devices/promised.js'
+import { makeSharedResource, type SharedRdma, type SharedResource, shareRdma } from './rdma.js'
 import { type Registrar, type RegistrarPorts, startRegistrar, type Way } from './registrar.js'
 import { makeResource, type Resource } from './resource.js'
+import { makeRounds } from './rounds.js'
+import { overlapTeller, tellAilments } from './telling.js'
 
-/** Events come in bursts: a VF that appears makes a dozen. */
-const SETTLE_MS = 100
-/** Between two looks, so that a storm of pods leaves the processor to the pods. */
-const GAP_MS = 400
+/** A configuration file. */
+export interface ConfFile<Conf> {
+  readonly path: string
+  /** Undefined when there is none. @throws PluginError kind `state` */
+  read(): ReadConf<Conf> | undefined
+}
 
 export interface ServicePorts extends RegistrarPorts {
   /** The machine, with the policy as it is now. */
   openHost(): CallHost
-  /** The configuration file; undefined when there is none. @throws PluginError kind `state` */
-  readConf(): PoolConf | undefined
+  readonly conf: ConfFile<ResourceConf>
+  /** The resources whose pods share RDMA devices, if there are any. */
+  readonly rdmaConf?: ConfFile<RdmaConf>
 }
 
 export interface PoolService {
@@ -34,180 +43,126 @@ export interface PoolService {
   stop(): void
 }
 
-interface Served {
-  readonly resource: Resource
+/** A resource that is offered, as it is found in each round. */
+interface Served<Found> {
+  readonly resource: { readonly offer: Offer; update(found: Found): boolean }
   readonly registrar: Registrar
+}
+
+/** Resources of one kind by their name. */
+interface Kind<Found> {
+  readonly served: Map<string, Served<Found>>
+  nameOf(found: Found): string
+  begin(found: Found): Served<Found>['resource']
+}
+
+/** Offers what is found now, tells kubelet what has changed, and ends what is not there any more. */
+function take<Found>(ports: ServicePorts, { served, nameOf, begin }: Kind<Found>, found: readonly Found[]): void {
+  const { log } = ports
+  const names = new Set(found.map(nameOf))
+  for (const [name, { registrar }] of served) {
+    if (!names.has(name)) {
+      log.info('the resource is not served any more', { resource: name })
+      registrar.stop()
+      served.delete(name)
+    }
+  }
+  for (const one of found) {
+    const name = nameOf(one)
+    const known = served.get(name)
+    if (!known) {
+      const resource = begin(one)
+      if (resource.offer.devices().length === 0) {
+        log.warning('a resource has no device; sriovctl doctor says why', { resource: name })
+      }
+      served.set(name, { resource, registrar: startRegistrar(resource.offer, ports) })
+    } else if (known.resource.update(one)) {
+      known.registrar.push()
+    }
+  }
 }
 
 /** Starts at once. @throws nothing: what goes wrong is logged, and tried again when something changes */
 export function startService(ports: ServicePorts): PoolService {
-  const { log, openHost, after } = ports
-  let confs: readonly ResourceConf[] | undefined
+  const { log, openHost, after, conf, rdmaConf } = ports
+  const confs: ConfInForce<ResourceConf> = confInForce(log, conf.path, conf.read)
+  const rdmaConfs = rdmaConf && confInForce(log, rdmaConf.path, rdmaConf.read)
+  const tellOverlaps = overlapTeller(log)
   let links: ReadonlySet<number> = new Set()
-  const served = new Map<string, Served>()
   let isStopped = false
-  let overlapsTold = ''
-
-  function tellConf({ issues, ignored }: PoolConf): void {
-    for (const { key, problem } of issues) {
-      log.error('the configuration is wrong', { key, problem })
-    }
-    if (ignored.length > 0) {
-      log.warning('keys of the configuration are not known, and change nothing', { keys: ignored })
-    }
-  }
-
-  /** A wrong file changes nothing, except at the start: then what is right of it is served. */
-  function readConf(): void {
-    try {
-      const read = ports.readConf()
-      if (read === undefined) {
-        log.error('there is no configuration file', {})
-      } else {
-        tellConf(read)
+  const pools: Kind<Pool> = {
+    served: new Map(),
+    nameOf: (pool) => pool.conf.resource,
+    begin(pool) {
+      tellAilments(log, undefined, pool)
+      const resource: Resource = makeResource(pool, openHost, rounds.refresh)
+      return {
+        offer: resource.offer,
+        update(next) {
+          tellAilments(log, resource.pool(), next)
+          return resource.update(next)
+        },
       }
-      if (confs === undefined || read?.issues.length === 0) {
-        confs = read?.resources ?? confs
-        log.info('configuration in force', { resources: confs?.map(({ resource }) => resource) ?? [] })
-      } else {
-        log.error('the configuration of before stays in force', {})
-      }
-    } catch (error) {
-      log.error('the configuration cannot be read', { error: messageOf(error) })
-    }
+    },
   }
-
-  function tellOverlaps(overlaps: readonly Overlap[]): void {
-    const text = JSON.stringify(overlaps)
-    if (text !== overlapsTold && overlaps.length > 0) {
-      const pairs = new Map(overlaps.map(({ has, wants }) => [`${has} ${wants}`, { has, wants }]))
-      for (const { has, wants } of pairs.values()) {
-        const devices = overlaps.filter((one) => one.has === has && one.wants === wants).map(({ address }) => address)
-        log.warning('two resources want the same devices; the first has them', { has, wants, devices })
-      }
-    }
-    overlapsTold = text
+  const shares: Kind<SharedRdma> = {
+    served: new Map(),
+    nameOf: (shared) => shared.conf.resource,
+    begin: (shared): SharedResource => makeSharedResource(shared, openHost()),
   }
+  const registrars = () =>
+    [...pools.served, ...shares.served].map(([name, { registrar }]) => [name, registrar] as const)
 
-  function tellAilments(before: Pool, now: Pool): void {
-    const old = new Map(before.devices.map(({ address, ailment }) => [address, ailment]))
-    for (const { address, ailment } of now.devices) {
-      if (ailment !== old.get(address)) {
-        log[ailment === undefined ? 'info' : 'warning'](
-          ailment === undefined ? 'a device can be handed out again' : 'a device is not handed out',
-          { device: address, resource: now.conf.resource, ...(ailment !== undefined && { why: ailment }) },
-        )
-      }
-    }
-  }
-
-  async function findPools(): Promise<readonly Pool[]> {
-    const host = openHost()
+  async function findPools(host: CallHost): Promise<readonly Pool[]> {
     const { devices, links: found } = await takeInventory(host)
     links = found
     const ended = endPromises(host, devices)
-    const { pools, overlaps } = dealOut(host.files, confs ?? [], ended ? (await takeInventory(host)).devices : devices)
-    tellOverlaps(overlaps)
-    return pools
+    const now = ended ? (await takeInventory(host)).devices : devices
+    const dealt = dealOut(host.files, confs.resources(), now)
+    tellOverlaps(dealt.overlaps)
+    return dealt.pools
   }
 
-  function serve(pool: Pool): void {
-    const { resource: name } = pool.conf
-    const resource = makeResource(pool, openHost, refresh)
-    tellAilments({ ...pool, devices: [] }, pool)
-    if (pool.devices.length === 0) {
-      log.warning('a resource has no device; sriovctl doctor says why', { resource: name })
-    }
-    served.set(name, { resource, registrar: startRegistrar(resource.offer, ports) })
-  }
-
-  function take(pools: readonly Pool[]): void {
-    for (const [name, { registrar }] of served) {
-      if (!pools.some(({ conf }) => conf.resource === name)) {
-        log.info('the resource is not served any more', { resource: name })
-        registrar.stop()
-        served.delete(name)
-      }
-    }
-    for (const pool of pools) {
-      const known = served.get(pool.conf.resource)
-      if (!known) {
-        serve(pool)
-        continue
-      }
-      tellAilments(known.resource.pool(), pool)
-      if (known.resource.update(pool)) {
-        known.registrar.push()
-      }
-    }
-  }
-
-  async function lookNow(): Promise<void> {
+  const rounds = makeRounds(after, async () => {
     try {
-      const pools = await findPools()
+      const host = openHost()
+      const found = await findPools(host)
       if (!isStopped) {
-        take(pools)
+        take(ports, pools, found)
+        take(ports, shares, rdmaConfs?.resources().map((one) => shareRdma(host.files, one)) ?? [])
       }
     } catch (error) {
       log.error('the devices of this node cannot be looked at', { error: messageOf(error) })
     }
+  })
+
+  const reread = () => {
+    confs.reread()
+    rdmaConfs?.reread()
   }
 
-  let last: Promise<void> = Promise.resolve()
-  let next: Promise<void> | undefined
-
-  /** Resolves after a look at the node that begins from now on. */
-  function refresh(): Promise<void> {
-    if (!next) {
-      next = last.then(() => {
-        next = undefined
-        return lookNow()
-      })
-      last = next
-    }
-    return next
-  }
-
-  let isWaiting = false
-  let isEarly = false
-
-  function look(): void {
-    if (isWaiting || isStopped) {
-      return
-    }
-    isWaiting = true
-    after(isEarly ? GAP_MS : SETTLE_MS, () => {
-      isWaiting = false
-      isEarly = true
-      after(GAP_MS, () => {
-        isEarly = false
-      })
-      void refresh()
-    })
-  }
-
-  readConf()
+  reread()
   return {
-    begun: refresh(),
-    look,
+    begun: rounds.refresh(),
+    look: rounds.look,
     linkChanged(interfaceIndex) {
       if (interfaceIndex === 0 || links.has(interfaceIndex)) {
-        look()
+        rounds.look()
       }
     },
     kubeletChanged() {
-      for (const { registrar } of served.values()) {
+      for (const [, registrar] of registrars()) {
         registrar.look()
       }
     },
     confChanged() {
-      readConf()
-      look()
+      reread()
+      rounds.look()
     },
-    known: () => new Map([...served].map(([name, { registrar }]) => [name, registrar.known()])),
+    known: () => new Map(registrars().map(([name, registrar]) => [name, registrar.known()])),
     stop() {
       isStopped = true
-      for (const { registrar } of served.values()) {
+      for (const [, registrar] of registrars()) {
         registrar.stop()
       }
     },

@@ -12,6 +12,7 @@ import { ipamFindings } from './ipam.js'
 import { kubeletFindings } from './kubelet.js'
 import { managerFindings } from './managers.js'
 import { pluginFindings } from './plugin.js'
+import { poolFindings } from './pool.js'
 import { stateFindings } from './state.js'
 
 const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
@@ -56,6 +57,7 @@ export async function examine(host: CallHost, { resident, kubeconfig }: Examinat
     ...configurationFindings(host, known),
     ...(await ipamFindings(host, sound)),
     ...kubeletFindings(host, sound),
+    ...(isStateReadable ? await poolFindings(host) : []),
     ...(await managerFindings(host, cards.vfs)),
     ...pluginFindings(host, resident, known.checked.length > 0),
   ]

@@ -49,6 +49,12 @@ export const CHECKS = {
   'policy-wrong': check('state', 'error', 'While the policy cannot be used, every ADD is refused.'),
   'kubelet-checkpoint-unknown': check('kubelet', 'warning', 'VFs are not chosen while kubelet’s cannot be told apart.'),
   'kubelet-resource-empty': check('kubelet', 'warning', 'Pods that ask for this resource stay Pending.'),
+  'pool-conf-invalid': check(
+    'kubelet',
+    'error',
+    'What is wrong in it is not served, or the file of before stays in force.',
+  ),
+  'pool-overlap': check('kubelet', 'warning', 'The second resource has fewer devices than its selectors say.'),
   'pool-and-choice': check('kubelet', 'warning', 'Two parties choose among the same VFs.'),
   'conf-invalid': check('configurations', 'error', 'Pods of this network do not start.'),
   'conf-pf-missing': check('configurations', 'error', 'Pods of this network do not start.'),

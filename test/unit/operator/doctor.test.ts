@@ -62,6 +62,11 @@ type Plant = (world: FakeWorld) => unknown
 
 const attached = (world: FakeWorld, keys: object = {}) => call(world, 'ADD', netConf(keys))
 
+const poolConfigured =
+  (...resourceList: object[]) =>
+  (world: FakeWorld): unknown =>
+    world.files.set('/etc/pcidp/config.json', JSON.stringify({ resourceList }))
+
 const FAULTS: readonly (readonly [keyof typeof CHECKS, string, Plant])[] = [
   ['no-sriov', 'no card', (world) => world.cards.splice(0)],
   ['pf-down', 'a PF that is down', (world) => linkNamed(world, 'ens1f0', { isUp: false })],
@@ -224,6 +229,26 @@ const FAULTS: readonly (readonly [keyof typeof CHECKS, string, Plant])[] = [
       world.files.set('/etc/pcidp/config.json', JSON.stringify({ resourceList: resources }))
     },
   ],
+  [
+    'kubelet-resource-empty',
+    'a resource whose devices another one has',
+    (world) => {
+      const data = { RegisteredDevices: { 'intel.com/second': [] } }
+      world.files.set('/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint', JSON.stringify({ Data: data }))
+      poolConfigured({ resourceName: 'first' }, { resourceName: 'second' })(world)
+    },
+  ],
+  [
+    'pool-conf-invalid',
+    'a device plugin’s file that is no JSON',
+    (world) => world.files.set('/etc/pcidp/config.json', '{'),
+  ],
+  [
+    'pool-conf-invalid',
+    'a selector that is not supported',
+    poolConfigured({ resourceName: 'a', selectors: [{ vdpaType: 'vhost' }] }),
+  ],
+  ['pool-overlap', 'two resources for one PF', poolConfigured({ resourceName: 'a' }, { resourceName: 'b' })],
   ['kernel-lacks', 'a kernel of Debian 11', (world) => world.files.set('/proc/sys/kernel/osrelease', '5.10.0-28\n')],
   [
     'clock-behind',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readPoolConf } from '../../../src/pool/conf.js'
+import { readPoolConf } from '../../../src/pool/conf/conf.js'
 
 const read = (...resourceList: object[]) => readPoolConf(JSON.stringify({ resourceList }), 'config.json')
 const problemsOf = (resource: object) => read(resource).issues.map(({ key, problem }) => `${key} ${problem}`)

@@ -5,7 +5,8 @@ import { expect, onTestFinished, vi } from 'vitest'
 import { fileIdentity, watchFolder } from '../../../src/host/node-events.js'
 import type { Host } from '../../../src/host/ports.js'
 import { loadPolicy } from '../../../src/policy/load.js'
-import { readPoolConf } from '../../../src/pool/conf.js'
+import { readPoolConf } from '../../../src/pool/conf/conf.js'
+import { readRdmaConf } from '../../../src/pool/conf/rdma-conf.js'
 import { type PoolService, startService } from '../../../src/pool/service.js'
 import { operatorHost } from '../../../src/state/folder.js'
 import { hostOf } from '../../fakes/call.js'
@@ -55,6 +56,7 @@ function withRealFolder(host: Host, folder: string): Host {
 
 export interface NodeOptions extends KubeletOptions {
   readonly conf?: object | string
+  readonly rdma?: object
   /** Whether kubelet is there before the device plugin. */
   readonly isKubeletLate?: boolean
 }
@@ -73,7 +75,13 @@ export async function poolNode(world: FakeWorld, options: NodeOptions = {}): Pro
       identityOf: fileIdentity,
       after: (ms, work) => void setTimeout(work, ms / FASTER),
       openHost: () => operatorHost(host, loadPolicy(host.files)),
-      readConf: () => readPoolConf(typeof conf === 'string' ? conf : JSON.stringify(conf), 'config.json'),
+      conf: {
+        path: 'config.json',
+        read: () => readPoolConf(typeof conf === 'string' ? conf : JSON.stringify(conf), 'config.json'),
+      },
+      ...(options.rdma && {
+        rdmaConf: { path: 'rdma.json', read: () => readRdmaConf(JSON.stringify(options.rdma), 'rdma.json') },
+      }),
     })
   if (options.isKubeletLate !== true) {
     await kubelet.start()

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { PoolDevice } from '../../../src/pool/pools.js'
-import { preferred } from '../../../src/pool/prefer.js'
+import type { PoolDevice } from '../../../src/pool/devices/pools.js'
+import { preferred } from '../../../src/pool/devices/prefer.js'
 
 const CHOICE = { selectors: {}, isRdma: false, needsVhostNet: false }
 const device = (address: string, pf: string, isLastChoice = false): PoolDevice => ({

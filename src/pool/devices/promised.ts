@@ -1,9 +1,9 @@
 /** Ends promises that kubelet does not keep any more. */
-import { devicesGiven } from '../node/kubelet.js'
-import type { CallHost } from '../state/folder.js'
-import { promisedDevices, removePromise } from '../state/promises.js'
-import { removeCdiSpec } from './cdi.js'
-import { removeDeviceInfo } from './device-info.js'
+import { devicesGiven } from '../../node/kubelet.js'
+import type { CallHost } from '../../state/folder.js'
+import { promisedDevices, removePromise } from '../../state/promises.js'
+import { removeCdiSpec } from '../grant/cdi.js'
+import { removeDeviceInfo } from '../grant/device-info.js'
 import type { InventoryDevice } from './inventory.js'
 
 /** kubelet writes its checkpoint right after Allocate; the pod's ADD may follow much later. */

@@ -2,10 +2,10 @@
  * The file that tells Multus about a device, which hands it to the CNI plugin and into the status of the pod (Network Plumbing
  * Working Group, Device Information Specification 1.1.0). It stays while the device is promised.
  */
-import type { FilePort } from '../host/ports.js'
-import { describePciDevice } from '../sriov/device/device-info.js'
-import type { ResourceConf } from './conf.js'
-import type { PoolDevice } from './pools.js'
+import type { FilePort } from '../../host/ports.js'
+import { describePciDevice } from '../../sriov/device/device-info.js'
+import type { ResourceConf } from '../conf/conf.js'
+import type { PoolDevice } from '../devices/pools.js'
 
 const FOLDER = '/var/run/k8s.cni.cncf.io/devinfo/dp'
 

@@ -1,6 +1,6 @@
 /** Which devices of a pool a container had better get. Pure. */
-import type { Wish } from '../kubelet/offer.js'
-import type { Allocation } from './conf-schema.js'
+import type { Wish } from '../../kubelet/offer.js'
+import type { Allocation } from '../conf/conf-schema.js'
 import type { PoolDevice } from './pools.js'
 
 const byAddress = (left: PoolDevice, right: PoolDevice): number =>

@@ -2,11 +2,11 @@
  * Container Device Interface: the runtime, not kubelet, gives the device files to the container, as a specification says
  * (https://github.com/cncf-tags/container-device-interface, SPEC.md).
  */
-import type { FilePort } from '../host/ports.js'
-import type { Grant } from '../kubelet/offer.js'
-import type { ResourceConf } from './conf.js'
+import type { FilePort } from '../../host/ports.js'
+import type { Grant } from '../../kubelet/offer.js'
+import type { ResourceConf } from '../conf/conf.js'
+import type { PoolDevice } from '../devices/pools.js'
 import { deviceGrant } from './grant.js'
-import type { PoolDevice } from './pools.js'
 
 const FOLDER = '/var/run/cdi'
 /** The first version with all that is used here. */

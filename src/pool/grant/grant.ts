@@ -1,9 +1,9 @@
 /** What a container gets for its devices: what the SR-IOV network device plugin gives (its README, "Pod device information"). */
-import type { FilePort } from '../host/ports.js'
-import type { DeviceNode, Grant } from '../kubelet/offer.js'
-import { deviceFilesOf, iommuGroupOf, isInUserspace, rdmaDeviceOf, rdmaNodesOf } from '../pci/driver.js'
-import type { AdditionalInfo, ResourceConf } from './conf.js'
-import type { PoolDevice } from './pools.js'
+import type { FilePort } from '../../host/ports.js'
+import type { DeviceNode, Grant } from '../../kubelet/offer.js'
+import { deviceFilesOf, iommuGroupOf, isInUserspace, rdmaDeviceOf, rdmaNodesOf } from '../../pci/driver.js'
+import type { AdditionalInfo, ResourceConf } from '../conf/conf.js'
+import type { PoolDevice } from '../devices/pools.js'
 
 const VFIO = '/dev/vfio/vfio'
 const VHOST_NET = '/dev/vhost-net'

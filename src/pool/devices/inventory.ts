@@ -1,5 +1,5 @@
 /** Every device that a resource could have, with what decides about it. Changes nothing and takes no lock. */
-import { devicesGiven } from '../node/kubelet.js'
+import { devicesGiven } from '../../node/kubelet.js'
 import {
   allFunctions,
   baseClassOf,
@@ -11,13 +11,13 @@ import {
   netdevsOf,
   numaNodeOf,
   sriovCountOf,
-} from '../pci/functions.js'
-import type { DeviceLocation, VfLocation } from '../sriov/device/locate.js'
-import { type SurveyedVf, survey } from '../sriov/survey/survey.js'
-import { carriesDefaultRoute, hostUseOf } from '../sriov/users/host-use.js'
-import type { CallHost } from '../state/folder.js'
-import { promisedDevices, type VfPromise } from '../state/promises.js'
-import type { DeviceType } from './conf-schema.js'
+} from '../../pci/functions.js'
+import type { DeviceLocation, VfLocation } from '../../sriov/device/locate.js'
+import { type SurveyedVf, survey } from '../../sriov/survey/survey.js'
+import { carriesDefaultRoute, hostUseOf } from '../../sriov/users/host-use.js'
+import type { CallHost } from '../../state/folder.js'
+import { promisedDevices, type VfPromise } from '../../state/promises.js'
+import type { DeviceType } from '../conf/conf-schema.js'
 import type { HealthFacts } from './health.js'
 
 /** Base classes by the types that a resource asks for (include/linux/pci_ids.h). */

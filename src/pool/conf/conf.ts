@@ -1,7 +1,8 @@
 /** Reads the resources from the configuration file of the SR-IOV network device plugin. */
-import { foldKeys, isJsonObject, type JsonObject, keyTable, parseJsonObject } from '../cni/json.js'
-import { readSelectors, type Selectors } from '../cni/selectors.js'
-import { type ConfigIssue, messageOf } from '../errors.js'
+import { foldKeys, isJsonObject, type JsonObject, keyTable, parseJsonObject } from '../../cni/json.js'
+import { readSelectors, type Selectors } from '../../cni/selectors.js'
+import { type ConfigIssue, messageOf } from '../../errors.js'
+import type { ReadConf } from './conf-in-force.js'
 import { type Allocation, type DeviceType, RESOURCE_KEYS, ResourceEntry } from './conf-schema.js'
 
 /** One object of `selectors`: the devices that it means, and what their containers get beside them. */
@@ -27,13 +28,7 @@ export interface ResourceConf {
   readonly cdi: boolean
 }
 
-export interface PoolConf {
-  readonly resources: readonly ResourceConf[]
-  /** What is wrong with the file. A resource that is wrong is left out. */
-  readonly issues: readonly ConfigIssue[]
-  /** Keys that are not known and change nothing: no selectors. */
-  readonly ignored: readonly string[]
-}
+export type PoolConf = ReadConf<ResourceConf>
 
 export const DEFAULT_PREFIX = 'intel.com'
 /** Without selectors: every device of its type. */

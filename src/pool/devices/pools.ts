@@ -1,7 +1,7 @@
 /** Deals the devices of the node out to the resources: each goes to the first that wants it. */
-import type { FilePort } from '../host/ports.js'
-import { type MeansPf, matches } from '../sriov/device/match.js'
-import type { Choice, ResourceConf } from './conf.js'
+import type { FilePort } from '../../host/ports.js'
+import { type MeansPf, matches } from '../../sriov/device/match.js'
+import type { Choice, ResourceConf } from '../conf/conf.js'
 import { ailmentOf, isLastChoice } from './health.js'
 import type { InventoryDevice } from './inventory.js'
 

@@ -1,5 +1,5 @@
 /** Decides whether kubelet may hand out a device. Pure: the facts are gathered in inventory.ts. */
-import type { Verdict } from '../sriov/survey/vf-state.js'
+import type { Verdict } from '../../sriov/survey/vf-state.js'
 
 export interface HealthFacts {
   /** What the survey says of a VF; absent for other functions. */
