@@ -1,5 +1,5 @@
 /** `sriovctl doctor`: what is wrong on this node, why it matters, and what to type. */
-import { z } from 'zod/mini'
+import * as z from 'zod/mini'
 import type { Resident } from '../../daemon/probe.js'
 import { survey } from '../../sriov/survey/survey.js'
 import type { CallHost } from '../../state/folder.js'

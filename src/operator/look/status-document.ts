@@ -1,5 +1,5 @@
 /** The JSON of `sriovctl status`. Its schema is docs/status.schema.json; what is absent is null. */
-import { z } from 'zod/mini'
+import * as z from 'zod/mini'
 import type { PodName } from '../../kubelet/pod-resources.js'
 import type { VfSettings } from '../../netlink/vf-info.js'
 import type { Survey, SurveyedPf, SurveyedVf } from '../../sriov/survey/survey.js'

@@ -1,4 +1,4 @@
-import { z } from 'zod/mini'
+import * as z from 'zod/mini'
 
 /**
  * The file of the SR-IOV network device plugin, key by key (its README, "Config parameters"), and this plugin's own keys.

@@ -1,5 +1,5 @@
 /** Reads the resources from the configuration file of the RDMA shared device plugin (k8s-rdma-shared-dev-plugin, README). */
-import { z } from 'zod/mini'
+import * as z from 'zod/mini'
 import { foldKeys, isJsonObject, type JsonObject, keyTable, parseJsonObject } from '../../cni/json.js'
 import { readSelectors, type Selectors } from '../../cni/selectors.js'
 import { type ConfigIssue, messageOf } from '../../errors.js'
