@@ -29,12 +29,15 @@ export function findIpamPlugin({ files, cniPath, policy }: Lookup, { type }: Ipa
   const paths = isFileName ? folders.map((folder) => `${folder}/${type}`) : []
   const path = paths.find((candidate) => files.isExecutable(candidate))
   if (path === undefined) {
+    const found = paths.find((candidate) => files.exists(candidate))
     throw new PluginError({
       kind: 'ipam',
       plugin: type,
-      message: isFileName
-        ? `is in none of the folders of CNI_PATH and the policy (${folders.join(', ')})`
-        : 'is no name of a program',
+      message: found
+        ? `cannot be run: ${found} is not executable (chmod 755 ${found})`
+        : isFileName
+          ? `is in none of the folders of CNI_PATH and the policy (${folders.join(', ')})`
+          : 'is no name of a program',
     })
   }
   return path

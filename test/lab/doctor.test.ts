@@ -101,6 +101,17 @@ const FAULTS: readonly Fault[] = [
   },
   { id: 'vf-vlan-of-nobody', severity: 'warning', plant: () => done(ip(`link set ${PF} vf 3 vlan 7`)) },
   {
+    id: 'vf-settings-changed',
+    severity: 'error',
+    async plant() {
+      await attach()
+      await ip(`link set ${PF} vf 2 vlan 110`)
+      await ip(`link set ${PF} vf 2 spoofchk on`)
+      return undefined
+    },
+    tidy: releaseIfAttached,
+  },
+  {
     id: 'driver-override-left',
     severity: 'warning',
     plant: () => done(shell(`echo vfio-pci > /sys/bus/pci/devices/${vf(4).pci}/driver_override`)),
@@ -208,7 +219,7 @@ const FAULTS: readonly Fault[] = [
   },
   {
     id: 'kubelet-checkpoint-unknown',
-    severity: 'warning',
+    severity: 'error',
     async plant() {
       writeCheckpoint('not a checkpoint')
       return () => rmSync(CHECKPOINT)

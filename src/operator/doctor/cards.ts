@@ -1,7 +1,10 @@
 /** What is wrong with PFs and VFs. */
 import { ZERO_MAC } from '../../netlink/mac.js'
+import type { VfChange, VfInfo } from '../../netlink/vf-info.js'
+import { planVf } from '../../sriov/pf/plan.js'
 import type { Survey, SurveyedPf, SurveyedVf } from '../../sriov/survey/survey.js'
 import type { Reason } from '../../sriov/survey/vf-state.js'
+import { holderOf } from '../../sriov/users/ownership.js'
 import type { Finding, FindingId } from './findings.js'
 
 const GIVE_BACK = ['sriovctl gc --apply']
@@ -69,12 +72,12 @@ const FINDINGS: Readonly<Partial<Record<Reason, FindingId>>> = {
 function remedyOf(id: FindingId, { address, index, pf, facts }: SurveyedVf): readonly string[] {
   switch (id) {
     case 'vf-no-driver':
-      return [`echo ${address} > /sys/bus/pci/drivers_probe`]
-    case 'driver-override-left':
       return [
-        `echo > /sys/bus/pci/devices/${address}/driver_override`,
-        ...(facts.driver === '' ? [`echo ${address} > /sys/bus/pci/drivers_probe`] : []),
+        ...(facts.driverOverride === '' ? [] : [`echo > /sys/bus/pci/devices/${address}/driver_override`]),
+        `echo ${address} > /sys/bus/pci/drivers_probe`,
       ]
+    case 'driver-override-left':
+      return [`echo > /sys/bus/pci/devices/${address}/driver_override`]
     case 'vf-vlan-of-nobody':
       return [`ip link set ${pf.name} vf ${index} vlan 0`]
     case 'vf-not-reported':
@@ -122,6 +125,45 @@ function sameMacs(vfs: readonly SurveyedVf[]): Finding[] {
     })
 }
 
+const onOff = (value: boolean): string => (value ? 'on' : 'off')
+
+/** The command that makes a setting of a VF as its attachment wants it. */
+function settingCommand(pf: string, index: number, { vlan, rate, spoofchk, linkState, trust }: VfChange): string {
+  const words = [
+    ...(vlan ? [`vlan ${vlan.vlan} qos ${vlan.vlanQoS} proto ${vlan.vlanProto}`] : []),
+    ...(rate ? [`max_tx_rate ${rate.maxTxRateMbps} min_tx_rate ${rate.minTxRateMbps}`] : []),
+    ...(spoofchk === undefined ? [] : [`spoofchk ${onOff(spoofchk)}`]),
+    ...(linkState === undefined ? [] : [`state ${linkState}`]),
+    ...(trust === undefined ? [] : [`trust ${onOff(trust)}`]),
+  ]
+  return `ip link set ${pf} vf ${index} ${words.join(' ')}`
+}
+
+/** What somebody has changed at the PF since a pod got its VF. */
+function changedSettings(vf: SurveyedVf): Finding[] {
+  const { record, settings, pf, index } = vf
+  if (vf.verdict.state !== 'in-use' || !record || record.phase !== 'attached' || !settings || pf.name === undefined) {
+    return []
+  }
+  const { mac: _mac, ...wanted } = record.wanted.vf
+  const steps = planVf(wanted, settings).filter(({ change }) =>
+    Object.keys(change).every((key) => isReported(settings, key)),
+  )
+  const name = pf.name
+  return steps.length === 0
+    ? []
+    : [
+        {
+          id: 'vf-settings-changed',
+          subject: shortOf(vf),
+          message: `${steps.map(({ operation }) => operation.replace(/^set /, '')).join(', ')} was set for ${holderOf(record)}, and does not hold any more`,
+          remedy: steps.map(({ change }) => settingCommand(name, index, change)),
+        },
+      ]
+}
+
+const isReported = ({ unreported }: VfInfo, key: string): boolean => !(unreported as readonly string[]).includes(key)
+
 export function cardFindings({ pfs, vfs, others }: Survey): Finding[] {
   const withoutSriov: Finding[] =
     // A virtual machine has VFs without their PF.
@@ -137,5 +179,11 @@ export function cardFindings({ pfs, vfs, others }: Survey): Finding[] {
             ],
           },
         ]
-  return [...withoutSriov, ...pfs.flatMap(ofPf), ...vfs.flatMap(ofVf), ...sameMacs(vfs)]
+  return [
+    ...withoutSriov,
+    ...pfs.flatMap(ofPf),
+    ...vfs.flatMap(ofVf),
+    ...vfs.flatMap(changedSettings),
+    ...sameMacs(vfs),
+  ]
 }

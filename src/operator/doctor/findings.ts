@@ -28,6 +28,11 @@ export const CHECKS = {
   'vf-vlan-of-nobody': check('VFs', 'warning', 'The next pod without a VLAN of its own would be in this one.'),
   'vf-elsewhere': check('VFs', 'warning', 'Somebody has moved the interface into a namespace; no pod can get the VF.'),
   'vf-record-lost': check('VFs', 'warning', 'Its DEL works by the claim, but CHECK fails.'),
+  'vf-settings-changed': check(
+    'VFs',
+    'error',
+    'The pod is in another VLAN, or has other rates, than its network says.',
+  ),
   'driver-override-left': check(
     'VFs',
     'warning',
@@ -47,7 +52,7 @@ export const CHECKS = {
   'record-of-gone-device': check('state', 'warning', 'The device is not in this machine any more.'),
   'claim-broken': check('state', 'warning', 'Whose the VF is cannot be read; it is not given to a pod.'),
   'policy-wrong': check('state', 'error', 'While the policy cannot be used, every ADD is refused.'),
-  'kubelet-checkpoint-unknown': check('kubelet', 'warning', 'VFs are not chosen while kubelet’s cannot be told apart.'),
+  'kubelet-checkpoint-unknown': check('kubelet', 'error', 'VFs are not chosen while kubelet’s cannot be told apart.'),
   'kubelet-resource-empty': check('kubelet', 'warning', 'Pods that ask for this resource stay Pending.'),
   'pool-conf-invalid': check(
     'kubelet',

@@ -34,7 +34,9 @@ async function problemWith(
     return {
       id: 'ipam-missing',
       message: error.message,
-      remedy: [`# Install ${type} (the containernetworking plugins) where the runtime looks: /opt/cni/bin`],
+      remedy: error.message.includes('not executable')
+        ? [`# Make it executable: ${error.message.replace(/^.*\(|\)$/g, '')}`]
+        : [`# Install ${type} (the containernetworking plugins) where the runtime looks: /opt/cni/bin`],
     }
   }
   try {

@@ -20,6 +20,15 @@ function chosenFrom({ files }: CallHost, { device }: NetConf): readonly string[]
   }
 }
 
+function isDamaged(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return false
+  } catch {
+    return true
+  }
+}
+
 export function kubeletFindings(host: CallHost, checked: readonly Checked[]): Finding[] {
   const { files } = host
   const { kubeletFolder } = host.policy
@@ -29,9 +38,11 @@ export function kubeletFindings(host: CallHost, checked: readonly Checked[]): Fi
       {
         id: 'kubelet-checkpoint-unknown',
         subject: checkpointPath(kubeletFolder),
-        message: 'cannot be understood',
+        message: isDamaged(files.readText(checkpointPath(kubeletFolder)) ?? '')
+          ? 'is no complete JSON: it was damaged, by a full disk or a power cut'
+          : 'has a form that is not known here',
         remedy: [
-          '# Name VFs by deviceID, or set kubeletFolder in /etc/sriov-cni/policy.json where there is no kubelet.',
+          '# Kubelet writes it anew when it starts: systemctl restart kubelet. Until then name VFs by deviceID.',
         ],
       },
     ]

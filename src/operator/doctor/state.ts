@@ -13,6 +13,9 @@ import type { Finding } from './findings.js'
 /** A record has some three kilobytes, and there are two of it while it is replaced. */
 const MIN_FREE_BYTES = 256 * 1024
 
+/** What node/trust.ts says of a path that others can write to. */
+const OTHERS_WRITE = /others than root can write to (\S+)/
+
 function ofFolder({ files }: CallHost): Finding[] {
   if (files.factsOf(NODE_FOLDER) === undefined) {
     // The first ADD makes it.
@@ -47,7 +50,9 @@ function ofFolder({ files }: CallHost): Finding[] {
           id: 'state-full',
           subject: NODE_FOLDER,
           message: `has ${Math.floor(free / 1024)} KiB left on its file system`,
-          remedy: ['# Make room on it: df -h, du -xh --max-depth=2 /var'],
+          remedy: [
+            `# Make room on its file system: df -h ${NODE_FOLDER}, then du -xh --max-depth=2 on what is mounted there.`,
+          ],
         },
       ]
 }
@@ -90,7 +95,10 @@ function ofPolicy({ policy: { problem } }: CallHost): Finding[] {
           id: 'policy-wrong',
           subject: 'the policy of this node',
           message: problem,
-          remedy: [`# Mend it (docs/policy.md); its files are ${POLICY_FILE} and those in policy.d beside it.`],
+          remedy: [
+            ...(OTHERS_WRITE.exec(problem)?.[1] === undefined ? [] : [`chmod go-w ${OTHERS_WRITE.exec(problem)?.[1]}`]),
+            `# Mend it (docs/policy.md); its files are ${POLICY_FILE} and those in policy.d beside it.`,
+          ],
         },
       ]
 }

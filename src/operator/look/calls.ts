@@ -72,8 +72,19 @@ function holds(vf: StatusVf): string {
   return `${address} (VF ${index} of ${pf}): ${state}${problem === null ? '' : `, ${printable(problem)}`}\n`
 }
 
-function storyOf(out: Output, wanted: string, entries: readonly JournalEntry[], vfs: readonly StatusVf[]): string {
+/**
+ * The call that says how it stands. After an ADD that failed a runtime calls DEL, which usually succeeds: the ADD is the one
+ * that counts then.
+ */
+function decisiveOf(entries: readonly JournalEntry[]): JournalEntry | undefined {
   const last = entries.at(-1)
+  const before = entries.findLast(({ verb }) => verb !== 'DEL')
+  const isItsEnd = before?.verb === 'ADD' && before.error !== undefined && before.containerId === last?.containerId
+  return last?.verb === 'DEL' && !last.error && isItsEnd ? before : last
+}
+
+function storyOf(out: Output, wanted: string, entries: readonly JournalEntry[], vfs: readonly StatusVf[]): string {
+  const last = decisiveOf(entries)
   const failed = last?.error
   const told = entries.slice(-MAX_TOLD)
   const sentence =
@@ -84,7 +95,7 @@ function storyOf(out: Output, wanted: string, entries: readonly JournalEntry[], 
             out,
             'red',
             `the last ${last.verb} for ${printable(wanted)} was refused: ${printable(failed.message)}`,
-          )
+          ) + (last === entries.at(-1) ? '' : ' (the DEL after it succeeded)')
         : `the last ${last.verb} for ${printable(wanted)} succeeded`
   const hints = hintsFor(failed?.message ?? '', failed?.code)
   const skipped = entries.length - told.length
@@ -111,7 +122,7 @@ export async function why(
   const entries = journalEntries(host.files).filter((entry) => isMeant(wanted, entry))
   const { vfs } = statusDocument(await survey(host), await pods?.())
   const own = vfs.filter(({ pod }) => pod !== null && isMeant(wanted, { pod, containerId: pod.containerId }))
-  const failed = entries.at(-1)?.error
+  const failed = decisiveOf(entries)?.error
   const hints = hintsFor(failed?.message ?? '', failed?.code)
   out.write(json ? asJson({ calls: entries, hints, vfs: own }) : storyOf(out, wanted, entries, own))
   if (!json && entries.length === 0) {

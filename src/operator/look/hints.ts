@@ -33,6 +33,14 @@ const CAUSES: readonly Cause[] = [
     hint: "Multus: the network in the pod's annotation does not exist in that namespace. kubectl get net-attach-def -A",
   },
   {
+    sentence: /context deadline exceeded/i,
+    hint: 'The runtime has waited in vain: a call hangs, or has taken too long. sriovctl status names the process that is at work on a VF, sriovctl logs says how long calls took. An IPAM plugin may wait for a lock or for its server.',
+  },
+  {
+    sentence: /no IP addresses available in range set/i,
+    hint: 'host-local has leased every address of this range. Its leases are the files in /var/lib/cni/networks/NAME, each with the container that has it: remove those of containers that are gone, or widen the range.',
+  },
+  {
     sentence: /failed to find plugin "sriov"/i,
     hint: "The runtime does not find the plugin in its folder of CNI plugins (usually /opt/cni/bin). Install it there, and look at the runtime's configuration of that folder.",
   },

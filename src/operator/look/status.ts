@@ -2,6 +2,9 @@
 import { survey } from '../../sriov/survey/survey.js'
 import type { VfState } from '../../sriov/survey/vf-state.js'
 import type { CallHost } from '../../state/folder.js'
+import { severityOf } from '../doctor/findings.js'
+import { kubeletFindings } from '../doctor/kubelet.js'
+import { stateFindings } from '../doctor/state.js'
 import { asJson, type Color, colored, counted, type Output, printable, table } from '../output.js'
 import { isMeant, shortId } from './pods.js'
 import {
@@ -57,8 +60,19 @@ const nameOfPf = ({ name, address }: StatusPf): string => name ?? address
 const stateOfPf = ({ isUp, hasCarrier, name }: StatusPf): string =>
   name === null ? 'without an interface on the host' : isUp ? (hasCarrier ? 'up' : 'up, no carrier') : 'down'
 
+/** What keeps every VF, or every VF of a PF, from serving pods. */
+export type Troubles = readonly string[]
+
+function troublesOf(host: CallHost, { pfs }: StatusDocument): Troubles {
+  const errors = [...stateFindings(host), ...kubeletFindings(host, [])].filter((one) => severityOf(one) === 'error')
+  return [
+    ...pfs.filter(({ isUp, vfs }) => isUp === false && vfs.inUse > 0).map((pf) => `${nameOfPf(pf)} is down`),
+    ...errors.map(({ subject, message }) => `${subject}: ${message}`),
+  ]
+}
+
 /** One sentence about the node. */
-export function sentenceOf({ pfs, vfs }: StatusDocument): string {
+export function sentenceOf({ pfs, vfs }: StatusDocument, troubles: Troubles = []): string {
   if (pfs.length === 0) {
     return 'there is no PF on this node: no network card with SR-IOV, or it is switched off in the firmware'
   }
@@ -66,8 +80,9 @@ export function sentenceOf({ pfs, vfs }: StatusDocument): string {
     return `no VFs on ${pfs.map(nameOfPf).join(', ')}: sriov_numvfs is 0`
   }
   const bad = vfs.filter((vf) => !isSound(vf)).length
-  const end =
-    bad === 0 ? 'all is well' : `${counted(bad, 'VF')} ${bad === 1 ? 'needs' : 'need'} a look (sriovctl doctor)`
+  const bads = bad === 0 ? [] : [`${counted(bad, 'VF')} ${bad === 1 ? 'needs' : 'need'} a look`]
+  const said = [...bads, ...troubles]
+  const end = said.length === 0 ? 'all is well' : `${said.join('; ')} (sriovctl doctor)`
   const names = pfs.filter((pf) => pf.vfs.configured > 0).map(nameOfPf)
   return `${counted(vfs.length, 'VF')} on ${names.join(', ')}: ${countsOf(vfs)}; ${end}`
 }
@@ -151,7 +166,7 @@ function pfText(out: Output, pf: StatusPf, vfs: readonly StatusVf[]): string {
 }
 
 /** Text for a person: the sentence, then a table for each PF. */
-export function statusText(out: Output, document: StatusDocument): string {
+export function statusText(out: Output, document: StatusDocument, troubles: Troubles): string {
   const { pfs, vfs } = document
   const tables = pfs.map((pf) =>
     pfText(
@@ -160,7 +175,7 @@ export function statusText(out: Output, document: StatusDocument): string {
       vfs.filter((vf) => vf.pf === nameOfPf(pf)),
     ),
   )
-  return `${sentenceOf(document)}\n${tables.join('')}`
+  return `${printable(sentenceOf(document, troubles))}\n${tables.join('')}`
 }
 
 /** Runs `status`. Returns the exit code: 1 when a VF needs a look. @throws PluginError */
@@ -176,7 +191,12 @@ export async function status(host: CallHost, out: Output, options: StatusOptions
   }
   const document =
     pod === undefined ? whole : { pfs: whole.pfs.filter((pf) => vfs.some((vf) => vf.pf === nameOfPf(pf))), vfs }
-  const text = options.json ? asJson(document) : options.brief ? `${sentenceOf(document)}\n` : statusText(out, document)
+  const troubles = troublesOf(host, document)
+  const text = options.json
+    ? asJson(document)
+    : options.brief
+      ? `${printable(sentenceOf(document, troubles))}\n`
+      : statusText(out, document, troubles)
   out.write(text)
-  return vfs.every(isSound) ? 0 : 1
+  return vfs.every(isSound) && troubles.length === 0 ? 0 : 1
 }

@@ -2,7 +2,7 @@ import type { WantedDpdk } from '../../cni/wanted.js'
 import { PluginError } from '../../errors.js'
 import type { FilePort } from '../../host/ports.js'
 import type { PciAddress } from '../../pci/address.js'
-import { isInUserspace } from '../../pci/driver.js'
+import { driverOverrideOf, isInUserspace } from '../../pci/driver.js'
 import {
   baseClassOf,
   classOf,
@@ -115,7 +115,8 @@ export function presenceOf(files: FilePort, location: DeviceLocation, dpdk: Want
   const who = describeDevice(location)
   const driver = driverOf(files, location.address)
   if (driver === undefined && !dpdk) {
-    refuse(`${who} is bound to no driver`)
+    const override = driverOverrideOf(files, location.address)
+    refuse(`${who} is bound to no driver${override === '' ? '' : `, because its driver_override is ${override}`}`)
   }
   if (driver === undefined || isInUserspace(files, location.address)) {
     return { driver: driver ?? '' }

@@ -111,6 +111,7 @@ async function holderFacts({ host }: Common, record: AttachmentRecord): Promise<
   return {
     phase: record.phase,
     who: holderOf(record),
+    ...(record.since !== undefined && { since: record.since }),
     tenancy,
     isOfThisBoot: isOfThisBoot(host, record),
     isRecordLost: recordOfClaim(host.state, record) === undefined,

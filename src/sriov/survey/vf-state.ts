@@ -23,6 +23,8 @@ export interface HolderFacts {
   readonly phase: Phase
   /** How error messages name it: container, interface, namespace. */
   readonly who: string
+  /** When its ADD began: ISO 8601. */
+  readonly since?: string
   readonly tenancy: 'used' | 'free' | 'unseen'
   readonly isOfThisBoot: boolean
   readonly isRecordLost: boolean
@@ -88,7 +90,8 @@ export interface Verdict {
 
 const verdict = (state: VfState, reason: Reason, problem: string): Verdict => ({ state, reason, problem })
 
-function ofHolder(facts: VfFacts, { phase, who, tenancy, isOfThisBoot, isRecordLost, workers }: HolderFacts): Verdict {
+function ofHolder(facts: VfFacts, holder: HolderFacts): Verdict {
+  const { phase, who, since, tenancy, isOfThisBoot, isRecordLost, workers } = holder
   if (tenancy === 'used') {
     if (facts.driver === '') {
       return verdict('broken', 'no-driver-in-pod', `${who} has it, but it is bound to no driver`)
@@ -98,7 +101,11 @@ function ofHolder(facts: VfFacts, { phase, who, tenancy, isOfThisBoot, isRecordL
       : { state: 'in-use' }
   }
   if (workers.length > 0) {
-    return verdict('unfinished', 'at-work', `${workers.join(' and ')} is at work on it for ${who}`)
+    return verdict(
+      'unfinished',
+      'at-work',
+      `${workers.join(' and ')} ${workers.length === 1 ? 'is' : 'are'} at work on it for ${who}${since === undefined ? '' : `, whose ADD began at ${since}`}`,
+    )
   }
   if (tenancy === 'unseen') {
     return verdict('in-use', 'out-of-sight', `the namespace of ${who} cannot be seen from here`)
@@ -126,9 +133,11 @@ function ofNobody(facts: VfFacts): Verdict {
   if (programs.length > 0) {
     return verdict('foreign', 'open-in-program', `${programs.join(' and ')} has it open`)
   }
+  if (driver === '' && driverOverride !== '') {
+    return verdict('broken', 'no-driver', `it is bound to no driver, because its driver_override is ${driverOverride}`)
+  }
   if (driverOverride !== '' && driverOverride !== driver) {
-    const problem = `driver_override is ${driverOverride}, but its driver is ${driver === '' ? 'none' : driver}`
-    return verdict('leaked', 'driver-override', problem)
+    return verdict('leaked', 'driver-override', `its driver_override is ${driverOverride}, but its driver is ${driver}`)
   }
   if (driver === '' && facts.isBoundByKernel) {
     return verdict('broken', 'no-driver', 'it is bound to no driver')

@@ -35,6 +35,16 @@ describe('why', () => {
     expect(text).toContain(`${VF_ADDRESS} (VF 2 of ens1f0): in-use\n`)
   })
 
+  test('tells of the ADD that failed, although the DEL that a runtime makes after it succeeded', async () => {
+    const world = await rivals()
+    await call(world, 'DEL', netConf(), TILL)
+    const { exitCode, text } = await sriovctl(world, ['why', 'shop/till-0'])
+    expect(exitCode).toBe(1)
+    expect(text).toMatch(/^the last ADD for shop\/till-0 was refused: .* \(the DEL after it succeeded\)\n/)
+    await call(world, 'DEL', netConf(), CART)
+    expect((await sriovctl(world, ['why', 'shop/cart-0'])).text).toMatch(/^the last DEL for shop\/cart-0 succeeded\n/)
+  })
+
   test('has JSON', async () => {
     expect(jsonOf(await sriovctl(await rivals(), ['why', 'till-0', '--json']))).toMatchObject({
       calls: [{ verb: 'ADD', containerId: 'pod-b', error: { code: 102, kind: 'vfInUse' } }],
@@ -57,6 +67,11 @@ describe('why', () => {
     ],
     ['Allocate failed due to cannot allocate unregistered device intel.com/x, which is unexpected', /registered/],
     ['UnexpectedAdmissionError: Allocate failed', /does not try again/],
+    ['failed to create pod sandbox: context deadline exceeded', /a call hangs/],
+    [
+      'failed to allocate for range 0: no IP addresses available in range set: 10.0.0.1-10.0.0.6',
+      /leased every address/,
+    ],
     ['0/3 nodes are available: 3 Insufficient intel.com/sriov_net', /no node has a free device/],
     ['error in cmdAdd: VF pci addr is required', /resourceName/],
   ])('knows the sentence "%s"', async (sentence, cause) => {

@@ -103,6 +103,27 @@ const FAULTS: readonly (readonly [keyof typeof CHECKS, string, Plant])[] = [
     (world) => Object.assign(world.vf(VF_ADDRESS), { driverOverride: 'vfio-pci' }),
   ],
   [
+    'vf-no-driver',
+    'an override to a driver that is not there',
+    (world) => Object.assign(world.vf(VF_ADDRESS), { driver: undefined, driverOverride: 'pci-stub' }),
+  ],
+  [
+    'vf-settings-changed',
+    'another VLAN than that of its pod',
+    async (world) => {
+      await call(world, 'ADD', netConf({ vlan: 100, spoofchk: 'off' }))
+      Object.assign(world.vf(VF_ADDRESS).settings, { vlan: 110, spoofchk: true })
+    },
+  ],
+  [
+    'ipam-missing',
+    'an IPAM plugin that is not executable',
+    (world) => {
+      configured({ master: 'ens1f0', ipam: { type: 'whereabouts' } })(world)
+      world.files.set('/opt/cni/bin/whereabouts', '')
+    },
+  ],
+  [
     'mac-twice',
     'one MAC twice',
     (world) => {
@@ -384,3 +405,12 @@ test.each(['doctor', 'configuration', 'status'] as const)(
     )
   },
 )
+
+test('doctor says which command makes a changed setting again', async () => {
+  const world = makeMachine()
+  await FAULTS.find(([id]) => id === 'vf-settings-changed')?.[2](world)
+  const { text } = await sriovctl(world, ['doctor'])
+  expect(text).toMatch(/VF 2 of ens1f0\): vlan 100 .*, spoofchk off was set for container pod-a/)
+  expect(text).toContain('$ ip link set ens1f0 vf 2 vlan 100 qos 0 proto 802.1q\n')
+  expect(text).toContain('$ ip link set ens1f0 vf 2 spoofchk off\n')
+})

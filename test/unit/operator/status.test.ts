@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { StatusDocument } from '../../../src/operator/look/status-document.js'
 import { call, netConf } from '../../fakes/call.js'
 import { makeMachine, OTHER_VF_ADDRESS, PF, PF_ADDRESS, POD_A, VF_ADDRESS } from '../../fakes/machine.js'
+import { setPolicy } from '../../fakes/policy.js'
+import type { FakeWorld } from '../../fakes/world.js'
 import { jsonOf, kubeletPods, sriovctl } from './operator.js'
 
 const ENVIRONMENT = { CNI_ARGS: 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart-0' }
@@ -155,5 +157,36 @@ describe('the command line', () => {
     const { exitCode, text } = await sriovctl(makeMachine(), [verb, '--help'])
     expect(exitCode).toBe(0)
     expect(text).toMatch(new RegExp(`Example:\\n {2}sriovctl ${verb}`))
+  })
+})
+
+describe('status says that all is well only when it is', () => {
+  test.each<[string, (world: FakeWorld) => unknown, RegExp]>([
+    [
+      'a full disk',
+      (world) => Object.assign(world, { freeBytes: 0 }),
+      /cni\/sriov: has 0 KiB left .*\(sriovctl doctor\)/,
+    ],
+    [
+      'a policy that cannot be used',
+      (world) => setPolicy(world, { what: 1 }),
+      /the policy of this node: .*what: is not known/,
+    ],
+    [
+      'a PF that is down under its pods',
+      (world) => Object.assign(world.link(world.host, PF), { isUp: false }),
+      /1 in use, 3 free; ens1f0 is down \(sriovctl doctor\)/,
+    ],
+    [
+      'a checkpoint of kubelet that is cut off',
+      (world) => world.files.set('/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint', '{"Da'),
+      /is no complete JSON/,
+    ],
+  ])('%s', async (_what, plant, sentence) => {
+    const world = await attached()
+    await plant(world)
+    const { exitCode, text } = await sriovctl(world, ['status', '--brief'])
+    expect([exitCode, text]).toEqual([1, expect.stringMatching(sentence)])
+    expect(text.split('\n')).toHaveLength(2)
   })
 })
