@@ -8,8 +8,8 @@ LAB_DEFAULT_KERNEL=6.12
 
 # The guest root: what a node of a cluster has, plus tools to look and measure with.
 LAB_GUEST_PACKAGES=(
-  busybox-static containerd containernetworking-plugins dpdk dpdk-dev ethtool iperf3 iproute2 iptables
-  iputils-ping jq kmod librte-mempool-ring23 librte-net-e1000-23 nftables pciutils podman procps python3-minimal
+  busybox-static containerd containernetworking-plugins dpdk dpdk-dev ethtool ibverbs-providers iperf3 iproute2 iptables
+  iputils-ping jq kmod librte-mempool-ring23 librte-net-e1000-23 nftables pciutils perftest podman procps python3-minimal
   runc tcpdump util-linux
 )
 # Bookworm's own QEMU has no igb. Packages here are only unpacked, never configured.

@@ -1,7 +1,7 @@
 /** Tells when something on this node may have changed. None of it polls. */
 import { closeSync, type FSWatcher, watch as fsWatch, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { isAboutPci } from '../netlink/uevent.js'
+import { isAboutDevices } from '../netlink/uevent.js'
 import { type Addon, orThrow } from './addon.js'
 import { errnoName } from './errno.js'
 import { type Watch, watch } from './watch.js'
@@ -56,7 +56,7 @@ function watchEvents(
  */
 export const watchDevices = (addon: Addon, onChange: () => void): Watch =>
   watchEvents(addon, NETLINK_KOBJECT_UEVENT, UEVENT_GROUP, (event) => {
-    if (!event || isAboutPci(event)) {
+    if (!event || isAboutDevices(event)) {
       onChange()
     }
   })
@@ -92,13 +92,17 @@ const RETRY_MS = 5_000
 export function watchFolder(folder: string, onChange: () => void): Watch {
   let watcher: FSWatcher | undefined
   let isStopped = false
-  const inodeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.ino
+  // The kernel may give a new folder the inode of one that was just removed.
+  const folderOf = (path: string) => {
+    const facts = statSync(path, { throwIfNoEntry: false, bigint: true })
+    return facts && `${facts.ino}:${facts.birthtimeNs}`
+  }
   const begin = () => {
     if (isStopped) {
       return
     }
     const target = nearest(folder)
-    const inode = inodeOf(target)
+    const watched = folderOf(target)
     const again = (waitMs: number) => {
       watcher?.close()
       watcher = undefined
@@ -110,7 +114,7 @@ export function watchFolder(folder: string, onChange: () => void): Watch {
     }
     try {
       watcher = fsWatch(target, () => {
-        if (inodeOf(target) !== inode || nearest(folder) !== target) {
+        if (folderOf(target) !== watched || nearest(folder) !== target) {
           again(0)
         }
         onChange()

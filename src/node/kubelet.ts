@@ -57,29 +57,58 @@ export function emptyResources(files: FilePort, kubeletFolder: string): readonly
   )
 }
 
-/** The functions that pods have for which `isMeant`, by their UID. */
-function devicesOfPods(checkpoint: Checkpoint, isMeant: (podUid: unknown) => boolean): readonly PciAddress[] {
-  const entries = typeof checkpoint === 'string' ? [] : valueAt(checkpoint.data, 'PodDeviceEntries')
-  return addressesIn(
-    (Array.isArray(entries) ? entries : [])
-      .filter((one) => isMeant(valueAt(one, 'PodUID')))
-      .flatMap((one) => {
-        const ids = valueAt(one, 'DeviceIDs')
-        // Before Kubernetes 1.20 this was a plain list.
-        return Array.isArray(ids) ? ids : valuesOf(ids).flat()
-      }),
-  )
+interface GivenDevice {
+  readonly podUid: unknown
+  readonly address: PciAddress
+  /** "" when the checkpoint does not say it. */
+  readonly resource: string
 }
 
-/** The PCI functions that kubelet has given to pods; `none` without a checkpoint, `unknown` when it cannot be understood. */
-export function devicesGiven(files: FilePort, kubeletFolder: string): ReadonlySet<PciAddress> | 'none' | 'unknown' {
+/** The functions that pods have. */
+function givenDevices(checkpoint: Checkpoint): readonly GivenDevice[] {
+  const entries = typeof checkpoint === 'string' ? [] : valueAt(checkpoint.data, 'PodDeviceEntries')
+  return (Array.isArray(entries) ? entries : []).flatMap((one) => {
+    const ids = valueAt(one, 'DeviceIDs')
+    const resource = valueAt(one, 'ResourceName')
+    // Before Kubernetes 1.20 this was a plain list.
+    return addressesIn(Array.isArray(ids) ? ids : valuesOf(ids).flat()).map((address) => ({
+      podUid: valueAt(one, 'PodUID'),
+      address,
+      resource: typeof resource === 'string' ? resource : '',
+    }))
+  })
+}
+
+/**
+ * The PCI functions that kubelet has given to pods, and as what resource; `none` without a checkpoint, `unknown` when it
+ * cannot be understood.
+ */
+export function devicesGiven(
+  files: FilePort,
+  kubeletFolder: string,
+): ReadonlyMap<PciAddress, string> | 'none' | 'unknown' {
   const checkpoint = readCheckpoint(files, kubeletFolder)
-  return typeof checkpoint === 'string' ? checkpoint : new Set(devicesOfPods(checkpoint, () => true))
+  return typeof checkpoint === 'string'
+    ? checkpoint
+    : new Map(givenDevices(checkpoint).map(({ address, resource }) => [address, resource]))
 }
 
 /** The PCI functions that kubelet has given to pods other than this one, and not to it. */
 export function devicesOfOtherPods(files: FilePort, kubeletFolder: string, podUid: string): ReadonlySet<PciAddress> {
   const checkpoint = readCheckpoint(files, kubeletFolder)
-  const own = new Set(devicesOfPods(checkpoint, (uid) => uid === podUid))
-  return new Set(devicesOfPods(checkpoint, (uid) => uid !== podUid).filter((address) => !own.has(address)))
+  const given = givenDevices(checkpoint)
+  const own = new Set(given.filter((one) => one.podUid === podUid).map(({ address }) => address))
+  return new Set(given.map(({ address }) => address).filter((address) => !own.has(address)))
+}
+
+/** The PCI functions that kubelet has given to a pod; undefined when its checkpoint does not tell. */
+export function devicesOfPod(
+  files: FilePort,
+  kubeletFolder: string,
+  podUid: string,
+): ReadonlySet<PciAddress> | undefined {
+  const checkpoint = readCheckpoint(files, kubeletFolder)
+  return typeof checkpoint === 'string'
+    ? undefined
+    : new Set(givenDevices(checkpoint).flatMap((one) => (one.podUid === podUid ? one.address : [])))
 }

@@ -4,6 +4,8 @@ import type { Offer, OfferedDevice } from '../kubelet/offer.js'
 import { rdmaDeviceOf, rdmaNodesOf } from '../pci/driver.js'
 import { allFunctions, netdevsOf } from '../pci/functions.js'
 import { matches } from '../sriov/device/match.js'
+import { hasClaim } from '../state/claims.js'
+import { promisedDevices } from '../state/promises.js'
 import type { RdmaConf } from './conf/rdma-conf.js'
 
 /** Whether pods of other network namespaces can use the RDMA devices of the host: Y, or N for exclusive (ib_core). */
@@ -19,14 +21,20 @@ export interface SharedRdma {
 
 /** The RDMA devices that a resource means now. */
 export function shareRdma(files: FilePort, conf: RdmaConf): SharedRdma {
-  const devices = allFunctions(files).flatMap((address) => {
-    const device = rdmaDeviceOf(files, address)
-    const isMeant =
-      device !== undefined &&
-      (conf.interfaces === undefined || netdevsOf(files, address).some((name) => conf.interfaces?.includes(name))) &&
-      matches(files, conf.selectors, { location: { address } })
-    return isMeant ? [device] : []
-  })
+  const promised = promisedDevices(files)
+  // Not those of a VF that a pod has for itself.
+  const isHosts = (address: string) =>
+    netdevsOf(files, address).length > 0 && !hasClaim(files, address) && !promised.has(address)
+  const devices = allFunctions(files)
+    .filter(isHosts)
+    .flatMap((address) => {
+      const device = rdmaDeviceOf(files, address)
+      const isMeant =
+        device !== undefined &&
+        (conf.interfaces === undefined || netdevsOf(files, address).some((name) => conf.interfaces?.includes(name))) &&
+        matches(files, conf.selectors, { location: { address } })
+      return isMeant ? [device] : []
+    })
   const isExclusive = files.readText(NETNS_MODE)?.trim() === 'N'
   return {
     conf,

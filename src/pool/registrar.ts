@@ -15,6 +15,8 @@ const PATIENCE_MS = 10_000
 /** kubelet may have ended, or begun anew: then its socket changes, and we are told. */
 const DESERTED_MS = 2_000
 const RETRY_MS = 5_000
+const REBIND_MS = 1_000
+const MAX_REBINDS = 5
 
 export interface RegistrarPorts {
   readonly files: Pick<FilePort, 'exists' | 'remove'>
@@ -93,11 +95,26 @@ export function startRegistrar(offer: Offer, ports: RegistrarPorts): Registrar {
     open = undefined
   }
 
-  /** Listens in a folder, anew when the socket that we had there is gone. */
-  async function listenIn(parent: string): Promise<string> {
+  /** How often the socket was made within the last second. */
+  let rebinds = 0
+
+  /**
+   * Listens in a folder, anew when the socket that we had there is gone. Returns its name; undefined when another program
+   * takes the socket again and again: then there is a pause.
+   */
+  async function listenIn(parent: string): Promise<string | undefined> {
     const name = socketNameOf(parent, resource)
     const path = `${parent}/${name}`
     if (open?.path !== path || open.identity === undefined || identityOf(path) !== open.identity) {
+      if (rebinds >= MAX_REBINDS) {
+        trouble('another program takes the socket of the resource', { path })
+        later(RETRY_MS, look)
+        return undefined
+      }
+      rebinds += 1
+      after(REBIND_MS, () => {
+        rebinds -= 1
+      })
       // An old stream that ends makes kubelet forget the resource: end it before it hears of the new socket.
       close()
       files.remove(path)
@@ -121,8 +138,8 @@ export function startRegistrar(offer: Offer, ports: RegistrarPorts): Registrar {
   }
 
   async function settleByWatcher(current: string | undefined): Promise<void> {
-    await listenIn(registry)
-    if (current !== undefined && current !== kubelet) {
+    const name = await listenIn(registry)
+    if (name !== undefined && current !== undefined && current !== kubelet) {
       kubelet = current
       expect('register', 'the plugin watcher of kubelet does not take the resource; it is registered instead')
     }
@@ -130,18 +147,21 @@ export function startRegistrar(offer: Offer, ports: RegistrarPorts): Registrar {
 
   async function settleByRegister(current: string): Promise<void> {
     const name = await listenIn(folder)
-    if (current === kubelet) {
+    if (name === undefined || current === kubelet) {
       return
     }
     const outcome = await register(kubeletSocket, resource, name)
     kubelet = current
     if (outcome === 'registered') {
-      expect('watcher', 'kubelet has registered the resource and does not dial its socket')
+      if (files.exists(registry)) {
+        expect('watcher', 'kubelet has registered the resource and does not dial its socket')
+      }
     } else if (files.exists(registry)) {
       // Its socket is that of a kubelet that has ended. The next one finds us by itself.
       way = 'watcher'
       await listenIn(registry)
       kubelet = current
+      expect('register', 'the plugin watcher of kubelet does not take the resource; it is registered instead')
     } else {
       later(RETRY_MS, look)
       kubelet = undefined
@@ -149,6 +169,9 @@ export function startRegistrar(offer: Offer, ports: RegistrarPorts): Registrar {
   }
 
   async function settle(): Promise<void> {
+    if (way === 'watcher' && !files.exists(registry)) {
+      way = undefined
+    }
     way ??= files.exists(registry) ? 'watcher' : files.exists(folder) ? 'register' : undefined
     const current = identityOf(kubeletSocket)
     if (way === 'watcher') {

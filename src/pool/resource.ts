@@ -2,11 +2,11 @@
 import { pollUntil } from '../host/poll.js'
 import type { Grant, Offer, OfferedDevice } from '../kubelet/offer.js'
 import type { CallHost } from '../state/folder.js'
-import { writePromise } from '../state/promises.js'
+import { removePromise, writePromise } from '../state/promises.js'
 import type { Pool, PoolDevice } from './devices/pools.js'
 import { preferred } from './devices/prefer.js'
 import { writeCdiSpec } from './grant/cdi.js'
-import { writeDeviceInfo } from './grant/device-info.js'
+import { removeDeviceInfo, writeDeviceInfo } from './grant/device-info.js'
 import { grantOf } from './grant/grant.js'
 
 /** How long kubelet waits for a device that is on its way home. */
@@ -71,11 +71,20 @@ export function makeResource(first: Pool, openHost: () => CallHost, refresh: () 
     const { conf } = pool
     const grant = grantOf(files, conf, devices)
     const since = new Date(clock.dateMs()).toISOString()
-    for (const device of devices) {
-      writeDeviceInfo(files, conf, device)
-      writePromise(files, device.address, { resource: conf.resource, since })
+    let answer: Grant
+    try {
+      for (const device of devices) {
+        writePromise(files, device.address, { resource: conf.resource, since })
+        writeDeviceInfo(files, conf, device)
+      }
+      answer = conf.cdi ? writeCdiSpec(files, conf, devices, grant) : grant
+    } catch (error) {
+      for (const { address } of devices) {
+        removePromise(files, address)
+        removeDeviceInfo(files, conf.resource, address)
+      }
+      throw error
     }
-    const answer = conf.cdi ? writeCdiSpec(files, conf, devices, grant) : grant
     log.info('promised to a pod', { resource: conf.resource, devices: ids })
     return answer
   }

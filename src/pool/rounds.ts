@@ -1,5 +1,7 @@
 /** Events come in bursts: a VF that appears makes a dozen. */
 const SETTLE_MS = 100
+/** After a round that failed. */
+const RETRY_MS = 5_000
 /** Between two rounds, so that a storm of pods leaves the processor to the pods. */
 const GAP_MS = 400
 
@@ -7,12 +9,16 @@ const GAP_MS = 400
 export interface Rounds {
   /** Something may have changed: there is a round soon. */
   look(): void
-  /** Resolves after a round that begins from now on. */
+  /** Resolves after a round that begins from now on. @throws what the round throws */
   refresh(): Promise<void>
 }
 
-/** `work` throws nothing. */
-export function makeRounds(after: (ms: number, work: () => void) => void, work: () => Promise<void>): Rounds {
+/** A round that fails is told to `failed`, and there is another one. */
+export function makeRounds(
+  after: (ms: number, work: () => void) => void,
+  work: () => Promise<void>,
+  failed: (error: unknown) => void,
+): Rounds {
   let last: Promise<void> = Promise.resolve()
   let next: Promise<void> | undefined
   let isWaiting = false
@@ -24,26 +30,29 @@ export function makeRounds(after: (ms: number, work: () => void) => void, work: 
         next = undefined
         return work()
       })
-      last = next
+      last = next.catch((error: unknown) => {
+        failed(error)
+        after(RETRY_MS, look)
+      })
     }
     return next
   }
 
-  return {
-    refresh,
-    look() {
-      if (isWaiting) {
-        return
-      }
-      isWaiting = true
-      after(isEarly ? GAP_MS : SETTLE_MS, () => {
-        isWaiting = false
-        isEarly = true
-        after(GAP_MS, () => {
-          isEarly = false
-        })
-        void refresh()
+  function look(): void {
+    if (isWaiting) {
+      return
+    }
+    isWaiting = true
+    after(isEarly ? GAP_MS : SETTLE_MS, () => {
+      isWaiting = false
+      isEarly = true
+      after(GAP_MS, () => {
+        isEarly = false
       })
-    },
+      // `last` has told of it.
+      refresh().catch(() => undefined)
+    })
   }
+
+  return { refresh, look }
 }

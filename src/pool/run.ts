@@ -21,6 +21,8 @@ import { type ConfFile, startService } from './service.js'
 
 /** The kernel tells of changes, but events can be lost. */
 const RESCAN_MS = 300_000
+/** Two of them would take the sockets from one another. */
+const LOCK = '/run/sriov-cni/device-plugin.lock'
 /** The umask of what is made: sockets for kubelet, which is root. */
 const UMASK = 0o077
 /** At most 15 bytes. */
@@ -53,21 +55,34 @@ function start(addon: Addon, log: Log, { conf, prefix, rdmaConf }: PoolOptions) 
     ...(rdmaConf !== undefined && { rdmaConf: confFile(files, rdmaConf, (text) => readRdmaConf(text, rdmaConf)) }),
   })
   const look = () => service.look()
+  const confFiles = [conf, ...(rdmaConf === undefined ? [] : [rdmaConf])]
+  const identities = () => confFiles.map(fileIdentity).join(' ')
+  let known = identities()
+  // The folder may hold other files, which are no news.
+  const confChanged = () => {
+    const now = identities()
+    if (now !== known) {
+      known = now
+      service.confChanged()
+    }
+  }
   const watches = [
     watchDevices(addon, look),
     watchLinks(addon, service.linkChanged),
     watchFolder(NODE_FOLDER, look),
     watchFolder(`${NODE_FOLDER}/pci`, look),
-    ...[...new Set([conf, ...(rdmaConf === undefined ? [] : [rdmaConf])].map(folderOf))].map((folder) =>
-      watchFolder(folder, service.confChanged),
-    ),
+    ...[...new Set(confFiles.map(folderOf))].map((folder) => watchFolder(folder, confChanged)),
     watchFolder(`${kubeletFolder}/plugins_registry`, service.kubeletChanged),
     watchFolder(`${kubeletFolder}/device-plugins`, () => {
       service.kubeletChanged()
       look()
     }),
   ]
-  const rescan = setInterval(look, RESCAN_MS)
+  const rescan = setInterval(() => {
+    look()
+    service.kubeletChanged()
+    confChanged()
+  }, RESCAN_MS)
   return {
     begun: service.begun,
     stop() {
@@ -97,7 +112,14 @@ export async function runPool(folder: string, options: PoolOptions): Promise<num
     })
   })
   const addon = loadAddon(folder)
-  const isReplaced = releaseWatch(realFiles(addon), folder)
+  const files = realFiles(addon)
+  files.makeFolder(folderOf(LOCK))
+  using lock = files.tryLock(LOCK)
+  if (!lock) {
+    log.error('a device plugin is at work here already', { lock: LOCK })
+    return 1
+  }
+  const isReplaced = releaseWatch(files, folder)
   const service = start(addon, log, options)
   const manager = serviceManager(addon, launched(process.env).environment)
   await service.begun

@@ -123,18 +123,24 @@ export function startService(ports: ServicePorts): PoolService {
     return dealt.pools
   }
 
-  const rounds = makeRounds(after, async () => {
-    try {
-      const host = openHost()
-      const found = await findPools(host)
-      if (!isStopped) {
-        take(ports, pools, found)
-        take(ports, shares, rdmaConfs?.resources().map((one) => shareRdma(host.files, one)) ?? [])
-      }
-    } catch (error) {
-      log.error('the devices of this node cannot be looked at', { error: messageOf(error) })
+  async function round(): Promise<void> {
+    const host = openHost()
+    const found = await findPools(host)
+    if (!isStopped) {
+      take(ports, pools, found)
+      const names = new Set(found.map(pools.nameOf))
+      const shared = rdmaConfs?.resources().filter(({ resource }) => !names.has(resource)) ?? []
+      take(
+        ports,
+        shares,
+        shared.map((one) => shareRdma(host.files, one)),
+      )
     }
-  })
+  }
+
+  const rounds = makeRounds(after, round, (error) =>
+    log.error('the devices of this node cannot be looked at', { error: messageOf(error) }),
+  )
 
   const reread = () => {
     confs.reread()
@@ -143,7 +149,7 @@ export function startService(ports: ServicePorts): PoolService {
 
   reread()
   return {
-    begun: rounds.refresh(),
+    begun: rounds.refresh().catch(() => undefined),
     look: rounds.look,
     linkChanged(interfaceIndex) {
       if (interfaceIndex === 0 || links.has(interfaceIndex)) {

@@ -29,13 +29,29 @@ function parse(text: string): VfPromise | undefined {
   }
 }
 
+function read(files: FilePort, device: PciAddress): VfPromise | undefined {
+  try {
+    return parse(readOwn(files, pathOf(device)) ?? '')
+  } catch {
+    // One that cannot be read concerns its device only.
+    return undefined
+  }
+}
+
+/** kubelet writes its checkpoint right after Allocate; the pod's ADD may follow much later. */
+const YOUNG_MS = 60_000
+
+/** Whether kubelet may not have written down yet what it was promised. A clock that was set back makes nothing old. */
+export const isYoungPromise = ({ since }: VfPromise, nowMs: number): boolean =>
+  Math.abs(nowMs - Date.parse(since)) < YOUNG_MS
+
 /** The devices that are promised. A promise that cannot be read counts, with no resource. */
 export const promisedDevices = (files: FilePort): ReadonlyMap<PciAddress, VfPromise> =>
   new Map(
     files
       .list(FOLDER)
       .filter((name) => parsePciAddress(name) === name)
-      .map((device) => [device, parse(readOwn(files, pathOf(device)) ?? '') ?? { resource: '', since: '' }]),
+      .map((device) => [device, read(files, device) ?? { resource: '', since: '' }]),
   )
 
 /** Survives a kill of this process, not a power cut: no pod of kubelet's does. @throws PluginError kind `state` */

@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, onTestFinished, test } from 'vitest'
 import { ctlJson } from './ctl.js'
-import { startDevicePlugin, stopDevicePlugin } from './device-plugin.js'
+import { asGranted, startDevicePlugin, stopDevicePlugin } from './device-plugin.js'
 import { bindByHand } from './drivers.js'
 import { linksIn } from './kernel-view.js'
 import { add, check, del, failing, netConf, startCall } from './plugin.js'
 import { newPod, removePod } from './pods.js'
-import { ip, until } from './process.js'
+import { ip, must, run, start, until } from './process.js'
 import { untouchedHost } from './untouched-host.js'
 import { OTHER_PF, PF, VFS, type Vf, vf } from './virtual-functions.js'
 
@@ -152,4 +152,38 @@ test('kubelet that starts again, and a pod that died without a DEL', async () =>
   await add(next, conf, cniArgs('uid-b'))
   await del(next, conf, cniArgs('uid-b'))
   await del(pod, conf, cniArgs('uid-a'))
+})
+
+test('two pods share an RDMA device, each with only what Allocate gave it', async () => {
+  await must('modprobe', 'rdma_rxe')
+  onTestFinished(async () => {
+    await run('rdma', ['link', 'delete', 'rxe0'])
+  })
+  const { kubelet, sees } = await startDevicePlugin([POOL], {
+    rdma: [{ resourceName: 'hca', rdmaHcaMax: 1000, selectors: { ifNames: [PF] } }],
+  })
+  await sees('rdma/hca', 0, 0)
+  await must('rdma', 'link', 'add', 'rxe0', 'type', 'rxe', 'netdev', PF)
+  await sees('rdma/hca', 1000, 1000, SOON_MS)
+  const [server, client] = await Promise.all(['uid-a', 'uid-b'].map((pod) => kubelet.admit(pod, 'rdma/hca', 1)))
+  if (!server || !client) {
+    throw new Error('two pods were admitted')
+  }
+  expect(server.response.devices.map(({ hostPath }) => hostPath)).toContain('/dev/infiniband/uverbs0')
+  expect(client.response).toEqual(server.response)
+  const bandwidth = ['ib_send_bw', '-d', 'rxe0', '-n', '200', '-s', '1024', '-F']
+  const [command = '', ...words] = [...asGranted(server.response), ...bandwidth]
+  const listening = start(command, words)
+  await until('the server listens', async () => /Waiting for client/.test(listening.printed().stdout))
+  const [other = '', ...more] = [...asGranted(client.response), ...bandwidth, '127.0.0.1']
+  const measured = await run(other, more)
+  expect(measured.exitCode, `${measured.stdout}${measured.stderr}`).toBe(0)
+  expect((await listening.done).exitCode).toBe(0)
+  // Bytes, iterations, peak, average.
+  expect(measured.stdout).toMatch(/^ *1024 +200 +\d/m)
+  const without = await run(
+    other,
+    more.map((word) => word.replace(/^mknod .*infiniband.*$/gm, '')),
+  )
+  expect(without.exitCode).not.toBe(0)
 })

@@ -9,6 +9,7 @@ import { type Running, start } from './process.js'
 const KUBELET = '/var/lib/kubelet'
 const CONF_DIR = '/etc/pcidp'
 const CONF = `${CONF_DIR}/config.json`
+const RDMA_CONF = `${CONF_DIR}/rdma.json`
 
 export interface DevicePlugin {
   readonly kubelet: FakeKubelet
@@ -29,16 +30,20 @@ export const stopDevicePlugin = (): Promise<void> => end()
 /** Starts both. */
 export async function startDevicePlugin(
   resourceList: readonly object[],
-  options: KubeletOptions = {},
+  { rdma, ...options }: KubeletOptions & { readonly rdma?: readonly object[] } = {},
 ): Promise<DevicePlugin> {
   const configure = (list: readonly object[]) => {
     mkdirSync(CONF_DIR, { recursive: true })
     writeFileSync(CONF, JSON.stringify({ resourceList: list }))
   }
   configure(resourceList)
+  if (rdma) {
+    writeFileSync(RDMA_CONF, JSON.stringify({ configList: rdma }))
+  }
   const kubelet = new FakeKubelet(KUBELET, options)
   await kubelet.start()
-  const begin = () => start(SRIOVCTL, ['device-plugin', '--log-level', 'debug'])
+  const begin = () =>
+    start(SRIOVCTL, ['device-plugin', '--log-level', 'debug', ...(rdma ? ['--rdma-config', RDMA_CONF] : [])])
   let running = begin()
   end = async () => {
     end = async () => undefined

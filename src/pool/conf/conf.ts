@@ -70,6 +70,13 @@ function readChoice(given: JsonObject, key: string, issues: ConfigIssue[]): Choi
   }
   const found: ConfigIssue[] = []
   const selectors = readSelectors(own, found)
+  for (const { pf } of selectors.pfNames ?? []) {
+    try {
+      new RegExp(pf)
+    } catch (error) {
+      found.push({ key: 'selectors.pfNames', problem: messageOf(error) })
+    }
+  }
   issues.push(...found.map((issue) => ({ ...issue, key: issue.key.replace(/^selectors/, key) })))
   return { selectors, isRdma: selectors.isRdma === true, needsVhostNet }
 }

@@ -43,7 +43,12 @@ export function ailmentOf(facts: HealthFacts): string | undefined {
       return `the host uses it: ${verdict.problem}`
     case 'in-use':
       if (!isPromised) {
-        return 'a pod has it that kubelet has not given it to'
+        return 'a pod has it, and kubelet has given it to none'
+      }
+      break
+    case 'unfinished':
+      if (!isPromised && verdict.reason === 'at-work') {
+        return verdict.problem
       }
       break
     default:
@@ -51,7 +56,7 @@ export function ailmentOf(facts: HealthFacts): string | undefined {
   if (hostUse !== undefined) {
     return `the host uses it: ${hostUse}`
   }
-  return facts.isWithoutCarrier ? 'its PF has no carrier' : undefined
+  return facts.isWithoutCarrier && !isPromised ? 'its PF has no carrier' : undefined
 }
 
 /** Whether a healthy device is better handed out last: what a dead pod or call left of it is to be undone first. */

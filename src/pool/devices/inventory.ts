@@ -1,5 +1,6 @@
 /** Every device that a resource could have, with what decides about it. Changes nothing and takes no lock. */
 import { devicesGiven } from '../../node/kubelet.js'
+import { isInUserspace } from '../../pci/driver.js'
 import {
   allFunctions,
   baseClassOf,
@@ -14,9 +15,12 @@ import {
 } from '../../pci/functions.js'
 import type { DeviceLocation, VfLocation } from '../../sriov/device/locate.js'
 import { type SurveyedVf, survey } from '../../sriov/survey/survey.js'
+import type { Verdict } from '../../sriov/survey/vf-state.js'
+import { usersOfFunction } from '../../sriov/users/function-users.js'
 import { carriesDefaultRoute, hostUseOf } from '../../sriov/users/host-use.js'
+import { readClaim } from '../../state/claims.js'
 import type { CallHost } from '../../state/folder.js'
-import { promisedDevices, type VfPromise } from '../../state/promises.js'
+import { isYoungPromise, promisedDevices, type VfPromise } from '../../state/promises.js'
 import type { DeviceType } from '../conf/conf-schema.js'
 import type { HealthFacts } from './health.js'
 
@@ -30,8 +34,8 @@ export interface InventoryDevice {
   readonly numaNode?: number
   /** The interface of the PF has no carrier, or is down. */
   readonly isWithoutCarrier: boolean
-  /** Present while kubelet counts it as a pod's, or we have promised it and kubelet has not yet said so. */
-  readonly promise?: VfPromise
+  /** The resource as which a pod has it, or is to have it: by kubelet's checkpoint, or by our own note. */
+  readonly givenAs?: string
   readonly facts: Omit<HealthFacts, 'isWithoutCarrier'>
 }
 
@@ -41,7 +45,28 @@ export interface Inventory {
   readonly links: ReadonlySet<number>
 }
 
-const NOTHING_PROMISED: VfPromise = { resource: '', since: '' }
+/** What is known of who was to get a device. */
+interface Gift {
+  readonly givenAs?: string
+  /** Whether kubelet counts it as a pod's now, or was given it a moment ago and has not written it down yet. */
+  readonly isPromised: boolean
+}
+
+/** Who was to get each device, by kubelet's checkpoint and by our own notes. */
+function giftsOf({ files, policy, clock }: CallHost): (address: string) => Gift {
+  const promises = promisedDevices(files)
+  const given = devicesGiven(files, policy.kubeletFolder)
+  return (address) => {
+    const promise: VfPromise | undefined = promises.get(address)
+    const byKubelet = typeof given === 'string' ? undefined : given.get(address)
+    const givenAs = promise && promise.resource !== '' ? promise.resource : byKubelet || undefined
+    const isYoung = promise !== undefined && isYoungPromise(promise, clock.dateMs())
+    return {
+      isPromised: byKubelet !== undefined || isYoung || (given === 'unknown' && promise !== undefined),
+      ...(givenAs !== undefined && { givenAs }),
+    }
+  }
+}
 
 function typeOf({ files }: CallHost, address: string): DeviceType | undefined {
   const base = baseClassOf(classOf(files, address) ?? '')
@@ -57,7 +82,7 @@ const locationOf = ({ index, pf }: SurveyedVf): VfLocation['vf'] => ({
   pf: { address: pf.address, name: pf.name ?? '', driver: pf.driver },
 })
 
-function ofVf(vf: SurveyedVf, promise: VfPromise | undefined, type: DeviceType, numaNode?: number): InventoryDevice {
+function ofVf(vf: SurveyedVf, gift: Gift, type: DeviceType, numaNode?: number): InventoryDevice {
   const { address, pf, facts, record, verdict } = vf
   return {
     location: { address, vf: locationOf(vf) },
@@ -67,13 +92,13 @@ function ofVf(vf: SurveyedVf, promise: VfPromise | undefined, type: DeviceType, 
     isWithoutCarrier: pf.link?.hasCarrier === false,
     facts: {
       verdict,
-      isPromised: promise !== undefined,
+      isPromised: gift.isPromised,
       isBeingGivenBack: isBeingGivenBack(vf),
       isPfGiven: pf.isGiven,
       hasDriver: true,
     },
     ...(numaNode !== undefined && { numaNode }),
-    ...(promise && { promise }),
+    ...(gift.givenAs !== undefined && { givenAs: gift.givenAs }),
   }
 }
 
@@ -81,12 +106,13 @@ function ofVf(vf: SurveyedVf, promise: VfPromise | undefined, type: DeviceType, 
 async function ofOther(
   host: CallHost,
   address: string,
-  promise: VfPromise | undefined,
+  gift: Gift,
   type: DeviceType,
 ): Promise<InventoryDevice | undefined> {
   const { files } = host
   const location: DeviceLocation = { address }
-  if (isPf(files, address) && sriovCountOf(files, address, 'sriov_numvfs') > 0) {
+  // A PF with VFs is theirs; one without is of use only to a program in user space.
+  if (isPf(files, address) && (sriovCountOf(files, address, 'sriov_numvfs') > 0 || !isInUserspace(files, address))) {
     return undefined
   }
   if (await carriesDefaultRoute(host, location)) {
@@ -95,20 +121,28 @@ async function ofOther(
   const numaNode = numaNodeOf(files, address)
   const hostUse = await hostUseOf(host, location)
   const ownDriver = driverOf(files, address) ?? ''
+  const record = readClaim(files, address)
+  const programs = usersOfFunction(files, address)
+  const verdict: Verdict | undefined = record
+    ? { state: 'in-use' }
+    : programs.length > 0
+      ? { state: 'foreign', problem: `${programs.join(' and ')} has it open` }
+      : undefined
   return {
     location,
     type,
     ownDriver,
     isWithoutCarrier: false,
     facts: {
-      isPromised: promise !== undefined,
-      isBeingGivenBack: false,
+      isPromised: gift.isPromised,
+      ...(verdict && { verdict }),
+      isBeingGivenBack: record?.phase === 'releasing',
       isPfGiven: false,
       hasDriver: ownDriver !== '',
       ...(hostUse !== undefined && { hostUse }),
     },
     ...(numaNode !== undefined && { numaNode }),
-    ...(promise && { promise }),
+    ...(gift.givenAs !== undefined && { givenAs: gift.givenAs }),
   }
 }
 
@@ -116,10 +150,7 @@ async function ofOther(
 export async function takeInventory(host: CallHost): Promise<Inventory> {
   const { files } = host
   const { pfs, vfs } = await survey(host)
-  const promises = promisedDevices(files)
-  const given = devicesGiven(files, host.policy.kubeletFolder)
-  const isGiven = (address: string) => given === 'unknown' || (given !== 'none' && given.has(address))
-  const promiseOf = (address: string) => promises.get(address) ?? (isGiven(address) ? NOTHING_PROMISED : undefined)
+  const giftOf = giftsOf(host)
   const byAddress = new Map(vfs.map((vf) => [vf.address, vf]))
   const devices: InventoryDevice[] = []
   for (const address of allFunctions(files)) {
@@ -132,9 +163,9 @@ export async function takeInventory(host: CallHost): Promise<Inventory> {
       continue
     }
     if (vf) {
-      devices.push(ofVf(vf, promiseOf(address), type, numaNodeOf(files, address)))
+      devices.push(ofVf(vf, giftOf(address), type, numaNodeOf(files, address)))
     } else {
-      const other = await ofOther(host, address, promiseOf(address), type)
+      const other = await ofOther(host, address, giftOf(address), type)
       if (other) {
         devices.push(other)
       }

@@ -73,8 +73,12 @@ function choiceOf(
 }
 
 function poolDevice(device: InventoryDevice, choice: Choice, conf: ResourceConf): PoolDevice {
-  const { location, numaNode, facts } = device
-  const ailment = ailmentOf({ ...facts, isWithoutCarrier: conf.healthFromCarrier && device.isWithoutCarrier })
+  const { location, numaNode, facts, givenAs } = device
+  // kubelet counts by resource: it would hand the device out a second time under another name.
+  const isAnothers = facts.isPromised && givenAs !== undefined && givenAs !== conf.resource
+  const ailment = isAnothers
+    ? `a pod has it as ${givenAs}`
+    : ailmentOf({ ...facts, isWithoutCarrier: conf.healthFromCarrier && device.isWithoutCarrier })
   return {
     address: location.address,
     pf: location.vf?.pf.address ?? '',
@@ -99,7 +103,7 @@ export function dealOut(files: FilePort, confs: readonly ResourceConf[], devices
       const choice = choiceOf(files, conf, device, meansPf)
       return choice ? [{ conf, choice }] : []
     })
-    const keeper = confs.find(({ resource }) => resource === device.promise?.resource)
+    const keeper = confs.find(({ resource }) => resource === device.givenAs)
     const [keeperChoice] = keeper?.choices ?? []
     const first =
       keeper && keeperChoice

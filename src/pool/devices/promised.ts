@@ -1,13 +1,10 @@
 /** Ends promises that kubelet does not keep any more. */
 import { devicesGiven } from '../../node/kubelet.js'
 import type { CallHost } from '../../state/folder.js'
-import { promisedDevices, removePromise } from '../../state/promises.js'
+import { isYoungPromise, promisedDevices, removePromise } from '../../state/promises.js'
 import { removeCdiSpec } from '../grant/cdi.js'
 import { removeDeviceInfo } from '../grant/device-info.js'
 import type { InventoryDevice } from './inventory.js'
-
-/** kubelet writes its checkpoint right after Allocate; the pod's ADD may follow much later. */
-const GRACE_MS = 60_000
 
 /** Whether a pod, or a call for one, has the device: then its promise holds, whatever kubelet says. */
 const isTaken = ({ facts: { verdict } }: InventoryDevice): boolean =>
@@ -25,9 +22,8 @@ export function endPromises(host: CallHost, devices: readonly InventoryDevice[])
     return false
   }
   const taken = new Set(devices.filter(isTaken).map(({ location }) => location.address))
-  const ended = [...promisedDevices(files)].filter(([address, { since }]) => {
-    const age = clock.dateMs() - Date.parse(since)
-    return !given.has(address) && !taken.has(address) && !(age >= 0 && age < GRACE_MS)
+  const ended = [...promisedDevices(files)].filter(([address, { resource, since }]) => {
+    return !given.has(address) && !taken.has(address) && !isYoungPromise({ resource, since }, clock.dateMs())
   })
   for (const [address, { resource }] of ended) {
     removeDeviceInfo(files, resource, address)

@@ -2,7 +2,7 @@ import type { DeviceChoice } from '../../cni/device-choice.js'
 import type { NetConf } from '../../cni/netconf.js'
 import { messageOf, PluginError } from '../../errors.js'
 import type { Lock } from '../../host/ports.js'
-import { checkpointPath, kubeletDevices } from '../../node/kubelet.js'
+import { checkpointPath, devicesGiven, kubeletDevices } from '../../node/kubelet.js'
 import { ruleText } from '../../policy/policy.js'
 import type { CallHost } from '../../state/folder.js'
 import { tryVfLock, withVfLock } from '../../state/lock.js'
@@ -89,9 +89,10 @@ async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>)
   if (!lock) {
     return { isDone: false, why: 'a call that is at work on it' }
   }
-  // Look again under the lock: another call may have taken the VF meanwhile.
+  // Look again under the lock: another call, or kubelet, may have taken the VF meanwhile.
   const why = await hindranceOf(
     async () =>
+      (promisedDevices(host.files).has(location.address) ? KUBELET : undefined) ??
       (await reclaimDevice(host, location, lock)) ??
       unfitness(search, location) ??
       programsOf(host.files, location.address) ??
@@ -115,7 +116,8 @@ export function reservedDevices({ files, policy }: CallHost): ReadonlySet<string
       message: `kubelet's checkpoint ${checkpointPath(kubeletFolder)} cannot be understood, so no VF is chosen: it may be kubelet's. Name the VF by deviceID; ${ruleText(policy, 'kubeletFolder', kubeletFolder)}`,
     })
   }
-  return new Set([...reserved, ...promisedDevices(files).keys()])
+  const given = devicesGiven(files, kubeletFolder)
+  return new Set([...reserved, ...(typeof given === 'string' ? [] : given.keys()), ...promisedDevices(files).keys()])
 }
 
 function noneFree(choice: OpenChoice, hindered: readonly string[]): PluginError {

@@ -1,9 +1,10 @@
 /** Which devices the policy of the node lets a call have (docs/policy.md). */
 import type { PfSelector } from '../../cni/selectors.js'
 import { type ConfigIssue, PluginError } from '../../errors.js'
-import { devicesOfOtherPods } from '../../node/kubelet.js'
+import { devicesOfOtherPods, devicesOfPod } from '../../node/kubelet.js'
 import { ruleText } from '../../policy/policy.js'
 import type { CallHost } from '../../state/folder.js'
+import { promisedDevices } from '../../state/promises.js'
 import { type DeviceLocation, describeDevice } from '../device/locate.js'
 import { hostUseOf } from '../users/host-use.js'
 
@@ -60,11 +61,23 @@ export async function hostUseAgainst(host: CallHost, location: DeviceLocation): 
 /** How a rule is told as the reason why a device is not given. */
 export const keptByRule = (rule: string): string => `the policy of this node keeps it: ${rule}`
 
+/**
+ * Whether the device plugin has promised it, and kubelet has not written down that it is for this pod. It writes before the
+ * pod has a sandbox.
+ */
+function isPromisedToAnother({ files, policy, podUid }: CallHost, address: string): boolean {
+  if (podUid === undefined || !promisedDevices(files).has(address)) {
+    return false
+  }
+  const own = devicesOfPod(files, policy.kubeletFolder, podUid)
+  return own !== undefined && !own.has(address)
+}
+
 /** @throws PluginError kind `policy` when a device that was named is not for this call */
 export async function requirePermitted(host: CallHost, asked: Asked): Promise<void> {
   const pod = host.podUid
   const holder = pod === undefined ? undefined : devicesOfOtherPods(host.files, host.policy.kubeletFolder, pod)
-  const isOthers = holder?.has(asked.location.address) === true
+  const isOthers = holder?.has(asked.location.address) === true || isPromisedToAnother(host, asked.location.address)
   const rule = ruleAgainst(host, asked)
   const problem = isOthers
     ? 'kubelet has given it to another pod'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isAboutPci } from '../../../src/netlink/uevent.js'
+import { isAboutDevices } from '../../../src/netlink/uevent.js'
 
 const event = (header: string) => Buffer.from(`${header}\0ACTION=x\0SUBSYSTEM=pci\0`)
 
@@ -9,15 +9,16 @@ test.each([
   ['move@/devices/pci0000:00/0000:00:02.0/0000:01:10.0/net/ens1f0v0', true],
   ['remove@/devices/platform/soc/40000000.pcie/pci0000:00/0000:00:01.0', true],
   ['add@/devices/pci10000:e0/10000:e0:01.0', true],
+  ['add@/devices/virtual/infiniband/rxe0', true],
   ['add@/devices/virtual/net/veth1', false],
   ['add@/devices/virtual/net/pci0000:00', false],
   ['add@/module/igbvf', false],
   ['libudev', false],
   ['', false],
-])('%s is about a PCI function: %s', (header, expected) => {
-  expect(isAboutPci(event(header))).toBe(expected)
+])('%s is about a device: %s', (header, expected) => {
+  expect(isAboutDevices(event(header))).toBe(expected)
 })
 
 test('an event without an end is none', () => {
-  expect(isAboutPci(Buffer.from('x'.repeat(100)))).toBe(false)
+  expect(isAboutDevices(Buffer.from('x'.repeat(100)))).toBe(false)
 })

@@ -133,7 +133,7 @@ describe('a device is not handed out', () => {
     [
       'that a pod has which kubelet did not give it to',
       (world) => call(world, 'ADD', netConf()),
-      /kubelet has not given/,
+      /kubelet has given it to none/,
       3,
     ],
     [
@@ -189,4 +189,65 @@ describe('a device is not handed out', () => {
     node.service.linkChanged(pf.index)
     await node.sees(4, 4)
   })
+})
+
+describe('a device has one owner', () => {
+  const NAMED = (resourceName: string) => ({ resourceList: [{ resourceName }] })
+
+  test('although its resource gets another name: kubelet would count it twice', async () => {
+    const node = await poolNode(makeMachine())
+    await node.sees(4, 4)
+    const { devices } = await node.kubelet.admit('uid-a', RESOURCE, 1)
+    node.configure(NAMED('renamed'))
+    await node.sees(3, 4, 'intel.com/renamed')
+    expect(ailmentOf(node, devices[0] ?? '')).toContain('a pod has it as intel.com/vfs')
+  })
+
+  test('its last pod, although kubelet has forgotten it', async () => {
+    const node = await poolNode(makeMachine())
+    await node.sees(4, 4)
+    const { devices } = await node.kubelet.admit('uid-a', RESOURCE, 1)
+    await call(node.world, 'ADD', netConf({ deviceID: devices[0] }))
+    node.kubelet.end('uid-a')
+    await node.world.clock.sleep(61_000)
+    node.service.look()
+    await node.sees(3, 4)
+  })
+
+  test('who shares RDMA devices does not get that of a VF that a pod has for itself', async () => {
+    const world = makeMachine()
+    world.folders.add(`/sys/bus/pci/devices/${VF_ADDRESS}/infiniband/mlx5_3`)
+    const rdma = { configList: [{ resourceName: 'hca', rdmaHcaMax: 5 }] }
+    const node = await poolNode(world, { rdma })
+    await node.sees(5, 5, 'rdma/hca')
+    await call(world, 'ADD', netConf())
+    node.service.look()
+    await node.sees(0, 0, 'rdma/hca')
+  })
+
+  test('a function without a visible PF that a pod took by its address', async () => {
+    const world = makeMachine()
+    world.symlinks.set(`/sys/bus/pci/devices/${VF_ADDRESS}/physfn`, '')
+    const card = world.cards[0]
+    const node = await poolNode(world)
+    await node.sees(4, 4)
+    expect(card?.vfs).toHaveLength(4)
+    expect((await call(world, 'ADD', netConf())).exitCode).toBe(0)
+    node.service.look()
+    await node.sees(3, 4)
+  })
+})
+
+test('a round that fails is told and made again; Allocate does not answer from old knowledge', async () => {
+  const node = await poolNode(makeMachine())
+  await node.sees(4, 4)
+  const { owners } = node.world
+  const claim = `/var/lib/cni/sriov/.vf-${VF_ADDRESS}`
+  node.world.files.set(claim, '{}')
+  owners.set(claim, { uid: 1000 })
+  await expect(node.kubelet.admit('uid-a', RESOURCE, 1)).rejects.toThrow('is not read')
+  expect(logged(node, /^error: the devices of this node cannot be looked at/).length).toBeGreaterThan(0)
+  owners.delete(claim)
+  node.world.files.delete(claim)
+  await node.kubelet.admit('uid-a', RESOURCE, 1)
 })
