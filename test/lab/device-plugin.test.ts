@@ -171,10 +171,17 @@ test('two pods share an RDMA device, each with only what Allocate gave it', asyn
   }
   expect(server.response.devices.map(({ hostPath }) => hostPath)).toContain('/dev/infiniband/uverbs0')
   expect(client.response).toEqual(server.response)
-  const bandwidth = ['ib_send_bw', '-d', 'rxe0', '-n', '200', '-s', '1024', '-F']
+  const bandwidth = ['stdbuf', '-oL', 'ib_send_bw', '-d', 'rxe0', '-n', '200', '-s', '1024', '-F']
   const [command = '', ...words] = [...asGranted(server.response), ...bandwidth]
   const listening = start(command, words)
-  await until('the server listens', async () => /Waiting for client/.test(listening.printed().stdout))
+  onTestFinished(() => listening.killGroup())
+  await until('the server listens', async () => {
+    const { stdout, stderr } = listening.printed()
+    if (stderr !== '') {
+      throw new Error(stderr + stdout)
+    }
+    return /Waiting for client/.test(stdout)
+  })
   const [other = '', ...more] = [...asGranted(client.response), ...bandwidth, '127.0.0.1']
   const measured = await run(other, more)
   expect(measured.exitCode, `${measured.stdout}${measured.stderr}`).toBe(0)
