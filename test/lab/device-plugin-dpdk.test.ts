@@ -33,6 +33,7 @@ test('a vfio pool: testpmd runs with exactly the devices and the environment tha
   expect(testpmd.portMac()).toMatch(/^[0-9a-f:]{17}$/)
   await sees('intel.com/dpdk', 1, 1)
   await testpmd.stop()
+  await stopDevicePlugin()
   // vfio has reset the VF, and with it the MAC that the PF has for it.
   await host.prepare(async () => undefined)
 })
