@@ -1,4 +1,4 @@
-import type { FilePort } from '../host/ports.js'
+import type { FilePort, Host } from '../host/ports.js'
 
 const PID = /^\d+$/
 
@@ -20,22 +20,32 @@ export function processName(files: FilePort, pid: string): string {
 const processIds = (files: FilePort): string[] =>
   unlessDenied(() => files.list('/proc'), []).filter((name) => PID.test(name))
 
-/** The processes that have each of these files open, by its path. One search of all of /proc. */
-export function processesByTarget(
-  files: FilePort,
+/** After so many descriptors, others get their turn: a process may have a million. */
+const DESCRIPTORS_PER_TURN = 2_000
+
+/**
+ * The processes that have each of these files open, by its path. One search of all of /proc, in which the event loop goes on
+ * turning.
+ */
+export async function processesByTarget(
+  { files, clock }: Pick<Host, 'files' | 'clock'>,
   targets: ReadonlySet<string>,
-): ReadonlyMap<string, readonly string[]> {
-  const found = new Map<string, string[]>()
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const found = new Map<string, Set<string>>()
+  let looked = 0
   for (const pid of processIds(files)) {
-    const open = unlessDenied(
-      () => files.list(`/proc/${pid}/fd`).map((fd) => files.readLink(`/proc/${pid}/fd/${fd}`) ?? ''),
-      [],
-    )
-    for (const target of new Set(open.filter((one) => targets.has(one)))) {
-      found.set(target, [...(found.get(target) ?? []), processName(files, pid)])
+    for (const fd of unlessDenied(() => files.list(`/proc/${pid}/fd`), [])) {
+      const target = unlessDenied(() => files.readLink(`/proc/${pid}/fd/${fd}`), undefined)
+      if (target !== undefined && targets.has(target)) {
+        found.set(target, (found.get(target) ?? new Set()).add(processName(files, pid)))
+      }
+      looked += 1
+      if (looked % DESCRIPTORS_PER_TURN === 0) {
+        await clock.sleep(0)
+      }
     }
   }
-  return found
+  return new Map([...found].map(([target, names]) => [target, [...names]]))
 }
 
 /** Judges a descriptor by the process ID, its number, and its target. */

@@ -12,7 +12,7 @@ import { makeSharedResource, type SharedRdma, type SharedResource, shareRdma } f
 import { type Registrar, type RegistrarPorts, startRegistrar, type Way } from './registrar.js'
 import { makeResource, type Resource } from './resource.js'
 import { makeRounds } from './rounds.js'
-import { overlapTeller, tellAilments } from './telling.js'
+import { clashTeller, overlapTeller, tellAilments } from './telling.js'
 
 /** A configuration file. */
 export interface ConfFile<Conf> {
@@ -82,12 +82,19 @@ function take<Found>(ports: ServicePorts, { served, nameOf, begin }: Kind<Found>
   }
 }
 
+/** Those for which something holds, and the others. */
+const halves = <T>(all: readonly T[], holds: (one: T) => boolean): readonly [readonly T[], readonly T[]] => [
+  all.filter(holds),
+  all.filter((one) => !holds(one)),
+]
+
 /** Starts at once. @throws nothing: what goes wrong is logged, and tried again when something changes */
 export function startService(ports: ServicePorts): PoolService {
   const { log, openHost, after, conf, rdmaConf } = ports
   const confs: ConfInForce<ResourceConf> = confInForce(log, conf.path, conf.read)
   const rdmaConfs = rdmaConf && confInForce(log, rdmaConf.path, rdmaConf.read)
   const tellOverlaps = overlapTeller(log)
+  const tellClashes = clashTeller(log)
   let links: ReadonlySet<number> = new Set()
   let isStopped = false
   const pools: Kind<Pool> = {
@@ -129,7 +136,8 @@ export function startService(ports: ServicePorts): PoolService {
     if (!isStopped) {
       take(ports, pools, found)
       const names = new Set(found.map(pools.nameOf))
-      const shared = rdmaConfs?.resources().filter(({ resource }) => !names.has(resource)) ?? []
+      const [clashing, shared] = halves(rdmaConfs?.resources() ?? [], ({ resource }) => names.has(resource))
+      tellClashes(clashing.map(({ resource }) => resource))
       take(
         ports,
         shares,

@@ -33,3 +33,16 @@ export function overlapTeller(log: Log): (overlaps: readonly Overlap[]) => void 
     }
   }
 }
+
+/** Returns a function that tells of names that both configuration files have, when they have changed. */
+export function clashTeller(log: Log): (resources: readonly string[]) => void {
+  let told = ''
+  return (resources) => {
+    if (resources.join() !== told) {
+      told = resources.join()
+      if (resources.length > 0) {
+        log.warning('both configuration files have these resources; the RDMA devices are not shared', { resources })
+      }
+    }
+  }
+}

@@ -56,6 +56,7 @@ const shortOf = ({ address, index, pf }: SurveyedVf): string => `${address} (VF 
 const FINDINGS: Readonly<Partial<Record<Reason, FindingId>>> = {
   'no-driver': 'vf-no-driver',
   'no-driver-in-pod': 'vf-no-driver',
+  untold: 'vf-state-untold',
   'not-reported': 'vf-not-reported',
   'other-boot': 'vf-unfinished',
   'add-unfinished': 'vf-unfinished',
@@ -82,6 +83,10 @@ function remedyOf(id: FindingId, { address, index, pf, facts }: SurveyedVf): rea
       return [`ip link set ${pf.name} vf ${index} vlan 0`]
     case 'vf-not-reported':
       return ['# Look at the log of the kernel (dmesg) for the driver of the PF; its VFs may have to be made again.']
+    case 'vf-state-untold':
+      return [
+        '# Look at the file that is named: it must be root’s, and readable. sriovctl gc --apply removes what nobody needs.',
+      ]
     case 'vf-elsewhere':
       return [`sriovctl repair ${address} --yes`]
     case 'vf-record-lost':

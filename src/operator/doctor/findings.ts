@@ -23,6 +23,7 @@ export const CHECKS = {
   'pf-no-interface': check('PF', 'warning', 'Without its interface nobody can set MAC, VLAN or rates of its VFs.'),
   'vf-no-driver': check('VFs', 'error', 'A VF without a driver has no interface, and a pod that is to get one fails.'),
   'vf-not-reported': check('VFs', 'error', 'The PF’s driver does not know the VF: its settings cannot be made.'),
+  'vf-state-untold': check('VFs', 'error', 'Who has the VF cannot be read; it is given to nobody.'),
   'vf-leaked': check('VFs', 'warning', 'The VF serves nobody until it is given back.'),
   'vf-unfinished': check('VFs', 'warning', 'A call ended in the middle; the next one that meets the VF goes on.'),
   'vf-vlan-of-nobody': check('VFs', 'warning', 'The next pod without a VLAN of its own would be in this one.'),

@@ -1,4 +1,5 @@
 /** Looks at every PF and VF of the node. Changes nothing and takes no lock. */
+import { PluginError } from '../../errors.js'
 import type { FilePort } from '../../host/ports.js'
 import type { Link } from '../../netlink/link.js'
 import { ZERO_MAC } from '../../netlink/mac.js'
@@ -75,6 +76,9 @@ export interface Survey {
   /** Attachments of devices that are no VF of these PFs: PFs as a whole, VFs whose PF is not visible. */
   readonly others: readonly AttachmentRecord[]
 }
+
+/** Faults that concern one VF only: its state files, the namespace of its pod. */
+const OF_ONE_VF: ReadonlySet<string> = new Set(['state', 'netns'])
 
 /** What is read once for all VFs. */
 interface Common {
@@ -167,9 +171,40 @@ async function surveyVf(common: Common, pf: SurveyedPf, { address, index }: Numb
 }
 
 /** The device files of VFs in user space that are open, and by whom: one search of all processes. */
-function openDeviceFiles(files: FilePort, addresses: readonly string[]): ReadonlyMap<string, readonly string[]> {
+async function openDeviceFiles(
+  host: CallHost,
+  addresses: readonly string[],
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const { files } = host
   const paths = addresses.filter((one) => isInUserspace(files, one)).flatMap((one) => deviceFilesOf(files, one))
-  return paths.length === 0 ? new Map() : processesByTarget(files, new Set(paths))
+  return paths.length === 0 ? new Map() : processesByTarget(host, new Set(paths))
+}
+
+/** A VF of which the state folder does not tell: the others are surveyed all the same. */
+function untoldVf(
+  { host: { files } }: Common,
+  pf: SurveyedPf,
+  { address, index }: NumberedVf,
+  problem: string,
+): SurveyedVf {
+  const [netdev] = netdevsOf(files, address)
+  return {
+    address,
+    index,
+    pf,
+    facts: {
+      driver: driverOf(files, address) ?? '',
+      isInUserspace: isInUserspace(files, address),
+      isOfNetwork: true,
+      programs: [],
+      isReserved: false,
+      isPfAsked: pf.link !== undefined,
+      driverOverride: driverOverrideOf(files, address),
+      isBoundByKernel: isBoundByKernel(files, pf.address),
+      ...(netdev !== undefined && { interface: netdev }),
+    },
+    verdict: { state: 'broken', reason: 'untold', problem },
+  }
 }
 
 /**
@@ -194,8 +229,8 @@ export async function survey(host: CallHost, only?: string): Promise<Survey> {
     reserved: kubeletDevices(files, host.policy.kubeletFolder),
     promises: promisedDevices(files),
     recorded: new Set([...attachments.map(({ deviceId }) => deviceId), ...claimedVfs(files)]),
-    programs: openDeviceFiles(
-      files,
+    programs: await openDeviceFiles(
+      host,
       listed.flatMap(({ vfs }) => vfs.map(({ address }) => address)),
     ),
   }
@@ -205,7 +240,14 @@ export async function survey(host: CallHost, only?: string): Promise<Survey> {
       (pf.link?.vfList ? decodeVfInfoList(pf.link.vfList) : []).map((info) => [info.index, info]),
     )
     for (const vf of numbered) {
-      vfs.push(await surveyVf(common, pf, vf, settings.get(vf.index)))
+      try {
+        vfs.push(await surveyVf(common, pf, vf, settings.get(vf.index)))
+      } catch (error) {
+        if (!(error instanceof PluginError) || !OF_ONE_VF.has(error.fault.kind)) {
+          throw error
+        }
+        vfs.push(untoldVf(common, pf, vf, error.message))
+      }
     }
   }
   const shown = new Set(vfs.map(({ address }) => address))

@@ -60,6 +60,7 @@ export interface VfFacts {
 /** Why a VF is not simply free, or simply in use. */
 export type Reason =
   /** A pod has it. */
+  | 'untold'
   | 'no-driver-in-pod'
   | 'record-lost'
   | 'out-of-sight'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { FilePort } from '../../../src/host/ports.js'
-import { processesThat } from '../../../src/node/open-files.js'
+import { processesByTarget, processesThat } from '../../../src/node/open-files.js'
 import { hostOf } from '../../fakes/call.js'
 import { makeMachine } from '../../fakes/machine.js'
 
@@ -68,4 +68,22 @@ describe('processesThat()', () => {
     const { files } = prepared()
     expect(processesThat(files, (pid, fd) => pid === '13' && fd === '7')).toEqual(['process 13'])
   })
+})
+
+test('processesByTarget() finds the same, and lets others have their turn', async () => {
+  const { world } = prepared()
+  for (let fd = 10; fd < 10_000; fd += 1) {
+    world.symlinks.set(`/proc/12/fd/${fd}`, fd % 3 === 0 ? WANTED : '/dev/null')
+  }
+  const host = hostOf(world)
+  let turns = 0
+  const clock = {
+    ...host.clock,
+    sleep: async () => {
+      turns += 1
+    },
+  }
+  const found = await processesByTarget({ files: host.files, clock }, new Set([WANTED]))
+  expect([...found]).toEqual([[WANTED, ['process 12 (dpdk-testpmd)']]])
+  expect(turns).toBeGreaterThan(3)
 })

@@ -112,4 +112,13 @@ describe('RDMA devices that pods share', () => {
       expect(logged(node, /^warning: RDMA devices are not handed out .*exclusive mode/)).toHaveLength(1),
     )
   })
+
+  test('whose name the other file has, too, are not offered: it is told once', async () => {
+    const rdma = { configList: [{ resourceName: 'vfs', resourcePrefix: 'intel.com', rdmaHcaMax: 5 }] }
+    const node = await poolNode(withHca(makeMachine()), { rdma })
+    await node.sees(4, 4)
+    node.service.look()
+    await node.sees(4, 4)
+    expect(logged(node, /^warning: both configuration files have these resources/)).toHaveLength(1)
+  })
 })
