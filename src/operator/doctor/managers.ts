@@ -1,5 +1,5 @@
 /** Whether a network manager of the host takes VFs for its own. */
-import type { SurveyedVf } from '../../sriov/survey/survey.js'
+import type { SurveyedVf } from '../../sriov/survey/survey-vf.js'
 import type { CallHost } from '../../state/folder.js'
 import { programPath, runProgram } from '../programs.js'
 import type { Finding } from './findings.js'

@@ -2,7 +2,8 @@
 import * as z from 'zod/mini'
 import type { PodName } from '../../kubelet/pod-resources.js'
 import type { VfSettings } from '../../netlink/vf-info.js'
-import type { Survey, SurveyedPf, SurveyedVf } from '../../sriov/survey/survey.js'
+import type { Survey } from '../../sriov/survey/survey.js'
+import type { SurveyedPf, SurveyedVf } from '../../sriov/survey/survey-vf.js'
 import { VF_STATES, type VfState } from '../../sriov/survey/vf-state.js'
 
 const maybe = <T extends z.ZodMiniType>(type: T) => z.nullable(type)

@@ -14,7 +14,8 @@ import {
   sriovCountOf,
 } from '../../pci/functions.js'
 import type { DeviceLocation, VfLocation } from '../../sriov/device/locate.js'
-import { type SurveyedVf, survey } from '../../sriov/survey/survey.js'
+import { survey } from '../../sriov/survey/survey.js'
+import type { SurveyedVf } from '../../sriov/survey/survey-vf.js'
 import type { Verdict } from '../../sriov/survey/vf-state.js'
 import { usersOfFunction } from '../../sriov/users/function-users.js'
 import { carriesDefaultRoute, hostUseOf } from '../../sriov/users/host-use.js'
