@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openConf } from './choosing.js'
-import { type Finding, findings } from './ctl.js'
+import { findings } from './ctl.js'
+import { type Fault, foundAndMended } from './doctor-fault.js'
 import { add, type Conf, DEFAULT_IFNAME, del, hostLocal, netConf } from './plugin.js'
 import { newPod, type Pod, removePod } from './pods.js'
 import { removePolicy, setPolicy } from './policy.js'
@@ -37,24 +38,6 @@ afterEach(() => {
   rmSync(FILE, { force: true })
   rmSync(CHECKPOINT, { force: true })
 })
-
-/** Types what the doctor says; a line for a person is done by `byHand`. */
-async function carryOut({ remedy }: Finding, byHand: () => Promise<unknown>): Promise<void> {
-  for (const line of remedy) {
-    await (line.startsWith('#') ? byHand() : shell(line.replace(/^sriovctl /, '/opt/cni/bin/.sriov/sriovctl ')))
-  }
-}
-
-const nothing = () => Promise.resolve()
-
-interface Fault {
-  readonly id: string
-  readonly severity: 'error' | 'warning'
-  /** Puts the fault into the host; returns what an operator does where the remedy is words. */
-  plant(): Promise<(() => unknown) | undefined>
-  /** What the test itself has to put back, whatever the doctor said. */
-  tidy?(): Promise<unknown>
-}
 
 let pod: Pod | undefined
 const CONF = netConf(vf(2), { ...ALL_SETTINGS, ...hostLocal() })
@@ -278,20 +261,13 @@ describe('the doctor', () => {
     expect(await findings()).toEqual([])
   })
 
-  test.each(FAULTS)('$id: found, mended as it says, and not found again', async ({ id, severity, plant, tidy }) => {
-    const byHand = await plant()
+  test.each(FAULTS)('$id: found, mended as it says, and not found again', async (fault) => {
     try {
-      const found = await findings()
-      expect(found).toContainEqual(expect.objectContaining({ id, severity }))
-      for (const one of found) {
-        await carryOut(one, async () => byHand?.())
-      }
-      expect(await findings()).toEqual([])
+      await foundAndMended(fault)
     } finally {
-      await tidy?.()
       await releaseIfAttached()
       // Interfaces of new VFs have the kernel's names: the host is made again.
-      await host.prepare(nothing)
+      await host.prepare(() => Promise.resolve())
     }
   })
 })
