@@ -241,8 +241,8 @@ export class FakeKubelet {
     return ![...this.#given.values()].some((byResource) => byResource.get(resource)?.includes(id))
   }
 
-  /** Admits a pod that asks for devices. @throws Error with the sentence of its event */
-  async admit(podUid: string, resource: string, count: number): Promise<Admitted> {
+  /** Which of the free devices the device plugin would rather have given. */
+  async preferred(resource: string, count: number): Promise<readonly string[]> {
     const plugin = this.#plugins.get(resource)
     if (!plugin) {
       throw new Error(`cannot allocate unregistered device ${resource}`)
@@ -251,7 +251,7 @@ export class FakeKubelet {
     if (available.length < count) {
       throw new Error(`Insufficient ${resource}`)
     }
-    const preferred = await ask(
+    const { containerResponses } = await ask(
       plugin.client,
       DevicePlugin.method.getPreferredAllocation,
       create(PreferredAllocationRequestSchema, {
@@ -259,11 +259,20 @@ export class FakeKubelet {
       }),
       TIMEOUT_MS,
     )
-    const devices = (preferred.containerResponses[0]?.deviceIds ?? []).slice(0, count)
+    return (containerResponses[0]?.deviceIds ?? []).slice(0, count)
+  }
+
+  /** Admits a pod that asks for devices. @throws Error with the sentence of its event */
+  async admit(podUid: string, resource: string, count: number): Promise<Admitted> {
+    const plugin = this.#plugins.get(resource)
+    if (!plugin) {
+      throw new Error(`cannot allocate unregistered device ${resource}`)
+    }
+    const devices = await this.preferred(resource, count)
     const answer: AllocateResponse = await ask(
       plugin.client,
       DevicePlugin.method.allocate,
-      create(AllocateRequestSchema, { containerRequests: [{ devicesIds: devices }] }),
+      create(AllocateRequestSchema, { containerRequests: [{ devicesIds: [...devices] }] }),
       TIMEOUT_MS * 3,
     )
     const [response] = answer.containerResponses
