@@ -60,7 +60,7 @@ export async function startDevicePlugin(
       return running
     },
     configure,
-    async sees(resource, healthy, all, timeoutMs = 15_000) {
+    async sees(resource, healthy, all, timeoutMs = 60_000) {
       const startedAt = performance.now()
       await vi.waitFor(
         () => {
