@@ -18,23 +18,36 @@ export interface PendingIpam {
 /** What the plugin is looked up with. */
 type Lookup = Pick<CallHost, 'files' | 'cniPath' | 'policy'>
 
+const pluginFolders = ({ cniPath, policy }: Lookup): readonly string[] =>
+  [...new Set([...cniPath.split(':'), ...policy.pluginFolders])].filter((folder) => folder !== '')
+
+const isPluginName = (type: string): boolean => !type.includes('/') && type !== '.' && type !== '..'
+
+/** The file of an IPAM plugin that is there and cannot be run; undefined when none is there, or one can be. */
+export function unexecutablePlugin(lookup: Lookup, type: string): string | undefined {
+  const { files } = lookup
+  const paths = isPluginName(type) ? pluginFolders(lookup).map((folder) => `${folder}/${type}`) : []
+  return paths.some((path) => files.isExecutable(path)) ? undefined : paths.find((path) => files.exists(path))
+}
+
 /**
  * The path of the IPAM plugin: the first one in CNI_PATH of this call, then in the folders of the policy. The CNI_PATH of
  * a recorded call does not count.
  * @throws PluginError kind `ipam` when it is nowhere
  */
-export function findIpamPlugin({ files, cniPath, policy }: Lookup, { type }: IpamCall): string {
-  const folders = [...new Set([...cniPath.split(':'), ...policy.pluginFolders])].filter((folder) => folder !== '')
-  const isFileName = !type.includes('/') && type !== '.' && type !== '..'
+export function findIpamPlugin(lookup: Lookup, { type }: IpamCall): string {
+  const { files } = lookup
+  const folders = pluginFolders(lookup)
+  const isFileName = isPluginName(type)
   const paths = isFileName ? folders.map((folder) => `${folder}/${type}`) : []
   const path = paths.find((candidate) => files.isExecutable(candidate))
   if (path === undefined) {
-    const found = paths.find((candidate) => files.exists(candidate))
+    const found = unexecutablePlugin(lookup, type)
     throw new PluginError({
       kind: 'ipam',
       plugin: type,
       message: found
-        ? `cannot be run: ${found} is not executable (chmod 755 ${found})`
+        ? `cannot be run: ${found} is not executable`
         : isFileName
           ? `is in none of the folders of CNI_PATH and the policy (${folders.join(', ')})`
           : 'is no name of a program',

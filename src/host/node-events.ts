@@ -1,13 +1,14 @@
 /** Tells when something on this node may have changed. None of it polls. */
+
 import { closeSync, type FSWatcher, watch as fsWatch, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { NETLINK_ROUTE } from '../netlink/constants.js'
 import { isAboutDevices } from '../netlink/uevent.js'
 import { type Addon, orThrow } from './addon.js'
 import { errnoName } from './errno.js'
 import { type Watch, watch } from './watch.js'
 
 /** Protocols of netlink(7), and the groups that kernels broadcast to. */
-const NETLINK_ROUTE = 0
 /** RTMGRP_LINK, RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR (include/uapi/linux/rtnetlink.h). */
 const LINK_AND_ADDRESS_GROUPS = 0x1 | 0x10 | 0x100
 const NETLINK_KOBJECT_UEVENT = 15

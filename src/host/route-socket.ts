@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs'
 import { PluginError } from '../errors.js'
+import { NETLINK_ROUTE } from '../netlink/constants.js'
 import { type Addon, orThrow } from './addon.js'
 import { errnoName } from './errno.js'
 import type { Netns, RouteSocket } from './ports.js'
@@ -9,9 +10,6 @@ const ANSWER_TIMEOUT_MS = 30_000
 
 /** Errors of an interface that is gone (ENODEV), and of a driver that reports nothing (EOPNOTSUPP). */
 const TELLS_NONE = new Set(['ENODEV', 'EOPNOTSUPP'])
-
-/** The protocol of rtnetlink(7) (include/uapi/linux/netlink.h). */
-const NETLINK_ROUTE = 0
 
 const NOTHING = Buffer.alloc(0)
 

@@ -103,3 +103,6 @@ export const RTN_UNICAST = 1
 
 export const ETH_P_8021Q = 0x8100
 export const ETH_P_8021AD = 0x88a8
+
+/** The protocol of rtnetlink(7) (include/uapi/linux/netlink.h). */
+export const NETLINK_ROUTE = 0

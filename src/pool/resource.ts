@@ -2,11 +2,12 @@
 import { pollUntil } from '../host/poll.js'
 import type { Grant, Offer, OfferedDevice } from '../kubelet/offer.js'
 import type { CallHost } from '../state/folder.js'
-import { removePromise, writePromise } from '../state/promises.js'
+import { writePromise } from '../state/promises.js'
 import type { Pool, PoolDevice } from './devices/pools.js'
 import { preferred } from './devices/prefer.js'
 import { writeCdiSpec } from './grant/cdi.js'
-import { removeDeviceInfo, writeDeviceInfo } from './grant/device-info.js'
+import { writeDeviceInfo } from './grant/device-info.js'
+import { forgetDevice } from './grant/forget.js'
 import { grantOf } from './grant/grant.js'
 
 /** How long kubelet waits for a device that is on its way home. */
@@ -80,8 +81,7 @@ export function makeResource(first: Pool, openHost: () => CallHost, refresh: () 
       answer = conf.cdi ? writeCdiSpec(files, conf, devices, grant) : grant
     } catch (error) {
       for (const { address } of devices) {
-        removePromise(files, address)
-        removeDeviceInfo(files, conf.resource, address)
+        forgetDevice(files, conf.resource, address)
       }
       throw error
     }

@@ -1,6 +1,6 @@
 /** What the log says of pools, each thing once. */
 import type { Log } from '../host/ports.js'
-import type { Overlap, Pool } from './devices/pools.js'
+import { type Overlap, overlapsByPair, type Pool } from './devices/pools.js'
 
 /** A device that cannot be handed out any more, or again. */
 export function tellAilments(log: Log, before: Pool | undefined, now: Pool): void {
@@ -24,9 +24,7 @@ export function overlapTeller(log: Log): (overlaps: readonly Overlap[]) => void 
   return (overlaps) => {
     const text = JSON.stringify(overlaps)
     if (text !== told) {
-      const pairs = new Map(overlaps.map(({ has, wants }) => [`${has} ${wants}`, { has, wants }]))
-      for (const { has, wants } of pairs.values()) {
-        const devices = overlaps.filter((one) => one.has === has && one.wants === wants).map(({ address }) => address)
+      for (const { has, wants, devices } of overlapsByPair(overlaps)) {
         log.warning('two resources want the same devices; the first has them', { has, wants, devices })
       }
       told = text

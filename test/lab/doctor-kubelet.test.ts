@@ -89,9 +89,10 @@ const FAULTS: readonly Fault[] = [
     id: 'ipam-missing',
     severity: 'error',
     async plant() {
-      writeFileSync(OLD_IPAM, '', { mode: 0o644 })
+      const answer = '{"cniVersion":"1.0.0","supportedVersions":["0.4.0","1.0.0","1.1.0"]}'
+      writeFileSync(OLD_IPAM, `#!/bin/sh\necho '${answer}'\n`, { mode: 0o644 })
       configure({ master: PF, ipam: { type: 'old-ipam' } })
-      return () => configure({ master: PF })
+      return undefined
     },
   },
   {

@@ -1,7 +1,7 @@
 /** What is wrong with the IPAM plugins that configurations name. */
 import { valueAt } from '../../cni/json.js'
 import { messageOf, PluginError } from '../../errors.js'
-import { findIpamPlugin } from '../../ipam.js'
+import { findIpamPlugin, unexecutablePlugin } from '../../ipam.js'
 import type { CallHost } from '../../state/folder.js'
 import type { Checked } from '../conf/validate.js'
 import { runProgram } from '../programs.js'
@@ -31,12 +31,14 @@ async function problemWith(
     if (!(error instanceof PluginError)) {
       throw error
     }
+    const unexecutable = unexecutablePlugin(host, type)
     return {
       id: 'ipam-missing',
       message: error.message,
-      remedy: error.message.includes('not executable')
-        ? [`# Make it executable: ${error.message.replace(/^.*\(|\)$/g, '')}`]
-        : [`# Install ${type} (the containernetworking plugins) where the runtime looks: /opt/cni/bin`],
+      remedy:
+        unexecutable !== undefined
+          ? [`chmod 755 ${unexecutable}`]
+          : [`# Install ${type} (the containernetworking plugins) where the runtime looks: /opt/cni/bin`],
     }
   }
   try {

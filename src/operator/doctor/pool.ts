@@ -2,7 +2,7 @@
 import { emptyResources } from '../../node/kubelet.js'
 import { type PoolConf, type ResourceConf, readPoolConf } from '../../pool/conf/conf.js'
 import { type InventoryDevice, takeInventory } from '../../pool/devices/inventory.js'
-import { dealOut } from '../../pool/devices/pools.js'
+import { dealOut, overlapsByPair } from '../../pool/devices/pools.js'
 import { DEFAULT_CONF } from '../../pool/options.js'
 import type { CallHost } from '../../state/folder.js'
 import type { Finding } from './findings.js'
@@ -49,11 +49,10 @@ function overlapFindings(
   devices: readonly InventoryDevice[],
 ): Finding[] {
   const { overlaps } = dealOut(host.files, resources, devices)
-  const pairs = new Map(overlaps.map(({ has, wants }) => [`${has} ${wants}`, { has, wants }]))
-  return [...pairs.values()].map(({ has, wants }) => ({
+  return overlapsByPair(overlaps).map(({ has, wants, devices: both }) => ({
     id: 'pool-overlap',
     subject: wants,
-    message: `wants ${overlaps.filter((one) => one.has === has && one.wants === wants).length} devices that ${has} has, which comes first`,
+    message: `wants ${both.length} devices that ${has} has, which comes first`,
     remedy: [`# Make the selectors of the two in ${DEFAULT_CONF} exclude one another.`],
   }))
 }

@@ -31,6 +31,19 @@ export interface Overlap {
   readonly wants: string
 }
 
+/** The devices of overlaps by the two resources. */
+export function overlapsByPair(
+  overlaps: readonly Overlap[],
+): readonly (Omit<Overlap, 'address'> & { readonly devices: readonly string[] })[] {
+  const pairs = new Map<string, { has: string; wants: string; devices: string[] }>()
+  for (const { address, has, wants } of overlaps) {
+    const pair = pairs.get(`${has} ${wants}`) ?? { has, wants, devices: [] }
+    pair.devices.push(address)
+    pairs.set(`${has} ${wants}`, pair)
+  }
+  return [...pairs.values()]
+}
+
 export interface Dealt {
   readonly pools: readonly Pool[]
   readonly overlaps: readonly Overlap[]
@@ -47,13 +60,8 @@ export function meansPfAmong(names: ReadonlySet<string>): MeansPf {
   const patterns = new Map<string, RegExp | undefined>()
   const patternOf = (entry: string): RegExp | undefined => {
     if (!patterns.has(entry)) {
-      let pattern: RegExp | undefined
-      try {
-        pattern = names.has(entry) || !PATTERN.test(entry) ? undefined : new RegExp(entry)
-      } catch {
-        // It is no pattern, and no interface has this name.
-      }
-      patterns.set(entry, pattern)
+      // conf.ts has refused what is no regular expression.
+      patterns.set(entry, names.has(entry) || !PATTERN.test(entry) ? undefined : new RegExp(entry))
     }
     return patterns.get(entry)
   }

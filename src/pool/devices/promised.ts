@@ -1,9 +1,8 @@
 /** Ends promises that kubelet does not keep any more. */
 import { devicesGiven } from '../../node/kubelet.js'
 import type { CallHost } from '../../state/folder.js'
-import { isYoungPromise, promisedDevices, removePromise } from '../../state/promises.js'
-import { removeCdiSpec } from '../grant/cdi.js'
-import { removeDeviceInfo } from '../grant/device-info.js'
+import { isYoungPromise, promisedDevices } from '../../state/promises.js'
+import { forgetDevice } from '../grant/forget.js'
 import type { InventoryDevice } from './inventory.js'
 
 /** Whether a pod, or a call for one, has the device: then its promise holds, whatever kubelet says. */
@@ -26,9 +25,7 @@ export function endPromises(host: CallHost, devices: readonly InventoryDevice[])
     return !given.has(address) && !taken.has(address) && !isYoungPromise({ resource, since }, clock.dateMs())
   })
   for (const [address, { resource }] of ended) {
-    removeDeviceInfo(files, resource, address)
-    removeCdiSpec(files, resource, address)
-    removePromise(files, address)
+    forgetDevice(files, resource, address)
     log.info('the promise has ended: kubelet counts the device as free', { device: address, resource })
   }
   return ended.length > 0
