@@ -46,7 +46,7 @@ async function askKubelet(folder: string, kubeletFolder: string): Promise<PodsOf
   }
 }
 
-/** Runs the operator's command. `folder` is that of the release, with the addon. Returns its exit code. */
+/** Runs the operator's command. `folder` is that of the installed version, with the addon. Returns its exit code. */
 export async function ctl(folder: string, words: readonly string[]): Promise<number> {
   // Absent files are normal; a stack trace for each is expensive.
   Error.stackTraceLimit = 0

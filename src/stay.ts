@@ -53,7 +53,7 @@ export interface StayingVerb<Options> {
   run(folder: string, options: Options): Promise<number>
 }
 
-/** Runs the verb, or lets the operator's command answer. `folder` is that of the release. Returns the exit code. */
+/** Runs the verb, or lets the operator's command answer. `folder` is that of the installed version. Returns the exit code. */
 export async function stay<Options>(
   folder: string,
   words: readonly string[],

@@ -10,8 +10,8 @@ import { encodeRequest, RESIDENT_SOCKET, residentLock } from './protocol.js'
 /** How the resident process reacts to a question. */
 export interface Resident {
   readonly reaction: Exchanged
-  /** The folder of the release that it runs from; absent when that cannot be seen. */
-  readonly release?: string
+  /** The folder of the version that it runs from; absent when that cannot be seen. */
+  readonly folder?: string
 }
 
 const TIMEOUT_MS = 2_000
@@ -23,5 +23,5 @@ export async function askResident(addon: Addon): Promise<Resident> {
   const files = realFiles(addon)
   const [pid] = pidsHolding(files, residentLock(RESIDENT_SOCKET))
   const program = pid === undefined ? undefined : files.readLink(`/proc/${pid}/exe`)
-  return { reaction, ...(program !== undefined && { release: dirname(program) }) }
+  return { reaction, ...(program !== undefined && { folder: dirname(program) }) }
 }

@@ -9,7 +9,7 @@ import { lazyLog } from '../host/log.js'
 import { openClosableLogWriter, openLogWriter } from '../host/log-writer.js'
 import type { Log } from '../host/ports.js'
 import { serviceManager } from '../host/service-manager.js'
-import { releaseWatch, untilStopped } from '../host/stop.js'
+import { untilStopped, versionWatch } from '../host/stop.js'
 import { listenAt } from '../host/unix-sockets.js'
 import { lockHolders } from '../node/lock-holders.js'
 import { RESIDENT_SOCKET, residentLock } from './protocol.js'
@@ -56,7 +56,7 @@ function serveAt(addon: Addon, socketPath: string, log: Log) {
 
 /**
  * Runs the resident process: carries out the calls that launchers hand to it, until a signal or an upgrade ends it.
- * `folder` is the folder of the release, with the addon. Returns the exit code.
+ * `folder` is the folder of the installed version, with the addon. Returns the exit code.
  */
 export async function runDaemon(
   folder: string,
@@ -88,14 +88,14 @@ export async function runDaemon(
     })
     return 1
   }
-  const isReplaced = releaseWatch(files, folder)
+  const isReplaced = versionWatch(files, folder)
   const { server, isFound } = serveAt(addon, socketPath, log)
   const manager = serviceManager(addon, launched(process.env).environment)
-  log.info('ready', { socket: socketPath, release: folder })
+  log.info('ready', { socket: socketPath, version: folder })
   manager.ready()
   const reason = await untilStopped(() => {
     if (isReplaced()) {
-      return 'another release is installed'
+      return 'another version is installed'
     }
     if (abandonedWrites() >= MAX_ABANDONED_WRITES) {
       return `drivers do not return from ${abandonedWrites()} writes to sysfs`

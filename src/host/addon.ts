@@ -60,7 +60,7 @@ const FILE_NAME = 'sriov_native.node'
 
 let loaded: Addon | undefined
 
-/** Loads the addon once per process: from a release's folder, or from node-gyp's output folder in a checkout. */
+/** Loads the addon once per process: from an installed folder, or from node-gyp's output folder in a checkout. */
 export function loadAddon(folder: string): Addon {
   if (!loaded) {
     const candidates = [folder, ...['..', '../..'].map((up) => join(folder, up, 'build/Release'))]

@@ -16,7 +16,7 @@ export function compile(folder: string, bytecode?: Buffer): Script {
   })
 }
 
-/** Runs the plugin for one call. `load` is require() of the release's folder. */
+/** Runs the plugin for one call. `load` is require() of the installed folder. */
 export function start(folder: string, script: Script, load: NodeJS.Require): Promise<void> {
   const module: { exports: Partial<Plugin> } = { exports: {} }
   script.runInThisContext()(load, module, module.exports, folder)

@@ -5,8 +5,8 @@ import type { FilePort } from './ports.js'
 /** How often to look for a reason to stop. */
 const CHECK_MS = 2_000
 
-/** Returns a check whether an upgrade, or the removal of the plugin, has replaced the release in `folder`. */
-export function releaseWatch(files: Pick<FilePort, 'readLink'>, folder: string): () => boolean {
+/** Returns a check whether an upgrade, or the removal of the plugin, has replaced the version in `folder`. */
+export function versionWatch(files: Pick<FilePort, 'readLink'>, folder: string): () => boolean {
   const link = `${dirname(folder)}/current`
   const own = basename(folder)
   const isCurrent = () => files.readLink(link) === own

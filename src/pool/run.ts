@@ -10,7 +10,7 @@ import { fileIdentity, watchDevices, watchFolder, watchLinks } from '../host/nod
 import type { FilePort, Log } from '../host/ports.js'
 import { realHost } from '../host/real.js'
 import { serviceManager } from '../host/service-manager.js'
-import { releaseWatch, untilStopped } from '../host/stop.js'
+import { untilStopped, versionWatch } from '../host/stop.js'
 import { loadPolicy } from '../policy/load.js'
 import { operatorHost } from '../state/folder.js'
 import { readPoolConf } from './conf/conf.js'
@@ -95,7 +95,7 @@ function start(addon: Addon, log: Log, { conf, prefix, rdmaConf }: PoolOptions) 
   }
 }
 
-/** Runs the device plugin until a signal or an upgrade ends it. `folder` is the folder of the release. */
+/** Runs the device plugin until a signal or an upgrade ends it. `folder` is the folder of the installed version. */
 export async function runPool(folder: string, options: PoolOptions): Promise<number> {
   // Absent files are normal; a stack trace for each is expensive.
   Error.stackTraceLimit = 0
@@ -119,13 +119,13 @@ export async function runPool(folder: string, options: PoolOptions): Promise<num
     log.error('a device plugin is at work here already', { lock: LOCK })
     return 1
   }
-  const isReplaced = releaseWatch(files, folder)
+  const isReplaced = versionWatch(files, folder)
   const service = start(addon, log, options)
   const manager = serviceManager(addon, launched(process.env).environment)
   await service.begun
-  log.info('ready', { release: folder, config: options.conf })
+  log.info('ready', { version: folder, config: options.conf })
   manager.ready()
-  const reason = await untilStopped(() => (isReplaced() ? 'another release is installed' : undefined))
+  const reason = await untilStopped(() => (isReplaced() ? 'another version is installed' : undefined))
   log.info('stopping', { reason })
   manager.stopping()
   service.stop()

@@ -71,7 +71,7 @@ export const CHECKS = {
   'kernel-lacks': check('plugin', 'info', 'The plugin does without it; docs/kernels.md says how.'),
   'resident-absent': check('plugin', 'info', 'Calls work without it, each a little slower.'),
   'resident-hung': check('plugin', 'error', 'Each call waits for it in vain before it goes on alone.'),
-  'resident-other-release': check(
+  'resident-other-version': check(
     'plugin',
     'warning',
     'It carries out calls by another version than the one installed.',

@@ -43,7 +43,7 @@ function ofInstallation({ files }: CallHost, hasNetworks: boolean): Finding[] {
       ]
 }
 
-function ofResident({ files }: CallHost, { reaction, release }: Resident): Finding[] {
+function ofResident({ files }: CallHost, { reaction, folder }: Resident): Finding[] {
   const restart = ['systemctl restart sriov-cni']
   if (reaction === 'hung') {
     return [{ id: 'resident-hung', subject: RESIDENT_SOCKET, message: 'is there, and nobody answers', remedy: restart }]
@@ -59,11 +59,11 @@ function ofResident({ files }: CallHost, { reaction, release }: Resident): Findi
     ]
   }
   const current = files.readLink(CURRENT)
-  const own = release?.slice(release.lastIndexOf('/') + 1)
-  return current !== undefined && own !== undefined && release?.startsWith(BIN_FOLDER) && own !== current
+  const own = folder?.slice(folder.lastIndexOf('/') + 1)
+  return current !== undefined && own !== undefined && folder?.startsWith(BIN_FOLDER) && own !== current
     ? [
         {
-          id: 'resident-other-release',
+          id: 'resident-other-version',
           subject: 'the resident process',
           message: `runs from ${own}, installed is ${current}`,
           remedy: restart,

@@ -101,7 +101,7 @@ function versions({ files }: CallHost): string {
   return [
     `node ${process.version}`,
     `kernel ${files.readText('/proc/sys/kernel/osrelease')?.trim() ?? 'unknown'}`,
-    `release ${files.readLink(current) ?? 'none in /opt/cni/bin'}`,
+    `installed ${files.readLink(current) ?? 'none in /opt/cni/bin'}`,
     files.readText('/etc/os-release') ?? '',
   ].join('\n')
 }

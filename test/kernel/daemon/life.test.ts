@@ -103,7 +103,7 @@ describe.skipIf(missing)(`sriovctl daemon (${missing ?? 'can run here'})`, () =>
     installation.upgrade()
     const ended = await daemon.done
     expect(ended.exitCode).toBe(0)
-    expect(said(ended)).toContain('another release is installed')
+    expect(said(ended)).toContain('another version is installed')
     daemon = await startHere()
     expect((await node.call('VERSION', { container: '', netns: '' }).done).exitCode).toBe(0)
   })

@@ -309,9 +309,9 @@ describe('the resident process', () => {
   test.each<readonly [string[], Resident]>([
     [['resident-absent'], { reaction: 'absent' }],
     [['resident-hung'], { reaction: 'hung' }],
-    [['resident-other-release'], { reaction: 'answered', release: `${RELEASES}/release-1` }],
-    [[], { reaction: 'answered', release: `${RELEASES}/release-2` }],
-    [[], { reaction: 'answered', release: '/tmp/elsewhere/release-1' }],
+    [['resident-other-version'], { reaction: 'answered', folder: `${RELEASES}/release-1` }],
+    [[], { reaction: 'answered', folder: `${RELEASES}/release-2` }],
+    [[], { reaction: 'answered', folder: '/tmp/elsewhere/release-1' }],
   ])('%j: %j', async (ids, is) => {
     resident.is = is
     const world = makeMachine()
