@@ -23,8 +23,11 @@ function exitAtOnce(folder: string, exitCode: number): never {
   }
 }
 
-/** Runs one call of the plugin in a process of its own. `folder` holds the addon and log-writer.cjs. */
-export async function run(folder: string): Promise<void> {
+/**
+ * Runs one call of the plugin in a process of its own. `folder` holds the addon and log-writer.cjs. Bytecode that V8
+ * refused costs the call time only.
+ */
+export async function run(folder: string, isBytecodeRefused = false): Promise<void> {
   const { environment, fallback, begun, answered } = launched(process.env)
   begun()
   // Where two requests are refused, the first is the answer; without this, the second would end the process before it.
@@ -42,6 +45,9 @@ export async function run(folder: string): Promise<void> {
           const log = lazyLog(options, () => createRequire(`${folder}/`)(LOG_WRITER) as LogWriterModule)
           if (fallback !== undefined) {
             log.warning('started a second time', { first: fallback })
+          }
+          if (isBytecodeRefused) {
+            log.warning('the bytecode is not of this Node.js: the plugin was compiled anew, which takes longer')
           }
           return realHost(loadAddon(folder), log)
         },

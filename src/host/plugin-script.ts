@@ -4,7 +4,7 @@ import { Script } from 'node:vm'
 
 /** What main.cjs exports. */
 interface Plugin {
-  run(folder: string): Promise<void>
+  run(folder: string, isBytecodeRefused: boolean): Promise<void>
 }
 
 /** Compiles main.cjs. V8 takes bytecode only for a source of the same length, and for its own version and flags. */
@@ -20,7 +20,7 @@ export function compile(folder: string, bytecode?: Buffer): Script {
 export function start(folder: string, script: Script, load: NodeJS.Require): Promise<void> {
   const module: { exports: Partial<Plugin> } = { exports: {} }
   script.runInThisContext()(load, module, module.exports, folder)
-  return (module.exports as Plugin).run(folder)
+  return (module.exports as Plugin).run(folder, script.cachedDataRejected === true)
 }
 
 /** The length of the checksum before the bytecode. The launcher has compared it (native/shim/bytecode.h). */

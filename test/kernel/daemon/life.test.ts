@@ -1,6 +1,7 @@
-import { existsSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ACKNOWLEDGEMENT } from '../../../src/daemon/protocol.js'
 import { count } from '../../counts.js'
@@ -104,6 +105,31 @@ describe.skipIf(missing)(`sriovctl daemon (${missing ?? 'can run here'})`, () =>
     const ended = await daemon.done
     expect(ended.exitCode).toBe(0)
     expect(said(ended)).toContain('another version is installed')
+    daemon = await startHere()
+    expect((await node.call('VERSION', { container: '', netns: '' }).done).exitCode).toBe(0)
+  })
+
+  test('ends when drivers do not return from four writes, for the next one to have all threads', LIMIT, async () => {
+    const fifos = [0, 1, 2, 3].map((index) => join(installation.folder, `stuck-${index}`))
+    execFileSync('mkfifo', fifos)
+    // 64 KiB fill a pipe; the rest waits for a reader.
+    const readers = fifos.map((fifo) => openSync(fifo, 'r+'))
+    const stuckAre = (paths: readonly string[]) =>
+      writeFileSync(join(installation.folder, '.sriov/current/stuck'), paths.join('\n'))
+    stuckAre(fifos.slice(0, 3))
+    daemon.child.kill('SIGUSR2')
+    await new Promise((resolve) => setTimeout(resolve, 1_500))
+    expect((await node.call('VERSION', { container: '', netns: '' }).done).exitCode).toBe(0)
+    expect(daemon.child.exitCode).toBeNull()
+    stuckAre(fifos.slice(3))
+    daemon.child.kill('SIGUSR2')
+    const ended = await daemon.done
+    // Not 0: the service manager starts it again.
+    expect(ended.exitCode).toBe(1)
+    expect(said(ended)).toContain('drivers do not return from 4 writes to sysfs')
+    for (const reader of readers) {
+      closeSync(reader)
+    }
     daemon = await startHere()
     expect((await node.call('VERSION', { container: '', netns: '' }).done).exitCode).toBe(0)
   })

@@ -1,7 +1,11 @@
 /**
  * Stands in front of the plugin in the tests' installations, where veth interfaces play VFs: no driver of theirs tells a
- * PCI address, so their MAC does (deviceOfMac()). All else of the addon is the real one.
+ * PCI address, so their MAC does (deviceOfMac()). All else of the addon is the real one. After SIGUSR2, drivers do not
+ * return from writes to the attributes named in the file `stuck` beside the plugin.
  */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { writeAttribute } from '../../../src/host/attributes.js'
 import { textAttribute } from '../../../src/netlink/attribute.js'
 import { IFLA_IFNAME, NLM_F_REQUEST, RTM_GETLINK } from '../../../src/netlink/constants.js'
 import { encodeLinkMessage, linkOf } from '../../../src/netlink/link.js'
@@ -33,3 +37,10 @@ process.dlopen = (module: object, file: string, ...flags: number[]) => {
     loaded.exports = { ...addon, busInfo: async (fd, name) => busInfo(addon, fd, name) }
   }
 }
+
+process.on('SIGUSR2', () => {
+  const text = 'x'.repeat(100_000)
+  for (const path of readFileSync(join(__dirname, 'stuck'), 'utf8').trim().split('\n')) {
+    writeAttribute(path, text, 200).catch(() => undefined)
+  }
+})

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   readFileSync,
   rmSync,
@@ -116,6 +117,13 @@ describe.skipIf(missing)(`a call is carried out (${missing ?? 'can run here'})`,
     expect(documentOf(await add(here, { env: { LD_PRELOAD: library } }))).toEqual(NO_SUCH_NETNS)
   })
 
+  const ofOtherV8 = () =>
+    writeBytecode((bytes) => {
+      // Behind the checksum: a magic number, and what stands for V8's version.
+      const other = flip(12)(bytes)
+      other.writeBigUInt64LE(checksumOf(other.subarray(8)))
+      return other
+    })
   const damages: readonly (readonly [string, () => void])[] = [
     ['missing', () => rmSync(here.file('main.bytecode'))],
     ['empty', () => truncateSync(here.file('main.bytecode'))],
@@ -126,16 +134,7 @@ describe.skipIf(missing)(`a call is carried out (${missing ?? 'can run here'})`,
     ['with a flipped bit in the middle', () => writeBytecode(flip(90_000))],
     ['with a flipped bit at the end', () => writeBytecode((bytes) => flip(bytes.length - 1)(bytes))],
     ['with something behind it', () => writeBytecode((bytes) => Buffer.concat([bytes, Buffer.from('x')]))],
-    [
-      'of another version of V8, and whole',
-      () =>
-        writeBytecode((bytes) => {
-          // Behind the checksum: a magic number, and what stands for V8's version.
-          const other = flip(12)(bytes)
-          other.writeBigUInt64LE(checksumOf(other.subarray(8)))
-          return other
-        }),
-    ],
+    ['of another version of V8, and whole', ofOtherV8],
     [
       'of another release',
       () => writeFileSync(here.file('main.cjs'), `${readFileSync(here.file('main.cjs'), 'utf8')}\n;`),
@@ -144,9 +143,27 @@ describe.skipIf(missing)(`a call is carried out (${missing ?? 'can run here'})`,
   test.each(damages)('with a bytecode that is %s', LIMIT, async (_, damage) => {
     damage()
     const output = await add(here)
-    expect(output).toMatchObject({ exitCode: 1, stderr: '' })
+    expect(output).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/^$|"the bytecode is not of this/) })
     expect(documentOf(output)).toEqual(NO_SUCH_NETNS)
     rmSync(here.file('main.bytecode'), { recursive: true, force: true })
+  })
+
+  test.each([
+    ['refuses', ofOtherV8, 'the bytecode is not of this Node.js'],
+    ['takes', () => undefined, ''],
+  ])('and the log says whether V8 %s the bytecode', LIMIT, async (_, damage, expected) => {
+    damage()
+    const log = join(here.folder, 'log/sriov.log')
+    rmSync(log, { force: true })
+    const output = await add(here, {
+      env: { CNI_COMMAND: 'DEL' },
+      conf: { logFile: '/var/log/sriov.log' },
+      within: withinOwnFolders(here.folder),
+    })
+    expect(output).toMatchObject({ exitCode: 0, stdout: '' })
+    const said = existsSync(log) ? readFileSync(log, 'utf8') : ''
+    expect(said.includes('bytecode')).toBe(expected !== '')
+    expect(said).toContain(expected)
   })
 
   test('when V8 dies of a bytecode that is whole all the same, and the log says so', LIMIT, async () => {
