@@ -35,7 +35,7 @@ lab_tail_console() {
   tail -n "$2" "$LAB_TMP/ctl/console.log" 2>/dev/null | tr -d '\r' | sed 's/^/  | /' >&2 || true
 }
 
-# Starts QEMU and waits for it; the options are in PORTS, TIMEOUT, OUT, KERNEL, CPU and CORES. Usage: lab_boot [JOB...]
+# Starts QEMU and waits for it; the options are in PORTS, TIMEOUT, OUT, KERNEL, CPU, CORES and WITHOUT. Usage: lab_boot [JOB...]
 lab_boot() {
   local ports=$PORTS timeout=$TIMEOUT out=$OUT status=125 qemu watch
   # The output of the job has the standard output for itself.
@@ -74,7 +74,7 @@ lab_boot() {
   # The mounts are QEMU's own, and QEMU ends with this script even if that is killed with -9.
   setpriv --pdeathsig KILL unshare --mount --propagation private \
     /bin/bash "$LAB_PARTS/qemu" "$LAB_BUILD" "$LAB_PROJECT" "$LAB_TMP/ctl" "$out" "$ports" \
-    "$(lab_kernel_folder "$KERNEL")" "$CPU" "$CORES" <&"$input" 2>"$LAB_TMP/qemu.log" &
+    "$(lab_kernel_folder "$KERNEL")" "$CPU" "$CORES" "$WITHOUT" <&"$input" 2>"$LAB_TMP/qemu.log" &
   qemu=$!
   LAB_PIDS=$qemu
   setpriv --pdeathsig KILL sleep "$timeout" >/dev/null 7<&- &
@@ -99,15 +99,16 @@ lab_boot() {
   exit "$status"
 }
 
-# Reads the options of run and shell into PORTS, TIMEOUT, OUT, KERNEL, CPU, CORES and USED (how many words they were).
+# Reads the options of run and shell into PORTS, TIMEOUT, OUT, KERNEL, CPU, CORES, WITHOUT and USED (how many
+# words they were).
 lab_options() {
   # Two at most: emulating more than the machine has makes all of them slower.
   CORES=$(nproc)
   [ "$CORES" -le 2 ] || CORES=2
-  PORTS=2 TIMEOUT=1500 OUT='' KERNEL=$LAB_DEFAULT_KERNEL CPU=max USED=0
+  PORTS=2 TIMEOUT=1500 OUT='' KERNEL=$LAB_DEFAULT_KERNEL CPU=max WITHOUT='' USED=0
   while [ $# -gt 0 ]; do
     case "$1" in
-      --ports | --timeout | --out | --kernel | --cpu | --cores) [ $# -gt 1 ] || die "$1 needs a value" ;;
+      --ports | --timeout | --out | --kernel | --cpu | --cores | --without) [ $# -gt 1 ] || die "$1 needs a value" ;;
     esac
     case "$1" in
       --ports) PORTS=$2 ;;
@@ -116,6 +117,7 @@ lab_options() {
       --kernel) KERNEL=$2 ;;
       --cpu) CPU=$2 ;;
       --cores) CORES=$2 ;;
+      --without) WITHOUT=$2 ;;
       -*) die "unknown option '$1' (see scripts/lab --help)" ;;
       *) break ;;
     esac
@@ -124,6 +126,7 @@ lab_options() {
   done
   lab_check_kernel "$KERNEL"
   [[ $CPU =~ ^[A-Za-z0-9][A-Za-z0-9.,=+_-]*$ ]] || die "--cpu: '$CPU' is not a model of QEMU's"
+  [[ $WITHOUT =~ ^(|iommu|acs)$ ]] || die "--without: '$WITHOUT' is not iommu or acs"
   [[ $CORES =~ ^[1-8]$ ]] || die "--cores: '$CORES' is not a number from 1 to 8"
   [[ $PORTS =~ ^[1-8]$ ]] || die "--ports: '$PORTS' is not a number from 1 to 8"
   [[ $TIMEOUT =~ ^[1-9][0-9]*$ ]] || die "--timeout: '$TIMEOUT' is not a number of seconds"

@@ -2,6 +2,7 @@ import type { CallArgs } from '../cni/args.js'
 import { parseJsonObject, valueAt } from '../cni/json.js'
 import type { NetConf, ParsedNetConf } from '../cni/netconf.js'
 import { messageOf, PluginError } from '../errors.js'
+import type { Lock } from '../host/ports.js'
 import { ipamCall, ipamGc } from '../ipam.js'
 import { isUnfinished, repairClaim, repairMark } from '../sriov/allocation/repair.js'
 import { type ReleaseOptions, releaseAttachment } from '../sriov/give-back/release.js'
@@ -14,6 +15,7 @@ import { allAttachments } from '../state/listing.js'
 import { withFreeAttachment, withLockedAttachment } from '../state/locked-attachment.js'
 import { markedVfs } from '../state/marks.js'
 import type { AttachmentRecord } from '../state/record.js'
+import { givingBack } from './journal.js'
 
 /** Whether the runtime lists an attachment as valid. Undefined when it says nothing about it. */
 function isValid({ name, validAttachments }: NetConf, record: AttachmentRecord): boolean | undefined {
@@ -41,6 +43,9 @@ function leaseOf(
   return { ipam: ipamCall(ipam.type, stdin, { ...environment, ...ipam.environment }) }
 }
 
+const giveBack = (host: CallHost, record: AttachmentRecord, options: ReleaseOptions): Promise<void> =>
+  givingBack(host, { verb: 'GC', device: record.deviceId, record }, () => releaseAttachment(host, record, options))
+
 async function collectAttachment(
   host: CallHost,
   args: CallArgs,
@@ -48,6 +53,8 @@ async function collectAttachment(
   found: AttachmentRecord,
 ): Promise<void> {
   const { name } = conf
+  const collect = (record: AttachmentRecord, lock: Lock) =>
+    giveBack(host, record, { ...leaseOf(args, conf, record), lock, isOnDisk: true })
   // An intent belongs to an ADD that never returned a result: no runtime can mean it.
   if (found.phase !== 'intent' && isValid(conf, found)) {
     return
@@ -56,7 +63,7 @@ async function collectAttachment(
     // A call that holds the lock of the VF is alive and at work: leave it alone.
     return withFreeAttachment(host, found, async (record, lock) => {
       if (isUnfinished(host, record)) {
-        await releaseAttachment(host, record, { ...leaseOf(args, conf, record), lock, isOnDisk: true })
+        await collect(record, lock)
       }
     })
   }
@@ -66,7 +73,7 @@ async function collectAttachment(
     // Ask again under the lock: an ADD of the same name may have come meanwhile.
     await withLockedAttachment(host, found, async (record, lock) => {
       if (await isGarbage(record)) {
-        await releaseAttachment(host, record, { ...leaseOf(args, conf, record), lock, isOnDisk: true })
+        await collect(record, lock)
       }
     })
   }
@@ -104,7 +111,12 @@ export async function gc(host: CallHost, args: CallArgs, { conf }: ParsedNetConf
   }
   for (const deviceId of claimedVfs(files)) {
     await attempt(`the claim on VF ${deviceId}`, () =>
-      repairClaim(host, deviceId, (claim) => isValid(conf, claim) ?? true),
+      repairClaim(
+        host,
+        deviceId,
+        (claim) => isValid(conf, claim) ?? true,
+        (claim, lock) => giveBack(host, claim, { lock }),
+      ),
     )
   }
   for (const deviceId of markedVfs(files)) {

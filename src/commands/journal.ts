@@ -4,8 +4,12 @@ import { errorDocument } from '../cni/error-codes.js'
 import { PluginError } from '../errors.js'
 import type { CallHost } from '../state/folder.js'
 import { type JournalEntry, noteCall } from '../state/journal.js'
+import type { AttachmentRecord } from '../state/record.js'
 
-/** A runtime repeats STATUS, GC and CHECK every few seconds: a success of theirs is no news. */
+/**
+ * A runtime repeats STATUS, GC and CHECK every few seconds: a success of theirs is no news. What a GC gives back has
+ * entries of its own (givingBack()).
+ */
 const NOTED: Readonly<Record<Verb, 'always' | 'failure' | 'never'>> = {
   ADD: 'always',
   DEL: 'always',
@@ -32,34 +36,63 @@ export interface CallJournal {
   failed(thrown: unknown): void
 }
 
-/** Begins to measure a call. */
-export function journalOf(
-  { files, clock, pod, story }: CallHost,
-  { verb, args: { containerId, ifName }, network }: Noted,
-): CallJournal {
+/** Begins to measure. The returned function adds the entry, with the error if there was one. */
+function measured({ files, clock }: CallHost): (entry: Omit<JournalEntry, 'at' | 'ms'>, thrown?: unknown) => void {
   const startMs = clock.nowMs()
-  const note = (end: Pick<JournalEntry, 'error'>) =>
+  return (entry, thrown) =>
     noteCall(files, {
       at: new Date(clock.dateMs()).toISOString(),
-      verb,
       ms: Math.round((clock.nowMs() - startMs) * 10) / 10,
-      containerId,
-      ifName,
-      network,
-      ...(pod && { pod }),
-      ...(story.device !== undefined && { device: story.device }),
-      ...end,
+      ...entry,
+      ...(thrown !== undefined && { error: errorOf(thrown) }),
     })
+}
+
+/** Begins to measure a call. */
+export function journalOf(host: CallHost, { verb, args: { containerId, ifName }, network }: Noted): CallJournal {
+  const add = measured(host)
+  const note = (thrown?: unknown) => {
+    const { pod, story } = host
+    const device = story.device !== undefined && { device: story.device }
+    add({ verb, containerId, ifName, network, ...(pod && { pod }), ...device }, thrown)
+  }
   return {
     succeeded() {
       if (NOTED[verb] === 'always') {
-        note({})
+        note()
       }
     },
     failed(thrown) {
       if (NOTED[verb] !== 'never') {
-        note({ error: errorOf(thrown) })
+        note(thrown)
       }
     },
+  }
+}
+
+/** A device that a GC or an operator gives back, with the attachment that had it, if that is known. */
+export interface GivenBack {
+  /** Operators' verbs are small: release, repair. */
+  readonly verb: 'GC' | 'release' | 'repair'
+  readonly device: string
+  readonly record?: AttachmentRecord
+}
+
+/** Gives a device back by `work`, and notes how that ended. @throws what `work` throws */
+export async function givingBack<T>(
+  host: CallHost,
+  { verb, device, record }: GivenBack,
+  work: () => Promise<T>,
+): Promise<T> {
+  const add = measured(host)
+  const { containerId = '', ifName = '', network = '', pod } = record ?? {}
+  const entry = { verb, containerId, ifName, network, ...(pod && { pod }), device }
+  try {
+    const done = await work()
+    add(entry)
+    return done
+  } catch (thrown) {
+    add(entry, thrown)
+    throw thrown
   }
 }

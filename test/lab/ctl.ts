@@ -20,6 +20,8 @@ export async function ctlJson<T>(...words: string[]): Promise<T> {
   return JSON.parse(stdout) as T
 }
 
-/** What the doctor finds; the word that nobody listens at the socket is none: tests start that process themselves. */
+export const allFindings = async (): Promise<Finding[]> => (await ctlJson<{ findings: Finding[] }>('doctor')).findings
+
+/** What is wrong; that nobody listens at the socket is not: tests start that process themselves. */
 export const findings = async (): Promise<Finding[]> =>
-  (await ctlJson<{ findings: Finding[] }>('doctor')).findings.filter(({ severity }) => severity !== 'info')
+  (await allFindings()).filter(({ severity }) => severity !== 'info')

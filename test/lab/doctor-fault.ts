@@ -1,10 +1,10 @@
 import { expect } from 'vitest'
-import { type Finding, findings } from './ctl.js'
+import { allFindings, type Finding, findings } from './ctl.js'
 import { shell } from './process.js'
 
 export interface Fault {
   readonly id: string
-  readonly severity: 'error' | 'warning'
+  readonly severity: Finding['severity']
   /** Puts the fault into the host; returns what an operator does where the remedy is words. */
   plant(): Promise<(() => unknown) | undefined>
   /** What the test itself has to put back, whatever the doctor said. */
@@ -22,12 +22,13 @@ async function carryOut({ remedy }: Finding, byHand: () => Promise<unknown>): Pr
 export async function foundAndMended({ id, severity, plant, tidy }: Fault): Promise<void> {
   const byHand = await plant()
   try {
-    const found = await findings()
+    const found = await allFindings()
     expect(found).toContainEqual(expect.objectContaining({ id, severity }))
-    for (const one of found) {
+    for (const one of found.filter((other) => other.severity !== 'info' || other.id === id)) {
       await carryOut(one, async () => byHand?.())
     }
     expect(await findings()).toEqual([])
+    expect((await allFindings()).filter((one) => one.id === id)).toEqual([])
   } finally {
     await tidy?.()
   }

@@ -2,7 +2,7 @@
 import { ZERO_MAC } from '../../netlink/mac.js'
 import type { VfChange, VfInfo } from '../../netlink/vf-info.js'
 import { planVf } from '../../sriov/pf/plan.js'
-import type { Survey } from '../../sriov/survey/survey.js'
+import type { Survey, SurveyedOther } from '../../sriov/survey/survey.js'
 import type { SurveyedPf, SurveyedVf } from '../../sriov/survey/survey-vf.js'
 import type { Reason } from '../../sriov/survey/vf-state.js'
 import { holderOf } from '../../sriov/users/ownership.js'
@@ -105,6 +105,14 @@ function ofVf(vf: SurveyedVf): Finding[] {
     : [{ id, subject: shortOf(vf), message: vf.verdict.problem ?? vf.verdict.state, remedy: remedyOf(id, vf) }]
 }
 
+/** What is wrong with a PF that a pod has as a whole, or a VF whose PF is not visible. */
+function ofOther({ address, verdict: { reason, state, problem = state } }: SurveyedOther): Finding[] {
+  const id = reason === undefined ? undefined : FINDINGS[reason]
+  return id === 'vf-unfinished' || id === 'vf-leaked'
+    ? [{ id, subject: address, message: problem, remedy: GIVE_BACK }]
+    : []
+}
+
 function sameMacs(vfs: readonly SurveyedVf[]): Finding[] {
   const byMac = new Map<string, SurveyedVf[]>()
   for (const vf of vfs) {
@@ -189,6 +197,7 @@ export function cardFindings({ pfs, vfs, others }: Survey): Finding[] {
     ...withoutSriov,
     ...pfs.flatMap(ofPf),
     ...vfs.flatMap(ofVf),
+    ...others.flatMap(ofOther),
     ...vfs.flatMap(changedSettings),
     ...sameMacs(vfs),
   ]

@@ -6,7 +6,7 @@ import { type JournalEntry, journalEntries } from '../../state/journal.js'
 import { asJson, colored, type Output, printable, table } from '../output.js'
 import { hintsFor } from './hints.js'
 import { isMeant, shortId } from './pods.js'
-import { type PodsOfDevices, type StatusVf, statusDocument } from './status-document.js'
+import { type PodsOfDevices, type StatusOther, type StatusVf, statusDocument } from './status-document.js'
 
 export interface LogsOptions {
   readonly json?: true
@@ -67,9 +67,10 @@ export async function followLogs(host: CallHost, out: Output, options: LogsOptio
 /** The most calls that a story tells: a pod that kubelet tries to start again and again has one each few seconds. */
 const MAX_TOLD = 20
 
-function holds(vf: StatusVf): string {
-  const { address, pf, index, state, problem } = vf
-  return `${address} (VF ${index} of ${pf}): ${state}${problem === null ? '' : `, ${printable(problem)}`}\n`
+function holds(device: StatusVf | StatusOther): string {
+  const { address, state, problem } = device
+  const place = 'pf' in device ? ` (VF ${device.index} of ${device.pf})` : ''
+  return `${address}${place}: ${state}${problem === null ? '' : `, ${printable(problem)}`}\n`
 }
 
 /**
@@ -83,7 +84,12 @@ function decisiveOf(entries: readonly JournalEntry[]): JournalEntry | undefined 
   return last?.verb === 'DEL' && !last.error && isItsEnd ? before : last
 }
 
-function storyOf(out: Output, wanted: string, entries: readonly JournalEntry[], vfs: readonly StatusVf[]): string {
+function storyOf(
+  out: Output,
+  wanted: string,
+  entries: readonly JournalEntry[],
+  devices: readonly (StatusVf | StatusOther)[],
+): string {
   const last = decisiveOf(entries)
   const failed = last?.error
   const told = entries.slice(-MAX_TOLD)
@@ -105,7 +111,7 @@ function storyOf(out: Output, wanted: string, entries: readonly JournalEntry[], 
     ...(told.length === 0 ? [] : ['\nCalls\n', ...(skipped > 0 ? [`(${skipped} older ones left out)\n`] : [])]),
     ...(told.length === 0 ? [] : [table(HEADS, told.map(rowOf))]),
     '\nNow\n',
-    ...(vfs.length === 0 ? ['no VF is recorded for it\n'] : vfs.map(holds)),
+    ...(devices.length === 0 ? ['no device is recorded for it\n'] : devices.map(holds)),
   ].join('')
 }
 
@@ -120,17 +126,20 @@ export async function why(
   { json, pods }: { readonly json?: true; readonly pods?: () => Promise<PodsOfDevices> },
 ): Promise<number> {
   const entries = journalEntries(host.files).filter((entry) => isMeant(wanted, entry))
-  const { vfs } = statusDocument(await survey(host), await pods?.())
-  const own = vfs.filter(({ pod }) => pod !== null && isMeant(wanted, { pod, containerId: pod.containerId }))
+  const { vfs, others } = statusDocument(await survey(host), await pods?.())
+  const isOwn = ({ pod }: StatusVf | StatusOther) =>
+    pod !== null && isMeant(wanted, { pod, containerId: pod.containerId })
+  const own = { vfs: vfs.filter(isOwn), others: others.filter(isOwn) }
+  const devices = [...own.vfs, ...own.others]
   const failed = decisiveOf(entries)?.error
   const hints = hintsFor(failed?.message ?? '', failed?.code)
-  out.write(json ? asJson({ calls: entries, hints, vfs: own }) : storyOf(out, wanted, entries, own))
+  out.write(json ? asJson({ calls: entries, hints, ...own }) : storyOf(out, wanted, entries, devices))
   if (!json && entries.length === 0) {
     out.write(
       `\nKubelet may not have called this plugin at all. Look at the events of the pod (kubectl describe pod), and pass one\nof their sentences to sriovctl why --message.\n`,
     )
   }
-  return failed || (entries.length === 0 && own.length === 0) ? 1 : 0
+  return failed || (entries.length === 0 && devices.length === 0) ? 1 : 0
 }
 
 /** Maps a sentence of kubelet or Multus to its cause. Returns the exit code: 1 when it is not known. */

@@ -5,6 +5,7 @@ import type { VfSettings } from '../../netlink/vf-info.js'
 import type { Survey } from '../../sriov/survey/survey.js'
 import type { SurveyedPf, SurveyedVf } from '../../sriov/survey/survey-vf.js'
 import { VF_STATES, type VfState } from '../../sriov/survey/vf-state.js'
+import type { AttachmentRecord } from '../../state/record.js'
 
 const maybe = <T extends z.ZodMiniType>(type: T) => z.nullable(type)
 const count = z.int()
@@ -52,23 +53,29 @@ const Vf = z.strictObject({
   problem: maybe(z.string()),
 })
 
-export const StatusDocument = z.strictObject({ pfs: z.array(Pf), vfs: z.array(Vf) })
+/** A device in a pod that is none of these VFs: a PF as a whole, or a VF whose PF is not visible here. */
+const Other = z.strictObject({
+  address: z.string(),
+  driver: maybe(z.string()),
+  state: z.enum(VF_STATES),
+  pod: Pod,
+  problem: maybe(z.string()),
+})
+
+export const StatusDocument = z.strictObject({ pfs: z.array(Pf), vfs: z.array(Vf), others: z.array(Other) })
 export type StatusDocument = z.infer<typeof StatusDocument>
 export type StatusPf = StatusDocument['pfs'][number]
 export type StatusVf = StatusDocument['vfs'][number]
+export type StatusOther = StatusDocument['others'][number]
 
 /** null for a text that stands for nothing. */
 const orNull = (text: string | undefined): string | null => (text === undefined || text === '' ? null : text)
 
+type StatusPod = NonNullable<StatusVf['pod']>
+
 /** The record knows its pod if the runtime said it. Kubelet knows the pods of its device plugins' devices. */
-function podOf({ record, verdict: { state } }: SurveyedVf, byKubelet: PodName | undefined): StatusVf['pod'] {
-  if (state === 'free' || (!record && !byKubelet)) {
-    return null
-  }
-  const { namespace, name } = record?.pod ?? byKubelet ?? { namespace: null, name: null }
-  if (!record) {
-    return { namespace, name, containerId: null, ifName: null, netns: null, since: null }
-  }
+function podOfRecord(record: AttachmentRecord, byKubelet: PodName | undefined): StatusPod {
+  const { namespace, name } = record.pod ?? byKubelet ?? { namespace: null, name: null }
   return {
     namespace,
     name,
@@ -77,6 +84,17 @@ function podOf({ record, verdict: { state } }: SurveyedVf, byKubelet: PodName | 
     netns: orNull(record.netns.path),
     since: record.since ?? null,
   }
+}
+
+function podOf({ record, verdict: { state } }: SurveyedVf, byKubelet: PodName | undefined): StatusVf['pod'] {
+  if (state === 'free') {
+    return null
+  }
+  return record
+    ? podOfRecord(record, byKubelet)
+    : byKubelet
+      ? { ...byKubelet, containerId: null, ifName: null, netns: null, since: null }
+      : null
 }
 
 function vfDocument(vf: SurveyedVf, byKubelet: PodName | undefined): StatusVf {
@@ -128,7 +146,7 @@ function pfDocument(pf: SurveyedPf, own: readonly SurveyedVf[]): StatusPf {
 /** What kubelet says of devices, by PCI address. */
 export type PodsOfDevices = ReadonlyMap<string, PodName>
 
-export function statusDocument({ pfs, vfs }: Survey, pods: PodsOfDevices = new Map()): StatusDocument {
+export function statusDocument({ pfs, vfs, others }: Survey, pods: PodsOfDevices = new Map()): StatusDocument {
   return {
     pfs: pfs.map((pf) =>
       pfDocument(
@@ -137,5 +155,12 @@ export function statusDocument({ pfs, vfs }: Survey, pods: PodsOfDevices = new M
       ),
     ),
     vfs: vfs.map((vf) => vfDocument(vf, pods.get(vf.address))),
+    others: others.map(({ address, driver, record, verdict }) => ({
+      address,
+      driver: orNull(driver),
+      state: verdict.state,
+      pod: podOfRecord(record, pods.get(address)),
+      problem: verdict.problem ?? null,
+    })),
   }
 }

@@ -10,6 +10,7 @@ import { isMeant, shortId } from './pods.js'
 import {
   type PodsOfDevices,
   type StatusDocument,
+  type StatusOther,
   type StatusPf,
   type StatusVf,
   statusDocument,
@@ -40,7 +41,7 @@ const COLOR: Readonly<Record<VfState, Color>> = {
 /** States in which a VF serves nobody, and should. */
 const BAD: readonly VfState[] = ['broken', 'leaked', 'unfinished']
 
-const isMeantFor = ({ pod }: StatusVf, wanted: string): boolean =>
+const isMeantFor = ({ pod }: StatusVf | StatusOther, wanted: string): boolean =>
   pod !== null && isMeant(wanted, { pod, containerId: pod.containerId })
 
 /** `3 in use, 4 free`, in the order of what needs a look. */
@@ -53,7 +54,8 @@ function countsOf(vfs: readonly StatusVf[]): string {
     .join(', ')
 }
 
-const isSound = ({ problem, state }: StatusVf): boolean => !BAD.includes(state) && !(state === 'in-use' && problem)
+const isSound = ({ problem, state }: StatusVf | StatusOther): boolean =>
+  !BAD.includes(state) && !(state === 'in-use' && problem)
 
 const nameOfPf = ({ name, address }: StatusPf): string => name ?? address
 
@@ -71,20 +73,29 @@ function troublesOf(host: CallHost, { pfs }: StatusDocument): Troubles {
   ]
 }
 
-/** One sentence about the node. */
-export function sentenceOf({ pfs, vfs }: StatusDocument, troubles: Troubles = []): string {
-  if (pfs.length === 0) {
-    return 'there is no PF on this node: no network card with SR-IOV, or it is switched off in the firmware'
-  }
-  if (vfs.length === 0) {
-    return `no VFs on ${pfs.map(nameOfPf).join(', ')}: sriov_numvfs is 0`
-  }
-  const bad = vfs.filter((vf) => !isSound(vf)).length
-  const bads = bad === 0 ? [] : [`${counted(bad, 'VF')} ${bad === 1 ? 'needs' : 'need'} a look`]
+/** How it ends: what needs a look, or that all is well. */
+function endOf({ vfs, others }: StatusDocument, troubles: Troubles): string {
+  const bad = [...vfs, ...others].filter((one) => !isSound(one)).length
+  const bads =
+    bad === 0 ? [] : [`${counted(bad, others.length > 0 ? 'device' : 'VF')} ${bad === 1 ? 'needs' : 'need'} a look`]
   const said = [...bads, ...troubles]
-  const end = said.length === 0 ? 'all is well' : `${said.join('; ')} (sriovctl doctor)`
+  return said.length === 0 ? 'all is well' : `${said.join('; ')} (sriovctl doctor)`
+}
+
+/** One sentence about the node. */
+export function sentenceOf(document: StatusDocument, troubles: Troubles = []): string {
+  const { pfs, vfs, others } = document
+  if (pfs.length === 0) {
+    return others.length === 0
+      ? 'there is no PF on this node: no network card with SR-IOV, or it is switched off in the firmware'
+      : `no PF is visible on this node; pods have ${counted(others.length, 'device')}; ${endOf(document, troubles)}`
+  }
+  const given = others.length === 0 ? '' : `; pods have ${counted(others.length, 'other device')}`
+  if (vfs.length === 0) {
+    return `no VFs on ${pfs.map(nameOfPf).join(', ')}: sriov_numvfs is 0${given}`
+  }
   const names = pfs.filter((pf) => pf.vfs.configured > 0).map(nameOfPf)
-  return `${counted(vfs.length, 'VF')} on ${names.join(', ')}: ${countsOf(vfs)}; ${end}`
+  return `${counted(vfs.length, 'VF')} on ${names.join(', ')}: ${countsOf(vfs)}${given}; ${endOf(document, troubles)}`
 }
 
 const orDash = (text: string | number | null): string => (text === null || text === '' ? '-' : String(text))
@@ -102,7 +113,10 @@ function podText({ pod, promise }: StatusVf): string {
   if (!pod) {
     return promise ? `for a pod, as ${promise.resource} ${sinceText(promise.since)}` : '-'
   }
-  const { namespace, name, containerId, ifName, since } = pod
+  return podNamed(pod)
+}
+
+function podNamed({ namespace, name, containerId, ifName, since }: NonNullable<StatusVf['pod']>): string {
   const id = containerId === null ? [] : [name === null ? shortId(containerId) : `(${shortId(containerId)})`]
   const named = name === null ? [] : [`${namespace}/${name}`]
   const when = since === null ? [] : [sinceText(since)]
@@ -165,9 +179,23 @@ function pfText(out: Output, pf: StatusPf, vfs: readonly StatusVf[]): string {
   return `${head}${body.join('\n')}${problems.join('')}`
 }
 
+function othersText(out: Output, others: readonly StatusOther[]): string {
+  if (others.length === 0) {
+    return ''
+  }
+  const rows = others.map(({ address, driver, state, pod, problem }) => [
+    address,
+    orDash(driver),
+    state,
+    podNamed(pod),
+    orDash(problem),
+  ])
+  return `\n${colored(out, 'bold', 'Other devices of pods')}\n${table(['ADDRESS', 'DRIVER', 'STATE', 'POD', 'PROBLEM'], rows)}`
+}
+
 /** Text for a person: the sentence, then a table for each PF. */
 export function statusText(out: Output, document: StatusDocument, troubles: Troubles): string {
-  const { pfs, vfs } = document
+  const { pfs, vfs, others } = document
   const tables = pfs.map((pf) =>
     pfText(
       out,
@@ -175,7 +203,7 @@ export function statusText(out: Output, document: StatusDocument, troubles: Trou
       vfs.filter((vf) => vf.pf === nameOfPf(pf)),
     ),
   )
-  return `${printable(sentenceOf(document, troubles))}\n${tables.join('')}`
+  return `${printable(sentenceOf(document, troubles))}\n${tables.join('')}${othersText(out, others)}`
 }
 
 /** Runs `status`. Returns the exit code: 1 when a VF needs a look. @throws PluginError */
@@ -185,12 +213,13 @@ export async function status(host: CallHost, out: Output, options: StatusOptions
     throw new Error(`there is no PF ${options.pf} on this node`)
   }
   const { pod } = options
-  const vfs = pod === undefined ? whole.vfs : whole.vfs.filter((vf) => isMeantFor(vf, pod))
-  if (pod !== undefined && vfs.length === 0) {
-    throw new Error(`no VF of this node is recorded for the pod ${pod}; sriovctl why ${pod} tells of its calls`)
+  const isShown = (one: StatusVf | StatusOther) => pod === undefined || isMeantFor(one, pod)
+  const [vfs, others] = [whole.vfs.filter(isShown), whole.others.filter(isShown)]
+  if (pod !== undefined && vfs.length + others.length === 0) {
+    throw new Error(`no device of this node is recorded for the pod ${pod}; sriovctl why ${pod} tells of its calls`)
   }
-  const document =
-    pod === undefined ? whole : { pfs: whole.pfs.filter((pf) => vfs.some((vf) => vf.pf === nameOfPf(pf))), vfs }
+  const pfs = whole.pfs.filter((pf) => pod === undefined || vfs.some((vf) => vf.pf === nameOfPf(pf)))
+  const document: StatusDocument = { pfs, vfs, others }
   const troubles = troublesOf(host, document)
   const text = options.json
     ? asJson(document)
@@ -198,5 +227,5 @@ export async function status(host: CallHost, out: Output, options: StatusOptions
       ? `${printable(sentenceOf(document, troubles))}\n`
       : statusText(out, document, troubles)
   out.write(text)
-  return vfs.every(isSound) && troubles.length === 0 ? 0 : 1
+  return [...vfs, ...others].every(isSound) && troubles.length === 0 ? 0 : 1
 }

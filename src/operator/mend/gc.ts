@@ -4,12 +4,10 @@ import { BIN_FOLDER } from '../../cni/folders.js'
 import { gc } from '../../commands/gc.js'
 import { messageOf } from '../../errors.js'
 import { deviceExists } from '../../pci/functions.js'
-import { isUnfinished } from '../../sriov/allocation/repair.js'
-import { survey } from '../../sriov/survey/survey.js'
+import { type SurveyedOther, survey } from '../../sriov/survey/survey.js'
 import type { SurveyedVf } from '../../sriov/survey/survey-vf.js'
 import type { Reason } from '../../sriov/survey/vf-state.js'
 import { holderOf } from '../../sriov/users/ownership.js'
-import { tenancyOf } from '../../sriov/users/tenancy.js'
 import { brokenClaims } from '../../state/claims.js'
 import type { CallHost } from '../../state/folder.js'
 import { allAttachments } from '../../state/listing.js'
@@ -30,21 +28,17 @@ const LEFTOVERS: ReadonlySet<Reason> = new Set([
   'lease-left',
 ])
 
-const isLeftover = ({ verdict: { reason } }: SurveyedVf): boolean => reason !== undefined && LEFTOVERS.has(reason)
+const isLeftover = ({ verdict: { reason } }: SurveyedVf | SurveyedOther): boolean =>
+  reason !== undefined && LEFTOVERS.has(reason)
 
 /** What a GC would give back now. @throws PluginError */
 export async function leftoversOf(host: CallHost): Promise<readonly Leftover[]> {
   const { vfs, others } = await survey(host)
-  const ended: Leftover[] = []
-  for (const record of others) {
-    if (isUnfinished(host, record) || (await tenancyOf(host, record)) === 'free') {
-      ended.push({ device: record.deviceId, problem: `${holderOf(record)} had it, and has ended` })
-    }
-  }
   const gone = allAttachments(host.state).filter(({ deviceId }) => !deviceExists(host.files, deviceId))
   return [
-    ...vfs.filter(isLeftover).map(({ address, verdict }) => ({ device: address, problem: verdict.problem ?? '' })),
-    ...ended,
+    ...[...vfs, ...others]
+      .filter(isLeftover)
+      .map(({ address, verdict }) => ({ device: address, problem: verdict.problem ?? '' })),
     ...gone.map((record) => ({
       device: record.deviceId,
       problem: `it is not there any more; ${holderOf(record)} had it`,

@@ -1,5 +1,6 @@
 /** `sriovctl release`: gives one VF back, whoever has it. */
 import { ifNameProblem, isIdentifier } from '../../cni/args.js'
+import { givingBack } from '../../commands/journal.js'
 import { parsePciAddress } from '../../pci/address.js'
 import { describeRecorded } from '../../sriov/device/locate.js'
 import { releaseAttachment } from '../../sriov/give-back/release.js'
@@ -64,7 +65,8 @@ export async function releaseOne(
     if (!isSameKey(now, meant) || now.deviceId !== meant.deviceId) {
       throw new Error('another pod has got it meanwhile; nothing was changed')
     }
-    await releaseAttachment(host, now, { lock })
+    const given = { verb: 'release', device: now.deviceId, record: now } as const
+    await givingBack(host, given, () => releaseAttachment(host, now, { lock }))
   })
   out.write(json ? asJson({ device: meant.deviceId }) : `given back: ${who}\n`)
   return 0

@@ -1,4 +1,5 @@
 /** `sriovctl repair`: brings a VF back whose record is lost. */
+import { givingBack } from '../../commands/journal.js'
 import { type PciAddress, parsePciAddress } from '../../pci/address.js'
 import { describeDevice, locateDevice } from '../../sriov/device/locate.js'
 import { rescueVf } from '../../sriov/give-back/rescue.js'
@@ -51,11 +52,14 @@ export async function repair(
   }
   await withVfLock(host, address, async () => {
     requireUnrecorded(host, address)
-    const done = await rescueVf(host, location)
-    const mark = readMark(host.files, address)
-    if (mark !== undefined) {
-      removeMark(host.files, address, mark)
-    }
+    const done = await givingBack(host, { verb: 'repair', device: address }, async () => {
+      const steps = await rescueVf(host, location)
+      const mark = readMark(host.files, address)
+      if (mark !== undefined) {
+        removeMark(host.files, address, mark)
+      }
+      return steps
+    })
     out.write(
       json ? asJson({ device: address, done }) : `${who}\n${done.map((one) => `  ${printable(one)}\n`).join('')}`,
     )

@@ -1,4 +1,4 @@
-import type { Host } from '../../host/ports.js'
+import type { Host, Lock } from '../../host/ports.js'
 import type { PciAddress } from '../../pci/address.js'
 import { recordOfClaim } from '../../state/attachments.js'
 import { dropClaim, hasClaim, readClaim } from '../../state/claims.js'
@@ -7,7 +7,6 @@ import { isMentioned } from '../../state/listing.js'
 import { withFreeVfLock } from '../../state/lock.js'
 import { readMark, removeMark } from '../../state/marks.js'
 import type { AttachmentRecord } from '../../state/record.js'
-import { releaseAttachment } from '../give-back/release.js'
 import { isOfThisBoot } from '../users/ownership.js'
 import { isPodNetns } from '../users/pod-netns.js'
 import { awaitTenancy } from '../users/tenancy.js'
@@ -17,15 +16,16 @@ export const isUnfinished = (host: Host, record: AttachmentRecord): boolean =>
   record.phase !== 'attached' || !isOfThisBoot(host, record)
 
 /**
- * Gives back a VF whose record is lost; nothing else would. A live pod keeps its VF, unless the runtime does not know
+ * Gives back a VF whose record is lost, by `giveBack`; nothing else would. A live pod keeps its VF, unless the runtime does not know
  * the attachment (`isValid`). Does nothing while another call is at work on the VF. Removes a claim that cannot be read
  * and that belongs to no record, because it is of no use.
- * @throws PluginError kind `release`
+ * @throws what `giveBack` throws
  */
 export const repairClaim = (
   host: CallHost,
   deviceId: PciAddress,
   isValid: (claim: AttachmentRecord) => boolean,
+  giveBack: (claim: AttachmentRecord, lock: Lock) => Promise<void>,
 ): Promise<void> =>
   withFreeVfLock(host, deviceId, async (lock) => {
     const { files, log, state } = host
@@ -46,7 +46,7 @@ export const repairClaim = (
       })
       return
     }
-    await releaseAttachment(host, claim, { lock })
+    await giveBack(claim, lock)
   })
 
 function removeBrokenClaim({ files, log, state }: CallHost, deviceId: PciAddress): void {

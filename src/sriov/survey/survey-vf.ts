@@ -74,7 +74,7 @@ export interface Common {
   readonly programs: ReadonlyMap<string, readonly string[]>
 }
 
-async function holderFacts({ host }: Common, record: AttachmentRecord): Promise<HolderFacts> {
+export async function holderFacts(host: CallHost, record: AttachmentRecord): Promise<HolderFacts> {
   const tenancy = await tenancyOf(host, record)
   return {
     phase: record.phase,
@@ -113,7 +113,7 @@ async function lookAt(
     isInUserspace: isUserspace,
     isOfNetwork: pciClass === undefined || baseClassOf(pciClass) === NETWORK_CLASS,
     ...(netdev !== undefined && { interface: netdev }),
-    ...(record && { holder: await holderFacts(common, record) }),
+    ...(record && { holder: await holderFacts(host, record) }),
     ...(mark !== undefined && { mark: { path: mark, isOfLivePod: isPodNetns(host, mark) } }),
     programs: isUserspace ? deviceFilesOf(files, address).flatMap((path) => programs.get(path) ?? []) : [],
     isReserved: promise !== undefined || (reserved !== 'unknown' && reserved.has(address)),
@@ -139,12 +139,19 @@ async function lookAt(
   return surveyed
 }
 
-/** A VF of which the state folder does not tell: the others are surveyed all the same. */
+/** The verdict on a device of which the state folder does not tell: the others are surveyed all the same. @throws `error` */
+export function untold(error: unknown): Verdict {
+  if (!(error instanceof PluginError) || !OF_ONE_VF.has(error.fault.kind)) {
+    throw error
+  }
+  return { state: 'broken', reason: 'untold', problem: error.message }
+}
+
 function untoldVf(
   { host: { files } }: Common,
   pf: SurveyedPf,
   { address, index }: NumberedVf,
-  problem: string,
+  verdict: Verdict,
 ): SurveyedVf {
   const [netdev] = netdevsOf(files, address)
   return {
@@ -162,7 +169,7 @@ function untoldVf(
       isBoundByKernel: isBoundByKernel(files, pf.address),
       ...(netdev !== undefined && { interface: netdev }),
     },
-    verdict: { state: 'broken', reason: 'untold', problem },
+    verdict,
   }
 }
 
@@ -171,9 +178,6 @@ export async function surveyVf(common: Common, pf: SurveyedPf, vf: NumberedVf, s
   try {
     return await lookAt(common, pf, vf, settings)
   } catch (error) {
-    if (!(error instanceof PluginError) || !OF_ONE_VF.has(error.fault.kind)) {
-      throw error
-    }
-    return untoldVf(common, pf, vf, error.message)
+    return untoldVf(common, pf, vf, untold(error))
   }
 }

@@ -22,13 +22,22 @@ import type { CallHost } from '../../state/folder.js'
 import { allAttachments } from '../../state/listing.js'
 import { promisedDevices } from '../../state/promises.js'
 import type { AttachmentRecord } from '../../state/record.js'
-import { type Common, type SurveyedPf, type SurveyedVf, surveyVf } from './survey-vf.js'
+import { type Common, holderFacts, type SurveyedPf, type SurveyedVf, surveyVf, untold } from './survey-vf.js'
+import { type Verdict, verdictOnHeld } from './vf-state.js'
+
+/** A device with an attachment that is none of these VFs: a PF as a whole, or a VF whose PF is not visible. */
+export interface SurveyedOther {
+  readonly address: string
+  /** "" for none. */
+  readonly driver: string
+  readonly record: AttachmentRecord
+  readonly verdict: Verdict
+}
 
 export interface Survey {
   readonly pfs: readonly SurveyedPf[]
   readonly vfs: readonly SurveyedVf[]
-  /** Attachments of devices that are no VF of these PFs: PFs as a whole, VFs whose PF is not visible. */
-  readonly others: readonly AttachmentRecord[]
+  readonly others: readonly SurveyedOther[]
 }
 
 async function surveyPf(files: FilePort, rtnl: Rtnl, address: string): Promise<SurveyedPf> {
@@ -47,6 +56,17 @@ async function surveyPf(files: FilePort, rtnl: Rtnl, address: string): Promise<S
     ...(numaNode !== undefined && { numaNode }),
     ...(link && { link }),
   }
+}
+
+/** @throws PluginError kind `kernel` */
+async function surveyOther(host: CallHost, record: AttachmentRecord): Promise<SurveyedOther> {
+  const address = record.deviceId
+  const driver = driverOf(host.files, address) ?? ''
+  const verdict = await holderFacts(host, record).then(
+    (facts) => verdictOnHeld(driver, facts),
+    (error: unknown) => untold(error),
+  )
+  return { address, driver, record, verdict }
 }
 
 /** The device files of VFs in user space that are open, and by whom: one search of all processes. */
@@ -96,6 +116,12 @@ export async function survey(host: CallHost, only?: string): Promise<Survey> {
     }
   }
   const shown = new Set(vfs.map(({ address }) => address))
-  const others = attachments.filter(({ deviceId }) => deviceExists(files, deviceId) && !shown.has(deviceId))
-  return { pfs, vfs, others: only === undefined ? others : [] }
+  const others: SurveyedOther[] = []
+  for (const record of attachments) {
+    const { deviceId } = record
+    if (deviceExists(files, deviceId) && !shown.has(deviceId) && (only === undefined || only === deviceId)) {
+      others.push(await surveyOther(host, record))
+    }
+  }
+  return { pfs, vfs, others }
 }

@@ -91,10 +91,11 @@ export interface Verdict {
 
 const verdict = (state: VfState, reason: Reason, problem: string): Verdict => ({ state, reason, problem })
 
-function ofHolder(facts: VfFacts, holder: HolderFacts): Verdict {
+/** What a device with an attachment is to an operator. `driver` is "" for none. */
+export function verdictOnHeld(driver: string, holder: HolderFacts): Verdict {
   const { phase, who, since, tenancy, isOfThisBoot, isRecordLost, workers } = holder
   if (tenancy === 'used') {
-    if (facts.driver === '') {
+    if (driver === '') {
       return verdict('broken', 'no-driver-in-pod', `${who} has it, but it is bound to no driver`)
     }
     return isRecordLost
@@ -166,4 +167,5 @@ function ofNobody(facts: VfFacts): Verdict {
 }
 
 /** What a VF is to an operator. The first rule that holds decides: who has it, then what is wrong with it. */
-export const verdictOn = (facts: VfFacts): Verdict => (facts.holder ? ofHolder(facts, facts.holder) : ofNobody(facts))
+export const verdictOn = (facts: VfFacts): Verdict =>
+  facts.holder ? verdictOnHeld(facts.driver, facts.holder) : ofNobody(facts)

@@ -25,7 +25,7 @@ describe('why', () => {
     expect(exitCode).toBe(1)
     expect(text).toMatch(/^the last ADD for shop\/till-0 was refused: .*0000:01:10\.4.*container pod-a/)
     expect(text).toContain('sriovctl status tells who has the VF')
-    expect(text).toMatch(/Now\nno VF is recorded for it/)
+    expect(text).toMatch(/Now\nno device is recorded for it/)
   })
 
   test('tells what a pod holds, and exits with 0', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { call, codeOf, netConf } from '../../fakes/call.js'
+import { journalEntries } from '../../../src/state/journal.js'
+import { call, codeOf, hostOf, netConf } from '../../fakes/call.js'
 import { makeMachine, OTHER_VF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine.js'
 import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
 import { snapshot } from '../../fakes/snapshot.js'
@@ -46,7 +47,7 @@ describe('gc', () => {
     const { deviceID: _named, ...conf } = netConf({ master: 'ens1f0', pfOnly: true }) as Record<string, unknown>
     await call(world, 'ADD', conf)
     world.removeNetns(POD_A, 0)
-    expect((await sriovctl(world, ['gc'])).text).toContain('0000:01:00.0: container pod-a interface net1')
+    expect((await sriovctl(world, ['gc'])).text).toContain('0000:01:00.0: the pod of container pod-a')
     expect(await sriovctl(world, ['gc', '--apply'])).toMatchObject({ exitCode: 0 })
     expect(snapshot(world)).toMatchObject({ vfs: before.vfs, files: before.files })
   })
@@ -117,4 +118,29 @@ describe('release', () => {
     await expect(sriovctl(makeMachine(), ['release', VF_ADDRESS, '--yes'])).rejects.toThrow('no attachment is recorded')
     await expect(sriovctl(makeMachine(), ['release', '../../etc', 'net1', '--yes'])).rejects.toThrow('container ID')
   })
+})
+
+test('the journal has what gc, release and repair gave back, and for whom', async () => {
+  const world = makeMachine()
+  const told = () =>
+    journalEntries(hostOf(world).files).map(({ verb, device, containerId, error }) => [
+      verb,
+      device,
+      containerId,
+      error?.kind,
+    ])
+  await call(world, 'ADD', FULL)
+  await sriovctl(world, ['release', VF_ADDRESS, '--yes'])
+  await call(world, 'ADD', FULL)
+  world.removeNetns(POD_A, 0)
+  await sriovctl(world, ['gc', '--apply'])
+  await sriovctl(world, ['repair', VF_ADDRESS, '--yes'])
+  await sriovctl(world, ['gc', '--apply'])
+  expect(told()).toEqual([
+    ['ADD', VF_ADDRESS, 'pod-a', undefined],
+    ['release', VF_ADDRESS, 'pod-a', undefined],
+    ['ADD', VF_ADDRESS, 'pod-a', undefined],
+    ['GC', VF_ADDRESS, 'pod-a', undefined],
+    ['repair', VF_ADDRESS, '', undefined],
+  ])
 })

@@ -31,6 +31,34 @@ describe('status', () => {
     expect(text).toMatch(/0000:01:10\.4 .* 100\/0 .* in-use +shop\/cart-0 \(pod-a\) net1 since 2026-01-01T00:00:00Z/)
   })
 
+  test('tells the pod that has a PF as a whole, and what became of it', async () => {
+    const world = makeMachine()
+    const { deviceID: _named, ...conf } = netConf({ master: PF, pfOnly: true }) as Record<string, unknown>
+    await call(world, 'ADD', conf, { environment: ENVIRONMENT })
+    const { exitCode, text } = await sriovctl(world, ['status'])
+    expect(text).toMatch(/; pods have 1 other device; all is well\n/)
+    expect(text).toMatch(/Other devices of pods\n.*\n0000:01:00\.0 +able +in-use +shop\/cart-0 \(pod-a\) net1 since /)
+    expect(exitCode).toBe(0)
+    const document = jsonOf(await sriovctl(world, ['status', '--json', '--pod', 'shop/cart-0']))
+    expect(StatusDocument.safeParse(document)).toMatchObject({ success: true })
+    expect(document).toMatchObject({
+      vfs: [],
+      others: [{ address: PF_ADDRESS, driver: 'able', state: 'in-use', pod: { containerId: 'pod-a' }, problem: null }],
+    })
+    expect(await sriovctl(world, ['why', 'cart-0'])).toMatchObject({
+      exitCode: 0,
+      text: expect.stringContaining('Now\n0000:01:00.0: in-use\n'),
+    })
+    world.removeNetns(POD_A, 0)
+    expect(await sriovctl(world, ['status', '--brief'])).toMatchObject({
+      exitCode: 1,
+      text: expect.stringContaining('1 device needs a look'),
+    })
+    expect(jsonOf(await sriovctl(world, ['doctor', '--json']))).toMatchObject({
+      findings: [{ id: 'vf-leaked', subject: PF_ADDRESS }],
+    })
+  })
+
   test('its JSON is what its schema says', async () => {
     const document = jsonOf(await sriovctl(await attached({ vlan: 100, spoofchk: 'off' }), ['status', '--json']))
     expect(StatusDocument.safeParse(document)).toMatchObject({ success: true })
