@@ -15,7 +15,14 @@ export default defineConfig({
       tier('matrix'),
       tier('contract'),
       tier('kernel', { fileParallelism: false, pool: 'forks', hookTimeout: 120_000, testTimeout: 60_000, ...PATIENT }),
-      tier('lab', { fileParallelism: false, isolate: false, pool: 'forks', testTimeout: 600_000, hookTimeout: 120_000, ...PATIENT }),
+      tier('lab', {
+        fileParallelism: false,
+        isolate: false,
+        pool: 'forks',
+        testTimeout: 600_000,
+        hookTimeout: 120_000,
+        ...PATIENT,
+      }),
     ],
   },
 })

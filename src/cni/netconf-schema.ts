@@ -98,6 +98,7 @@ export const NET_CONF_KEYS = {
   allmulti: flag,
   dpdk: object,
   flr: flag,
+  rdma: flag,
   ipam: object,
   logLevel: LogLevel,
   logFile: AbsolutePath,

@@ -30,6 +30,8 @@ export interface NetConf {
   readonly dpdk?: WantedDpdk
   /** Whether release resets the VF (function-level reset). */
   readonly flr?: boolean
+  /** Whether the RDMA device goes into the pod, too; absent: where the node has RDMA devices in namespaces of their own. */
+  readonly rdma?: boolean
   /** Path of the file that describes the device to the pod (NPWG device information specification). */
   readonly deviceInfoFile?: string
   readonly ipamType?: string
@@ -111,6 +113,9 @@ export function parseNetConf({ cniVersion, name, text, object }: NetConfHeader, 
   if (values.flr === true && values.pfOnly === true) {
     issues.push({ key: 'flr', problem: 'cannot stand beside pfOnly: a PF that is reset loses its VFs' })
   }
+  if (values.rdma === true && values.dpdk !== undefined) {
+    issues.push({ key: 'rdma', problem: 'cannot stand beside dpdk: a VF on a user space driver has no RDMA device' })
+  }
   const device = readChoice(values, runtime, args, issues)
   const conf: NetConf = {
     cniVersion,
@@ -134,6 +139,7 @@ export function parseNetConf({ cniVersion, name, text, object }: NetConfHeader, 
       podIfName: values.if0name,
       dpdk: readDpdk(values, issues),
       flr: values.flr,
+      rdma: values.rdma,
       deviceInfoFile: runtime.CNIDeviceInfoFile,
       ipamType: readIpamType(values, issues),
       logFile: values.logFile,

@@ -15,6 +15,7 @@ import { addressesOf } from '../rtnl/address.js'
 import { openRtnl } from '../rtnl/connection.js'
 import { pciDeviceOf } from '../rtnl/device.js'
 import { linkByName } from '../rtnl/link.js'
+import { openRdma, rdmaDevicesOf } from '../rtnl/rdma.js'
 import { locateRecordedVf } from '../sriov/device/recorded-vf.js'
 import { readVf } from '../sriov/pf/apply.js'
 import { planVf } from '../sriov/pf/plan.js'
@@ -44,6 +45,16 @@ function driverDifferences({ files }: CallHost, { deviceId, dpdk, driver: own }:
   const driver = dpdk?.driver ?? own
   const now = driverOf(files, deviceId)
   return driver === '' || now === driver ? [] : [`its driver is ${now ?? 'none'}, not ${driver}`]
+}
+
+/** Whether the RDMA device is still in the pod. Its name is the pod's affair. */
+async function rdmaDifferences(host: CallHost, { rdma: recorded }: AttachmentRecord, pod: Netns): Promise<string[]> {
+  if (!recorded) {
+    return []
+  }
+  using rdma = openRdma(host, pod)
+  const isThere = (await rdmaDevicesOf(rdma)).some(({ index }) => index === recorded.index)
+  return isThere ? [] : [`its RDMA device ${recorded.name} is not in ${pod.path} any more`]
 }
 
 /** What the pod's interface should be, by the result of its ADD and by the configuration. */
@@ -151,6 +162,7 @@ export async function check(host: CallHost, args: CallArgs, parsed: ParsedNetCon
   const differences = [
     // A VF for DPDK has no interface in the pod, whichever plugin attached it.
     ...(record.dpdk || record.original.netdev.name === '' ? [] : await podDifferences(host, expected, pod)),
+    ...(await rdmaDifferences(host, record, pod)),
     ...(await vfDifferences(host, record)),
     ...driverDifferences(host, record),
   ]

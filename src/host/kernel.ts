@@ -3,7 +3,7 @@ import { PluginError } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
 import { errnoName } from './errno.js'
 import type { KernelPort, Netns, OpenedNetns } from './ports.js'
-import { openRouteSocket } from './route-socket.js'
+import { openRdmaSocket, openRouteSocket } from './route-socket.js'
 
 /** Errors of open(2) that do not tell what is behind the path. */
 const UNSURE = new Set(['EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'EACCES', 'EPERM'])
@@ -60,6 +60,7 @@ export function realKernel(addon: Addon): KernelPort {
     openNetns: (path) => openNetns(addon, path),
     ownNetns: () => ownNetns(addon),
     openRouteSocket: (netns) => openRouteSocket(addon, noThread, netns),
+    openRdmaSocket: (netns) => openRdmaSocket(addon, noThread, netns),
     sendFrame(netns, interfaceIndex, frame) {
       const where = `interface ${interfaceIndex} in ${netns.path}`
       const fd = orThrow(addon.sendFrame(netns.fd, interfaceIndex, frame), 'send a frame', where)

@@ -5,12 +5,16 @@
 
 import type { LogLevelName } from '../cni/log-levels.js'
 
-/** An rtnetlink socket. It stays in the network namespace where it was opened. */
-export interface RouteSocket extends Disposable {
+/** A netlink socket. It stays in the network namespace where it was opened. */
+export interface NetlinkSocket extends Disposable {
   /** Sends one datagram. The kernel may take its time to execute it. @throws PluginError kind `kernel` */
   send(bytes: Buffer): Promise<void>
   /** Receives the next datagram, whole. @throws PluginError kind `kernel`, ETIMEDOUT when none comes in time */
   receive(timeoutMs: number): Promise<Buffer>
+}
+
+/** An rtnetlink socket. */
+export interface RouteSocket extends NetlinkSocket {
   /**
    * The bus address that an interface's driver reports to ethtool (ETHTOOL_GDRVINFO), unchanged; undefined when there
    * is no such interface, or its driver reports none. @throws PluginError kind `kernel`
@@ -53,6 +57,8 @@ export interface KernelPort {
   ownNetns(): Netns
   /** Opens a route socket in a namespace, by default in our own. @throws PluginError kind `kernel` */
   openRouteSocket(netns?: Netns): RouteSocket
+  /** Opens a socket of RDMA netlink in a namespace, by default in our own. @throws PluginError kind `kernel` */
+  openRdmaSocket(netns?: Netns): NetlinkSocket
   /** Sends one Ethernet frame out of an interface. @throws PluginError kind `kernel` */
   sendFrame(netns: Netns, interfaceIndex: number, frame: Buffer): void
   /** Writes a setting below /proc/sys/net, as that namespace sees it. @throws PluginError kind `kernel` */

@@ -1,9 +1,10 @@
 import { closeSync } from 'node:fs'
 import { PluginError } from '../errors.js'
 import { NETLINK_ROUTE } from '../netlink/constants.js'
+import { NETLINK_RDMA } from '../netlink/rdma.js'
 import { type Addon, orThrow } from './addon.js'
 import { errnoName } from './errno.js'
-import type { Netns, RouteSocket } from './ports.js'
+import type { NetlinkSocket, Netns, RouteSocket } from './ports.js'
 
 /** The kernel answers every request before sendmsg(2) returns, but a driver may take long inside that call. */
 const ANSWER_TIMEOUT_MS = 30_000
@@ -19,7 +20,7 @@ function answerOrThrow(answer: Buffer | number): Buffer {
     throw new PluginError({
       kind: 'kernel',
       operation: 'receive a netlink answer',
-      target: 'the route socket',
+      target: 'the netlink socket',
       code: errnoName(-answer),
     })
   }
@@ -29,19 +30,25 @@ function answerOrThrow(answer: Buffer | number): Buffer {
 /** Whether a request runs on a thread, so that nobody else waits for it. Empty bytes stand for a wait for an answer. */
 export type NeedsThread = (bytes: Buffer) => boolean
 
+/** An open socket, with its descriptor. */
+interface OpenedSocket extends NetlinkSocket {
+  readonly fd: number
+}
+
 /**
- * Opens a netlink socket in a namespace, by default in our own. A request and all its answers are one call of the
- * addon: the kernel works inside sendmsg(2), 16 ms and more for a move.
+ * Opens a netlink socket of a protocol in a namespace, by default in our own. A request and all its answers are one call
+ * of the addon: the kernel works inside sendmsg(2), 16 ms and more for a move.
  * @throws PluginError kind `kernel`
  */
-export function openRouteSocket(addon: Addon, needsThread: NeedsThread, netns?: Netns): RouteSocket {
+function openNetlinkSocket(addon: Addon, protocol: number, needsThread: NeedsThread, netns?: Netns): OpenedSocket {
   const fd = orThrow(
-    addon.openNetlinkSocket(netns?.fd ?? -1, NETLINK_ROUTE, 0),
+    addon.openNetlinkSocket(netns?.fd ?? -1, protocol, 0),
     'open a netlink socket',
     netns?.path ?? 'the host',
   )
   let answers: Buffer | number | undefined
   return {
+    fd,
     async send(bytes) {
       answers = needsThread(bytes)
         ? await addon.exchangeRoute(fd, bytes, ANSWER_TIMEOUT_MS)
@@ -56,8 +63,19 @@ export function openRouteSocket(addon: Addon, needsThread: NeedsThread, netns?: 
       answers = undefined
       return answerOrThrow(received)
     },
+    [Symbol.dispose]() {
+      closeSync(fd)
+    },
+  }
+}
+
+/** @throws PluginError kind `kernel` */
+export function openRouteSocket(addon: Addon, needsThread: NeedsThread, netns?: Netns): RouteSocket {
+  const socket = openNetlinkSocket(addon, NETLINK_ROUTE, needsThread, netns)
+  return {
+    ...socket,
     async busInfo(interfaceName) {
-      const told = await addon.busInfo(fd, interfaceName)
+      const told = await addon.busInfo(socket.fd, interfaceName)
       if (typeof told === 'number' && !TELLS_NONE.has(errnoName(-told))) {
         throw new PluginError({
           kind: 'kernel',
@@ -68,8 +86,9 @@ export function openRouteSocket(addon: Addon, needsThread: NeedsThread, netns?: 
       }
       return typeof told === 'number' || told === '' ? undefined : told
     },
-    [Symbol.dispose]() {
-      closeSync(fd)
-    },
   }
 }
+
+/** @throws PluginError kind `kernel` */
+export const openRdmaSocket = (addon: Addon, needsThread: NeedsThread, netns?: Netns): NetlinkSocket =>
+  openNetlinkSocket(addon, NETLINK_RDMA, needsThread, netns)

@@ -126,9 +126,17 @@ function softwareRdmaOf(files: FilePort, netdevs: readonly string[]): string | u
         .find((name) => netdevs.includes(files.readText(`/sys/class/infiniband/${name}/parent`)?.trim() ?? ''))
 }
 
+/** The RDMA device that the driver of a function has made of it (mlx5_3), if it is in our network namespace. */
+export const hardwareRdmaOf = (files: FilePort, address: PciAddress): string | undefined =>
+  files.list(`${deviceFolder(address)}/infiniband`)[0]
+
+/** Whether a function has an RDMA device of its own, in whatever network namespace: its character devices are seen in all. */
+export const hasHardwareRdma = (files: FilePort, address: PciAddress): boolean =>
+  hardwareRdmaOf(files, address) !== undefined || files.list(`${deviceFolder(address)}/infiniband_verbs`).length > 0
+
 /** The RDMA device of a function (mlx5_3), or of its interface (rxe0); undefined when it has none. */
 export const rdmaDeviceOf = (files: FilePort, address: PciAddress): string | undefined =>
-  files.list(`${deviceFolder(address)}/infiniband`)[0] ?? softwareRdmaOf(files, netdevsOf(files, address))
+  hardwareRdmaOf(files, address) ?? softwareRdmaOf(files, netdevsOf(files, address))
 
 /**
  * The character devices of an RDMA device that are there: uverbs, umad and issm of its own, rdma_cm of all

@@ -1,15 +1,13 @@
 /** A resource whose pods share RDMA devices: made-up devices for kubelet, and the same character devices for each pod. */
 import type { FilePort, Host } from '../host/ports.js'
 import type { Offer, OfferedDevice } from '../kubelet/offer.js'
+import { isRdmaExclusive } from '../node/rdma-mode.js'
 import { rdmaDeviceOf, rdmaNodesOf } from '../pci/driver.js'
 import { allFunctions, netdevsOf } from '../pci/functions.js'
 import { matches } from '../sriov/device/match.js'
 import { hasClaim } from '../state/claims.js'
 import { promisedDevices } from '../state/promises.js'
 import type { RdmaConf } from './conf/rdma-conf.js'
-
-/** Whether pods of other network namespaces can use the RDMA devices of the host: Y, or N for exclusive (ib_core). */
-const NETNS_MODE = '/sys/module/ib_core/parameters/netns_mode'
 
 export interface SharedRdma {
   readonly conf: RdmaConf
@@ -35,11 +33,12 @@ export function shareRdma(files: FilePort, conf: RdmaConf): SharedRdma {
         matches(files, conf.selectors, { location: { address } })
       return isMeant ? [device] : []
     })
-  const isExclusive = files.readText(NETNS_MODE)?.trim() === 'N'
   return {
     conf,
     devices: [...new Set(devices)],
-    ...(isExclusive && { ailment: 'the RDMA subsystem is in exclusive mode (rdma system set netns shared)' }),
+    ...(isRdmaExclusive(files) && {
+      ailment: 'the RDMA subsystem is in exclusive mode (rdma system set netns shared)',
+    }),
   }
 }
 

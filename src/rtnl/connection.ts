@@ -1,6 +1,6 @@
 import { errnoOf, PluginError } from '../errors.js'
 import { errnoName } from '../host/errno.js'
-import type { ClockPort, Host, Netns } from '../host/ports.js'
+import type { Host, NetlinkSocket, Netns } from '../host/ports.js'
 import {
   NLM_F_ACK,
   NLM_F_DUMP,
@@ -17,6 +17,7 @@ import {
   encodeMessages,
   type NetlinkMessage,
 } from '../netlink/message.js'
+import { isBusy, retryWhileBusy } from './busy.js'
 
 /** The kernel answers in microseconds. A driver that resets its VF takes longer, and RTNL may be contended. */
 const ANSWER_TIMEOUT_MS = 30_000
@@ -24,15 +25,8 @@ const ANSWER_TIMEOUT_MS = 30_000
 /** A dump whose objects changed meanwhile is repeated (NLM_F_DUMP_INTR). */
 const MAX_DUMP_ATTEMPTS = 10
 
-/** PF drivers answer EBUSY or EAGAIN while their firmware is at work; ENOBUFS: the socket is short of memory. */
-const BUSY_PAUSES_MS = [5, 10, 20, 50, 100, 200, 400, 800] as const
-const BUSY = new Set(['EBUSY', 'EAGAIN', 'EINTR', 'ENOBUFS'])
-
 /** From include/uapi/asm-generic/errno-base.h. Checked before an error is created: a free name is the usual case. */
 const ENODEV = 19
-
-/** Whether the kernel's errno means that another try may succeed. */
-export const isBusy = (error: unknown): boolean => BUSY.has(errnoOf(error) ?? '')
 
 /** A request: the operation and its target (both for the error message), and the bytes behind the netlink header. */
 export interface RtnlRequest {
@@ -46,8 +40,8 @@ export interface RtnlRequest {
   readonly trace?: Readonly<Record<string, unknown>>
 }
 
-/** An rtnetlink conversation in one network namespace. Every request is repeated for 1.6 s while the kernel is busy. */
-export interface Rtnl extends Disposable {
+/** A netlink conversation in one network namespace. Every request is repeated for 1.6 s while the kernel is busy. */
+export interface Conversation {
   readonly netnsPath: string
   /** Asks for one object; undefined when none has that name or index (ENODEV). @throws PluginError kind `kernel` */
   find(request: RtnlRequest): Promise<NetlinkMessage | undefined>
@@ -57,6 +51,10 @@ export interface Rtnl extends Disposable {
   change(request: RtnlRequest): Promise<void>
   /** Makes changes in order, sent in one datagram. @throws PluginError kind `kernel` for the first one refused */
   changeAll(requests: readonly RtnlRequest[]): Promise<void>
+}
+
+/** A conversation by rtnetlink. */
+export interface Rtnl extends Conversation, Disposable {
   /** The bus address that a driver reports to ethtool; see RouteSocket. @throws PluginError kind `kernel` */
   busInfo(interfaceName: string): Promise<string | undefined>
 }
@@ -99,24 +97,12 @@ const endOfDump = ({ payload }: NetlinkMessage): Acknowledgement => ({
   errno: payload.length >= 4 ? 0 - payload.readInt32LE(0) : 0,
 })
 
-async function retryWhileBusy<T>(clock: ClockPort, attempt: () => Promise<T>): Promise<T> {
-  for (const pause of BUSY_PAUSES_MS) {
-    try {
-      return await attempt()
-    } catch (error) {
-      if (!isBusy(error)) {
-        throw error
-      }
-    }
-    await clock.sleep(pause)
-  }
-  return attempt()
-}
-
-/** Opens a conversation in `netns`, or in the process's own namespace. @throws PluginError kind `kernel` */
-export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' | 'log'>, netns?: Netns): Rtnl {
-  const socket = kernel.openRouteSocket(netns)
-  const netnsPath = netns?.path ?? 'the host'
+/** A conversation over a socket, which it closes at its end. */
+export function converseBy(
+  socket: NetlinkSocket,
+  netnsPath: string,
+  { clock, log }: Pick<Host, 'clock' | 'log'>,
+): Conversation & Disposable {
   let sequence = 0
 
   /** Sends requests together. Collects the answers to each until its acknowledgement or the end of its dump. */
@@ -233,6 +219,16 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
         }
       })
     },
+    [Symbol.dispose]: () => socket[Symbol.dispose](),
+  }
+}
+
+/** Opens a conversation in `netns`, or in the process's own namespace. @throws PluginError kind `kernel` */
+export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' | 'log'>, netns?: Netns): Rtnl {
+  const socket = kernel.openRouteSocket(netns)
+  const netnsPath = netns?.path ?? 'the host'
+  return {
+    ...converseBy(socket, netnsPath, { clock, log }),
     busInfo(interfaceName) {
       log.debug('ethtool request', {
         netns: netnsPath,
@@ -241,6 +237,5 @@ export function openRtnl({ kernel, clock, log }: Pick<Host, 'kernel' | 'clock' |
       })
       return retryWhileBusy(clock, () => socket.busInfo(interfaceName))
     },
-    [Symbol.dispose]: () => socket[Symbol.dispose](),
   }
 }

@@ -71,6 +71,7 @@ const RECORD = {
   representor: { '?': { name: 'string', mtu: 'number', isUp: 'boolean' } },
   driverOverride: 'string?',
   dpdk: { '?': { driver: 'string', kernelDriver: 'string', tool: 'string?' } },
+  rdma: { '?': { index: 'number', name: 'string' } },
   flr: 'boolean?',
   deviceInfoFile: 'string?',
   wanted: { vf: 'object', netdev: 'object' },

@@ -57,6 +57,12 @@ export interface RecordedDpdk {
   readonly tool?: string
 }
 
+/** The RDMA device that went into the pod with the VF: its index, and its name on the host. */
+export interface RecordedRdma {
+  readonly index: number
+  readonly name: string
+}
+
 /** The pod as Kubernetes names it. */
 export interface RecordedPod {
   readonly namespace: string
@@ -116,6 +122,8 @@ export interface AttachmentRecord extends AttachmentKey {
   readonly driverOverride?: string
   /** Absent when the pod gets a network interface. */
   readonly dpdk?: RecordedDpdk
+  /** Absent when the RDMA device stays on the host, or there is none. */
+  readonly rdma?: RecordedRdma
   /** Whether the VF is reset on release. */
   readonly flr?: boolean
   /** The device-information file that we write. */

@@ -1,10 +1,12 @@
 import { PluginError } from '../../src/errors.js'
-import type { KernelPort, Netns, OpenedNetns, RouteSocket } from '../../src/host/ports.js'
+import type { KernelPort, NetlinkSocket, Netns, OpenedNetns, RouteSocket } from '../../src/host/ports.js'
 import * as nl from '../../src/netlink/constants.js'
 import { decodeMessages, encodeMessages, type NetlinkMessage } from '../../src/netlink/message.js'
+import { RDMA_NLDEV_GET } from '../../src/netlink/rdma.js'
 import { acknowledgement } from './answers.js'
 import type { Effect, Interference } from './interference.js'
 import { type FakeNetns, Refused } from './links.js'
+import { answerRdma } from './rdma.js'
 import { answer } from './rtnetlink.js'
 import { type FakeWorld, HOST_NETNS } from './world.js'
 
@@ -12,7 +14,7 @@ const NAMES: Readonly<Record<number, string>> = Object.fromEntries(
   Object.entries(nl).flatMap(([name, value]) => (name.startsWith('RTM_') ? [[value, name]] : [])),
 )
 
-const READS = new Set([nl.RTM_GETLINK, nl.RTM_GETADDR, nl.RTM_GETROUTE])
+const READS = new Set([nl.RTM_GETLINK, nl.RTM_GETADDR, nl.RTM_GETROUTE, RDMA_NLDEV_GET])
 
 const effectOf = ({ type, payload }: NetlinkMessage): Effect => ({
   kind: 'netlink',
@@ -81,8 +83,7 @@ export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPor
     return netns
   }
 
-  function openRouteSocket(handle?: Netns): RouteSocket {
-    const netns = handle ? netnsOf(handle) : world.host
+  function openSocket(netns: FakeNetns, answerTo: typeof answer): NetlinkSocket {
     const waiting: Buffer[] = []
     let isOpen = true
     world.openDescriptors += 1
@@ -91,7 +92,7 @@ export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPor
         for (const request of decodeMessages(bytes)) {
           const answers = interfere(
             effectOf(request),
-            () => answer({ world, netns, netnsOf: (fd) => open.get(fd) }, request),
+            () => answerTo({ world, netns, netnsOf: (fd) => open.get(fd) }, request),
             (errno) => [acknowledgement(request, new Refused(errno))],
           )
           waiting.push(encodeMessages(answers))
@@ -104,6 +105,17 @@ export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPor
         }
         return next
       },
+      [Symbol.dispose]() {
+        world.openDescriptors -= isOpen ? 1 : 0
+        isOpen = false
+      },
+    }
+  }
+
+  function openRouteSocket(handle?: Netns): RouteSocket {
+    const netns = handle ? netnsOf(handle) : world.host
+    return {
+      ...openSocket(netns, answer),
       async busInfo(interfaceName) {
         return interfere(
           { kind: 'ethtool', what: `bus info of ${interfaceName}`, isChange: false },
@@ -113,10 +125,6 @@ export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPor
           },
         )
       },
-      [Symbol.dispose]() {
-        world.openDescriptors -= isOpen ? 1 : 0
-        isOpen = false
-      },
     }
   }
 
@@ -125,6 +133,7 @@ export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPor
     openNetns,
     ownNetns,
     openRouteSocket,
+    openRdmaSocket: (handle) => openSocket(handle ? netnsOf(handle) : world.host, answerRdma),
     sendFrame(handle, interfaceIndex, frame) {
       const target = `interface ${interfaceIndex} in ${handle.path}`
       interfere(

@@ -82,6 +82,14 @@ const threaded: Arrange = (world) => {
 
 const allowingFolders: Arrange = (world) => setPolicy(world, { stateFolders: ['/srv'] })
 
+/** A VF with an RDMA device, on a node where each is in one namespace. Another has the lower index. */
+const withRdma: Arrange = (world) => {
+  seasoned(world)
+  world.makeRdmaExclusive()
+  world.addRdma('mlx5_0', world.cards[0]?.address ?? '')
+  world.addRdma('mlx5_3', VF_ADDRESS)
+}
+
 const onOldKernel: Arrange = (world) => {
   seasoned(world)
   world.ageKernel()
@@ -116,6 +124,7 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario('records in another folder', ableDriver, allowingFolders, { ...ALL_SETTINGS, cniDir: '/srv/cni' }),
   scenario('all settings, resident', ableDriver, threaded, ALL_SETTINGS),
   scenario('all settings on an old kernel', ableDriver, onOldKernel, ALL_SETTINGS),
+  scenario('all settings and an RDMA device', ableDriver, withRdma, { ...ALL_SETTINGS, rdma: true }),
   scenario('igb', igbDriver, plain, IGB_SETTINGS),
   scenario('igb with a VF that its PF does not know', igbDriver, unknownToPf, IGB_SETTINGS),
   scenario('igb with an administered MAC', igbDriver, administered, IGB_SETTINGS),

@@ -46,6 +46,7 @@ export function snapshot(world: FakeWorld) {
         driverOverride: vf.driverOverride ?? '',
       })),
     ),
+    rdma: world.rdma.devices.map(({ name, netns }) => ({ name, netns: netns.inode })),
     // The journal tells of calls, and stays.
     files: Object.fromEntries([...world.files].filter(([path]) => !path.startsWith(JOURNAL)).sort()),
     leases: Object.fromEntries([...world.leases].sort()),

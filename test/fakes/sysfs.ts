@@ -1,4 +1,5 @@
 import { basename, dirname } from 'node:path'
+import { rdmaFolder } from './rdma.js'
 import type { FakeWorld } from './world.js'
 
 const DEVICES = '/sys/bus/pci/devices/'
@@ -144,7 +145,9 @@ export function sysfsList(world: FakeWorld, folder: string): readonly string[] {
   if (name === 'net') {
     return entries ? netdevsOf(world, address) : []
   }
-  return name === undefined && entries ? [...entries.keys()] : foldersIn(world, folder)
+  return name === undefined && entries
+    ? [...entries.keys()]
+    : [...foldersIn(world, folder), ...rdmaFolder(world, address, name ?? '')]
 }
 
 export function sysfsExists(world: FakeWorld, path: string): boolean {

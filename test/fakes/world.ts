@@ -3,6 +3,7 @@ import { FakeClock } from './clock.js'
 import { type FakeLink, type FakeNetns, findByName, freeName } from './links.js'
 import { usualDrivers } from './pci-drivers.js'
 import type { Program } from './processes.js'
+import type { FakeRdma, FakeRdmaDevice } from './rdma.js'
 
 export const HOST_NETNS = '/proc/thread-self/ns/net'
 export const BOOT_ID_PATH = '/proc/sys/kernel/random/boot_id'
@@ -32,6 +33,7 @@ export class FakeWorld {
   /** IOMMU groups by number; empty where the IOMMU is off. */
   readonly iommuGroups = new Map<number, readonly string[]>()
   readonly programs = new Map<string, Program>()
+  readonly rdma: FakeRdma = { isExclusive: false, devices: [] }
   readonly leases = new Map<string, string>()
   readonly frames: SentFrame[] = []
   readonly sysctls = new Map<string, string>()
@@ -79,6 +81,19 @@ export class FakeWorld {
     }
   }
 
+  /** Each RDMA device is in one network namespace from now on. */
+  makeRdmaExclusive(): void {
+    this.rdma.isExclusive = true
+    this.files.set('/sys/module/ib_core/parameters/netns_mode', 'N\n')
+  }
+
+  /** A PCI function gets an RDMA device, which is on the host. */
+  addRdma(name: string, address: string): FakeRdmaDevice {
+    const device = { index: this.rdma.devices.length, name, address, netns: this.host }
+    this.rdma.devices.push(device)
+    return device
+  }
+
   /** The path goes, but a process lives on in the namespace. */
   unmountNetns(path: string, pid: number): void {
     const netns = this.netns(path)
@@ -93,6 +108,9 @@ export class FakeWorld {
     const dead = this.netns(path)
     this.namespaces.delete(path)
     const takeApart = () => {
+      for (const device of this.rdma.devices.filter(({ netns }) => netns === dead)) {
+        device.netns = this.host
+      }
       for (const link of dead.links.splice(0)) {
         if (link.parentDevice !== undefined) {
           const name = findByName(this.host, link.name) ? freeName(this.host, 'dev%d') : link.name

@@ -20,6 +20,7 @@ const SYSTEMCTL = `${LOCAL}/systemctl`
 const NETWORKCTL = `${LOCAL}/networkctl`
 const NETWORKD = '/run/systemd/netif'
 const NETWORKD_CONF = '/etc/systemd/network'
+const PID_FILE = '/tmp/resident.pid'
 const SOCKET_FOLDER = '/run/sriov-cni'
 
 let older: Running | undefined
@@ -86,11 +87,12 @@ echo "  4 ${vf(3).name} ether degraded $setup"`,
         SYSTEMCTL,
         `[ "$*" = 'enable --now sriov-cni' ]
 setsid ${INSTALLED}/sriovctl daemon </dev/null >/dev/null 2>&1 &
+echo $! >${PID_FILE}
 until [ -S ${RESIDENT_SOCKET} ]; do sleep 0.1; done`,
       )
       return undefined
     },
-    tidy: () => shell('pkill -f ^sriov-daemon; sleep 0.5'),
+    tidy: () => shell(`kill $(cat ${PID_FILE}); sleep 0.5`),
   },
   {
     id: 'resident-other-version',

@@ -17,6 +17,7 @@ import { setUpDpdk } from './dpdk.js'
 import { inspect } from './inspect.js'
 import { intentOf } from './intent.js'
 import { type PodNetdevs, setUpNetdev } from './pod-netdev.js'
+import { moveRdmaIn } from './rdma.js'
 
 /** IPAM plugins that work on the interface in the pod. All others run while it is being moved. */
 const NEED_INTERFACE = new Set(['dhcp'])
@@ -46,6 +47,7 @@ async function change(
 ): Promise<CniResult> {
   const { host, conf, pod, podRtnl, hostRtnl } = attachment
   const { link, interfaces } = await setUpDevice(attachment, findings, progress)
+  await moveRdmaIn(attachment, findings)
   const { representor } = findings
   const port = representor && (await setUpRepresentor(hostRtnl, representor, link?.mtu ?? representor.mtu))
   // Add it only beside an interface in the pod: Multus rejects a result with several interfaces of which none is in the

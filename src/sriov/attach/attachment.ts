@@ -11,6 +11,7 @@ import type {
   IpamCall,
   RecordedDpdk,
   RecordedHostConfig,
+  RecordedRdma,
   RecordedRepresentor,
 } from '../../state/record.js'
 import type { DeviceLocation } from '../device/locate.js'
@@ -62,6 +63,8 @@ export type Findings = DeviceUse & {
   /** Absent when the device has no PF that can be configured. */
   readonly pfSide?: PfView
   readonly representor?: RecordedRepresentor
+  /** Absent when the RDMA device stays on the host, or there is none. */
+  readonly rdma?: RecordedRdma
 }
 
 /** How far an ADD has come: the record as it is on disk, and the IPAM plugin once it has started. */

@@ -16,6 +16,7 @@ import { type PfView, readVf } from '../pf/apply.js'
 import { rateProblem } from '../pf/plan.js'
 import type { Attachment, AttachRequest, DeviceUse, Findings } from './attachment.js'
 import { dpdkIssues, planDpdk, requireBindable } from './dpdk-checks.js'
+import { findRdma } from './rdma.js'
 
 /** The keys in the configuration for settings that only a PF can make. */
 const PF_KEYS: Readonly<Record<Exclude<keyof WantedVf, 'mac'>, string>> = {
@@ -152,6 +153,7 @@ export async function inspect(attachment: Attachment): Promise<Findings> {
   if (dpdk) {
     await requireBindable(host, attachment, dpdk, presence)
   }
+  const rdma = dpdk ? undefined : await findRdma(attachment, driver)
   const representor = await findRepresentor(files, hostRtnl, location)
   const hostConfig = host.policy.hostInterfaces && netdev ? await readHostConfig(hostRtnl, netdev.index) : undefined
   return {
@@ -160,6 +162,7 @@ export async function inspect(attachment: Attachment): Promise<Findings> {
     ...(second && { second }),
     ...(pfSide && { pfSide }),
     ...(representor && { representor }),
+    ...(rdma && { rdma }),
     ...(hostConfig && { hostConfig }),
   }
 }

@@ -65,7 +65,7 @@ function recordedPf({ vf }: DeviceLocation, conf: NetConf, pfSide: PfView | unde
 
 /** The record to write before the first change. @throws PluginError kind `ipam` when the plugin is nowhere */
 export function intentOf({ host, args, conf, location, pod, ipam }: Attachment, findings: Findings): AttachmentRecord {
-  const { pfSide, driver, representor, dpdk } = findings
+  const { pfSide, driver, representor, dpdk, rdma } = findings
   if (ipam) {
     findIpamPlugin(host, ipam)
   }
@@ -89,6 +89,7 @@ export function intentOf({ host, args, conf, location, pod, ipam }: Attachment, 
     ...(representor && { representor }),
     driverOverride: driverOverrideOf(host.files, location.address),
     ...(dpdk && { dpdk }),
+    ...(rdma && { rdma }),
     ...(conf.flr !== undefined && { flr: conf.flr }),
     ...(deviceInfoFile !== undefined && { deviceInfoFile }),
     wanted: { vf: conf.vf, netdev: conf.netdev },

@@ -1,7 +1,7 @@
 /** Whether selectors mean a PCI function. Reads sysfs only. */
 import { type PfSelector, pKey, type Selectors } from '../../cni/selectors.js'
 import type { FilePort } from '../../host/ports.js'
-import { rdmaDeviceOf } from '../../pci/driver.js'
+import { hasHardwareRdma, rdmaDeviceOf } from '../../pci/driver.js'
 import { acpiIndexOf, defaultPKeyOf, driverOf, idsOf, linkTypeOf, netdevsOf } from '../../pci/functions.js'
 import type { DeviceLocation } from './locate.js'
 
@@ -55,6 +55,6 @@ export function matches(
     includes(acpiIndexes, () => acpiIndexOf(files, address)) &&
     includes(linkTypes, () => linkTypeOfFunction(files, location)) &&
     includes(pKeys, () => defaultPKey(files, address)) &&
-    (selectors.isRdma !== true || rdmaDeviceOf(files, address) !== undefined)
+    (selectors.isRdma !== true || hasHardwareRdma(files, address) || rdmaDeviceOf(files, address) !== undefined)
   )
 }

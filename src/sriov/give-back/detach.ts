@@ -11,6 +11,7 @@ import { applyVfSteps } from '../pf/apply.js'
 import { planVfRestore } from '../pf/plan.js'
 import { bindBack } from './bind-back.js'
 import { leavePod, settleAtHome } from './bring-home.js'
+import { bringRdmaHome, renameRdma } from './rdma.js'
 import { pfWriter, type RecordedVf, type Release, readRecordedVf, setLinkUp } from './releasing.js'
 import { restoreMac, restoreMacAlone, restoreOtherAddress, restorePfMacAlone } from './restore-mac.js'
 import { recordOfSecond } from './second-netdev.js'
@@ -89,6 +90,8 @@ export async function departVf(release: Release, collect: Collect): Promise<Depa
     await bindBack(release)
     isBound = true
   })
+  // Also from a VF without a driver: it has no such device any more, which is no error.
+  await collect(() => bringRdmaHome(release))
   if (!isBound || release.record.original.netdev.name === '') {
     return { isBound }
   }
@@ -137,6 +140,7 @@ export async function restoreVf(release: Release, { isBound, name }: Departed, c
   if (second) {
     await collect(() => restoreSecond(second))
   }
+  await collect(() => renameRdma(release))
   const home = link
   let recorded: RecordedVf | undefined
   // When nobody knows who has the VF, it keeps its VLAN: it may be in use.
