@@ -18,6 +18,7 @@ lab_write_job() {
   printf '%s' "$LAB_PROJECT" >"$ctl/project"
   printf '%s\n' "$ports" >"$ctl/ports"
   date +%s.%N >"$ctl/time"
+  [ -z "${MULTUS:-}" ] || install -m 755 -- "$MULTUS" "$ctl/multus"
   : >"$ctl/env"
   for name in $(compgen -e); do
     case "$name" in

@@ -6,6 +6,7 @@ import { DEFAULT_POOL_OPTIONS } from '../pool/options.js'
 import { addConf } from './conf/verbs.js'
 import { addLook } from './look/verbs.js'
 import { addMend } from './mend/verbs.js'
+import { addPf } from './pf/verbs.js'
 import { addReport } from './report/verbs.js'
 import { addText } from './text/verbs.js'
 import { type AddVerbs, absolutePath, helpEnd, type Verbs } from './verb.js'
@@ -66,7 +67,7 @@ export function makeProgram(verbs: Verbs): Command {
     .addHelpText('after', helpEnd(['sriovctl status', 'sriovctl doctor', 'sriovctl why shop/cart-0']))
     .exitOverride()
     .configureOutput({ writeOut: (text) => verbs.surroundings.out.write(text) })
-  for (const add of [addLook, addConf, addMend, addReport, addDaemon, addDevicePlugin, addText]) {
+  for (const add of [addLook, addConf, addMend, addPf, addReport, addDaemon, addDevicePlugin, addText]) {
     add(program, verbs)
   }
   for (const command of program.commands) {

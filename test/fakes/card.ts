@@ -35,6 +35,10 @@ export interface FakeCard {
   readonly address: string
   readonly driver: PfDriver
   readonly vfs: FakeVf[]
+  /** Its VFs while it is told to have none. */
+  spareVfs?: readonly FakeVf[]
+  /** The kernel does not bind new VFs. */
+  isNotProbed?: boolean
 }
 
 export const ableDriver: PfDriver = { name: 'able', refuse: () => undefined, showsVfMac: false }

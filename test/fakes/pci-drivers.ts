@@ -78,6 +78,32 @@ function functionAt(world: FakeWorld, address: string) {
   return found
 }
 
+/** The kernel makes VFs only where there are none (drivers/pci/iov.c). */
+function writeCard(world: FakeWorld, card: FakeCard, attribute: string, value: number): void {
+  if (attribute === 'sriov_drivers_autoprobe') {
+    card.isNotProbed = value === 0
+    return
+  }
+  if (attribute !== 'sriov_numvfs') {
+    throw new Refused('ENOENT')
+  }
+  if (value === 0) {
+    card.spareVfs = [...card.vfs]
+    for (const vf of card.vfs.filter(({ driver }) => driver !== undefined)) {
+      unbind(world, vf)
+    }
+    card.vfs.length = 0
+    return
+  }
+  if (card.vfs.length > 0) {
+    throw new Refused('EBUSY')
+  }
+  card.vfs.push(...(card.spareVfs ?? []).slice(0, value))
+  for (const vf of card.isNotProbed ? [] : card.vfs) {
+    probe(world, card, vf)
+  }
+}
+
 /** A write to an attribute of sysfs. @throws Refused */
 export function writeSysfs(world: FakeWorld, path: string, text: string): void {
   const value = text.trim()
@@ -87,6 +113,11 @@ export function writeSysfs(world: FakeWorld, path: string, text: string): void {
     return
   }
   const [address = '', ...attribute] = path.slice(DEVICES.length).split('/')
+  const pf = world.cardOf(address)
+  if (pf) {
+    writeCard(world, pf, attribute.join('/'), Number(value))
+    return
+  }
   const { vf } = functionAt(world, address)
   switch (attribute.join('/')) {
     case 'driver_override':

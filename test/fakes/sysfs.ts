@@ -52,6 +52,7 @@ export const sysfsText = (world: FakeWorld, path: string): string | undefined =>
   overrideText(world, path) ??
   devPortText(world, path) ??
   linkTypeText(world, path) ??
+  autoprobeText(world, path) ??
   classText(world, path) ??
   indexText(world, path)
 
@@ -79,10 +80,17 @@ function overrideText(world: FakeWorld, path: string): string | undefined {
 
 const COUNT = /^([^/]+)\/sriov_(?:num|total)vfs$/
 
-/** All VFs that a card can have are there. */
 function countText(world: FakeWorld, path: string): string | undefined {
   const card = world.cardOf(COUNT.exec(path.slice(DEVICES.length))?.[1])
-  return card && `${card.vfs.length}\n`
+  const total = Math.max(card?.vfs.length ?? 0, card?.spareVfs?.length ?? 0)
+  return card && `${path.endsWith('totalvfs') ? total : card.vfs.length}\n`
+}
+
+function autoprobeText(world: FakeWorld, path: string): string | undefined {
+  const card = path.endsWith('/sriov_drivers_autoprobe')
+    ? world.cardOf(path.slice(DEVICES.length).split('/')[0])
+    : undefined
+  return card && `${card.isNotProbed ? 0 : 1}\n`
 }
 
 const ETHER = 1

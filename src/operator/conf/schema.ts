@@ -4,6 +4,7 @@ import { NET_CONF_KEYS } from '../../cni/netconf-schema.js'
 import { PolicyFile } from '../../policy/policy-schema.js'
 import { DoctorDocument } from '../doctor/doctor.js'
 import { StatusDocument } from '../look/status-document.js'
+import { PfsFile } from '../pf/pfs-schema.js'
 
 const input = { io: 'input', unrepresentable: 'any' } as const
 
@@ -13,6 +14,7 @@ export const SCHEMAS = {
     ...z.toJSONSchema(z.looseObject(z.partial(z.object(NET_CONF_KEYS)).shape), input),
   }),
   policy: () => ({ title: 'Policy of a node for the sriov CNI plugin', ...z.toJSONSchema(PolicyFile, input) }),
+  pfs: () => ({ title: 'PFs of a node for sriovctl pf apply', ...z.toJSONSchema(PfsFile, input) }),
   status: () => ({ title: 'Output of sriovctl status --json', ...z.toJSONSchema(StatusDocument) }),
   doctor: () => ({ title: 'Output of sriovctl doctor --json', ...z.toJSONSchema(DoctorDocument) }),
 } as const

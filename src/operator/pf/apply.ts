@@ -1,0 +1,181 @@
+/**
+ * `sriovctl pf apply`: makes the VFs and the settings of PFs as a file says. A boot has none of them: it runs before
+ * kubelet. What is so already is not touched, and a VF that anybody has is never taken away.
+ */
+import { messageOf } from '../../errors.js'
+import type { Link } from '../../netlink/link.js'
+import { type PciAddress, parsePciAddress } from '../../pci/address.js'
+import { allFunctions, deviceFolder, functionOf, isBoundByKernel, isPf, sriovCountOf } from '../../pci/functions.js'
+import { openRtnl, type Rtnl } from '../../rtnl/connection.js'
+import { changeLink, linkByName } from '../../rtnl/link.js'
+import { type Survey, survey } from '../../sriov/survey/survey.js'
+import type { CallHost } from '../../state/folder.js'
+import { withVfLock } from '../../state/lock.js'
+import { asJson, type Output, printable } from '../output.js'
+import { readPfs, type WantedPf } from './pfs-schema.js'
+
+export interface ApplyOptions {
+  readonly config: string
+  readonly dryRun?: true
+  readonly json?: true
+}
+
+/** What became of one PF of the file. */
+interface Applied {
+  readonly pf: string
+  /** What was changed, or would be. */
+  readonly done: readonly string[]
+  readonly problem: string | null
+}
+
+/** One change of a PF. */
+interface Step {
+  readonly what: string
+  work(): Promise<void>
+}
+
+/** @throws Error when there is no such PF */
+function addressOf({ files }: CallHost, pf: string): PciAddress {
+  const address = parsePciAddress(pf) ?? functionOf(files, pf)
+  if (address === undefined || !allFunctions(files).includes(address)) {
+    throw new Error('there is no such device')
+  }
+  if (!isPf(files, address)) {
+    throw new Error(`${address} can have no VFs (it has no sriov_totalvfs)`)
+  }
+  return address
+}
+
+/** The VFs that somebody has, or is to get, in words. `reserved` alone is none: kubelet hears that they go. */
+const inUse = ({ vfs, others }: Survey): string[] => [
+  ...vfs
+    .filter(({ verdict: { state }, promise }) => promise || (state !== 'free' && state !== 'reserved'))
+    .map(({ address, verdict, promise }) =>
+      promise ? `${address} (promised to a pod)` : `${address} (${verdict.problem ?? verdict.state})`,
+    ),
+  ...others.map(({ address }) => `${address} itself (a pod has it)`),
+]
+
+/** Runs `work` while nobody else can take one of the VFs. */
+const withLocks = (
+  host: CallHost,
+  [first, ...rest]: readonly PciAddress[],
+  work: () => Promise<void>,
+): Promise<void> => (first === undefined ? work() : withVfLock(host, first, () => withLocks(host, rest, work)))
+
+/** @throws Error when VFs would go that somebody has; PluginError kinds `kernel`, `tryAgain` */
+async function setCount(host: CallHost, address: PciAddress, now: number, wanted: number): Promise<void> {
+  const path = `${deviceFolder(address)}/sriov_numvfs`
+  if (now === 0) {
+    await host.files.writeAttribute(path, String(wanted))
+    return
+  }
+  const { vfs } = await survey(host, address)
+  await withLocks(
+    host,
+    vfs.map((vf) => vf.address),
+    async () => {
+      const users = inUse(await survey(host, address))
+      if (users.length > 0) {
+        throw new Error(
+          `it has ${now} VFs, not ${wanted}; the kernel changes that by taking all away, and these are in use: ${users.join(', ')}`,
+        )
+      }
+      await host.files.writeAttribute(path, '0')
+      if (wanted > 0) {
+        await host.files.writeAttribute(path, String(wanted))
+      }
+    },
+  )
+}
+
+/** @throws Error when the PF has no interface here */
+function linkSteps(rtnl: Rtnl, link: Link | undefined, { pf, mtu, up }: WantedPf): Step[] {
+  if (mtu === undefined && up === undefined) {
+    return []
+  }
+  if (!link) {
+    throw new Error('it has no interface on the host, so mtu and up cannot be set')
+  }
+  const { index, name } = link
+  const change = (what: string, to: Parameters<typeof changeLink>[2]): Step => ({
+    what,
+    work: () => changeLink(rtnl, index, to, { operation: what, target: name }),
+  })
+  return [
+    ...(mtu !== undefined && mtu !== link.mtu ? [change(`set mtu ${mtu}`, { mtu })] : []),
+    ...(up !== undefined && up !== link.isUp ? [change(up ? `bring ${pf} up` : `take ${pf} down`, { isUp: up })] : []),
+  ]
+}
+
+/** The changes that are needed, in order: drivers ask a PF about its VFs, which must be up then. @throws Error */
+async function stepsFor(host: CallHost, rtnl: Rtnl, address: PciAddress, wanted: WantedPf): Promise<readonly Step[]> {
+  const { files } = host
+  const { numVfs, autoprobe } = wanted
+  const [now, total] = [sriovCountOf(files, address, 'sriov_numvfs'), sriovCountOf(files, address, 'sriov_totalvfs')]
+  if (numVfs !== undefined && numVfs > total) {
+    throw new Error(`numVfs: ${numVfs} is more than the ${total} VFs that ${address} can have (sriov_totalvfs)`)
+  }
+  const name = parsePciAddress(wanted.pf) ? files.list(`${deviceFolder(address)}/net`)[0] : wanted.pf
+  const link = name === undefined ? undefined : await linkByName(rtnl, name)
+  return [
+    ...linkSteps(rtnl, link, wanted),
+    ...(autoprobe !== undefined && autoprobe !== isBoundByKernel(files, address)
+      ? [
+          {
+            what: `set sriov_drivers_autoprobe ${autoprobe ? 1 : 0}`,
+            work: () => files.writeAttribute(`${deviceFolder(address)}/sriov_drivers_autoprobe`, autoprobe ? '1' : '0'),
+          },
+        ]
+      : []),
+    ...(numVfs !== undefined && numVfs !== now
+      ? [{ what: `set sriov_numvfs ${numVfs} (was ${now})`, work: () => setCount(host, address, now, numVfs) }]
+      : []),
+  ]
+}
+
+/** `seen` has the PFs of earlier entries. */
+async function applyOne(
+  host: CallHost,
+  rtnl: Rtnl,
+  wanted: WantedPf,
+  { isDry, seen }: { readonly isDry: boolean; readonly seen: Set<PciAddress> },
+): Promise<Applied> {
+  const done: string[] = []
+  try {
+    const address = addressOf(host, wanted.pf)
+    if (seen.has(address)) {
+      throw new Error('it is in the file already')
+    }
+    seen.add(address)
+    for (const { what, work } of await stepsFor(host, rtnl, address, wanted)) {
+      if (!isDry) {
+        await work()
+      }
+      done.push(what)
+    }
+    return { pf: wanted.pf, done, problem: null }
+  } catch (error) {
+    return { pf: wanted.pf, done, problem: messageOf(error) }
+  }
+}
+
+const lineOf = ({ pf, done, problem }: Applied, isDry: boolean): string => {
+  const changes = done.length === 0 ? (problem === null ? ['is as it should be'] : []) : done
+  const would = isDry && done.length > 0 ? 'would ' : ''
+  return printable(
+    `${pf}: ${[...changes.map((one) => would + one), ...(problem === null ? [] : [problem])].join('; ')}`,
+  )
+}
+
+/** Makes all PFs as the file says. Returns the exit code: 1 when one is not. @throws Error when the file cannot be used */
+export async function applyPfs(host: CallHost, out: Output, { config, dryRun, json }: ApplyOptions): Promise<number> {
+  using rtnl = openRtnl(host)
+  const how = { isDry: dryRun === true, seen: new Set<PciAddress>() }
+  const applied: Applied[] = []
+  for (const wanted of readPfs(host.files, config)) {
+    applied.push(await applyOne(host, rtnl, wanted, how))
+  }
+  out.write(json ? asJson({ pfs: applied }) : applied.map((one) => `${lineOf(one, how.isDry)}\n`).join(''))
+  return applied.every(({ problem }) => problem === null) ? 0 : 1
+}

@@ -1,0 +1,63 @@
+/** The file that says how many VFs each PF of a node has, and how the PF is set: /etc/sriov-cni/pfs.json. */
+import * as z from 'zod/mini'
+import { messageOf } from '../../errors.js'
+import type { FilePort } from '../../host/ports.js'
+import { distrustOf } from '../../node/trust.js'
+import { POLICY_FOLDER } from '../../policy/policy.js'
+
+export const PFS_FILE = `${POLICY_FOLDER}/pfs.json`
+
+const MAX_TEXT = 256 * 1024
+const MIN_MTU = 68
+const MAX_VFS = 0xffff
+
+const flag = z.boolean('must be true or false')
+
+const Pf = z.strictObject({
+  /** The name of its interface, or its PCI address. */
+  pf: z
+    .string('must be the name or the PCI address of a PF')
+    .check(z.minLength(1, 'must be the name or the PCI address of a PF')),
+  numVfs: z.optional(z.int('must be a number of VFs').check(z.minimum(0), z.maximum(MAX_VFS))),
+  /** Whether the kernel binds new VFs to their drivers (sriov_drivers_autoprobe). */
+  autoprobe: z.optional(flag),
+  mtu: z.optional(z.int('must be an MTU').check(z.minimum(MIN_MTU), z.maximum(0xffffffff))),
+  up: z.optional(flag),
+})
+
+export const PfsFile = z.strictObject({ pfs: z.array(Pf, 'must be a list of PFs') })
+export type WantedPf = z.infer<typeof Pf>
+
+/** @throws Error that names the file and the key */
+export function readPfs(files: FilePort, path: string): readonly WantedPf[] {
+  const distrust = distrustOf(files, path)
+  if (distrust !== undefined) {
+    throw new Error(distrust)
+  }
+  const text = files.readText(path)
+  if (text === undefined) {
+    throw new Error(`${path} is not there`)
+  }
+  if (text.length > MAX_TEXT) {
+    throw new Error(`${path} is larger than ${MAX_TEXT} bytes`)
+  }
+  let document: unknown
+  try {
+    document = JSON.parse(text)
+  } catch (error) {
+    throw new Error(`${path} is not JSON: ${messageOf(error)}`)
+  }
+  const read = PfsFile.safeParse(document)
+  if (!read.success) {
+    const issues = read.error.issues.map(({ path: at, message, ...issue }) => {
+      const unknown = 'keys' in issue ? `${issue.keys.join(', ')}: is not known` : message
+      return `${at.join('.')}${at.length > 0 ? ': ' : ''}${unknown}`
+    })
+    throw new Error(`${path}: ${issues.join('; ')}`)
+  }
+  const twice = read.data.pfs.find(({ pf }, i) => read.data.pfs.findIndex((one) => one.pf === pf) !== i)
+  if (twice) {
+    throw new Error(`${path}: ${twice.pf} is there twice`)
+  }
+  return read.data.pfs
+}
