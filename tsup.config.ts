@@ -21,7 +21,7 @@ export default defineConfig([
       ctl: 'src/ctl.ts',
       resident: 'src/resident.ts',
       'device-plugin': 'src/device-plugin.ts',
-      kubelet: 'src/kubelet/pod-resources.ts',
+      kubelet: 'src/kubelet/asked.ts',
     },
     outDir: 'dist',
     minify: true,

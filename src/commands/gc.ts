@@ -90,10 +90,15 @@ async function collectLeases(host: CallHost, { environment }: CallArgs, conf: Ne
 /**
  * GC: releases the attachments of this network that the runtime no longer knows. Without a list, it releases those
  * whose pod is provably dead. In every network it repairs what dead calls and an earlier boot left: unfinished
- * attachments, VFs whose record is lost, and marks of dead pods.
+ * attachments, VFs whose record is lost, and marks of dead pods. What `isSpared` names is left alone.
  * @throws PluginError kind `release` naming what could not be given back, after trying all
  */
-export async function gc(host: CallHost, args: CallArgs, { conf }: ParsedNetConf): Promise<void> {
+export async function gc(
+  host: CallHost,
+  args: CallArgs,
+  { conf }: ParsedNetConf,
+  isSpared: (record: AttachmentRecord) => boolean = () => false,
+): Promise<void> {
   const { files } = host
   const { name } = conf
   const problems: string[] = []
@@ -106,7 +111,7 @@ export async function gc(host: CallHost, args: CallArgs, { conf }: ParsedNetConf
   }
   requireTrustedState(host.state)
   tidyStateFolder(host.state)
-  for (const found of allAttachments(host.state)) {
+  for (const found of allAttachments(host.state).filter((record) => !isSpared(record))) {
     await attempt(holderOf(found), () => collectAttachment(host, args, conf, found))
   }
   for (const deviceId of claimedVfs(files)) {
@@ -115,7 +120,11 @@ export async function gc(host: CallHost, args: CallArgs, { conf }: ParsedNetConf
         host,
         deviceId,
         (claim) => isValid(conf, claim) ?? true,
-        (claim, lock) => giveBack(host, claim, { lock }),
+        async (claim, lock) => {
+          if (!isSpared(claim)) {
+            await giveBack(host, claim, { lock })
+          }
+        },
       ),
     )
   }

@@ -1,4 +1,4 @@
-/** Asks kubelet which pod has which device (its pod-resources API). A bundle of its own: gRPC takes long to load. */
+/** Asks kubelet which pod has which device (its pod-resources API). */
 import { create } from '@bufbuild/protobuf'
 import { type PciAddress, parsePciAddress } from '../pci/address.js'
 import { ListPodResourcesRequestSchema, PodResourcesLister } from './generated/podresources_pb.js'

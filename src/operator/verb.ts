@@ -18,8 +18,18 @@ export interface Surroundings {
   askResident(): Promise<Resident>
   /** Which pods have which devices, by kubelet. Empty where there is none, or it does not answer. */
   askKubelet(kubeletFolder: string): Promise<PodsOfDevices>
+  /** Who is alive, by kubelet and the container runtime. @throws Error when one is there and does not answer */
+  askLiving(kubeletFolder: string): Promise<Living>
   runDaemon(options: DaemonOptions): Promise<number>
   runDevicePlugin(options: PoolOptions): Promise<number>
+}
+
+/** What lives on this node. Both are empty where there is no Kubernetes. */
+export interface Living {
+  /** The pods of devices, by kubelet. */
+  readonly pods: PodsOfDevices
+  /** The container IDs of the sandboxes that are ready, by the container runtime. */
+  readonly sandboxes: ReadonlySet<string>
 }
 
 export interface Verbs {
@@ -44,10 +54,18 @@ export const helpEnd = (examples: readonly string[], failure?: string): string =
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 }
 const AGE = /^(\d+)([smhd])$/
 
+/** `10m` in milliseconds. @throws InvalidArgumentError */
+export function ageMs(text: string): number {
+  const [, amount, unit = ''] = AGE.exec(text) ?? []
+  if (amount === undefined) {
+    throw new InvalidArgumentError('It is an age like 90s, 30m, 2h, 1d.')
+  }
+  return Number(amount) * (SECONDS[unit] ?? 0) * 1000
+}
+
 /** `30m` or an ISO 8601 time, as milliseconds since 1970. @throws InvalidArgumentError */
 export function sinceMs(text: string, nowMs = Date.now()): number {
-  const [, amount, unit = ''] = AGE.exec(text) ?? []
-  const ms = amount === undefined ? Date.parse(text) : nowMs - Number(amount) * (SECONDS[unit] ?? 0) * 1000
+  const ms = AGE.test(text) ? nowMs - ageMs(text) : Date.parse(text)
   if (Number.isNaN(ms)) {
     throw new InvalidArgumentError('It is an age like 90s, 30m, 2h, 1d, or a time like 2026-01-31T12:00:00Z.')
   }

@@ -54,6 +54,8 @@ async function liveAndDie(
   expect(await stateOf(given)).toMatchObject({ state: 'in-use', promise: { resource: RESOURCE } })
   await restart('SIGKILL')
   await sees(RESOURCE, 7, 7)
+  // It asks containerd by CRI.
+  expect(await ctlJson('gc')).toEqual({ leftovers: [] })
   await must('ctr', 'task', 'kill', '-s', 'KILL', 'life')
   // ctr calls DEL and ends.
   await ctr.done

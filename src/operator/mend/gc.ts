@@ -11,11 +11,44 @@ import { holderOf } from '../../sriov/users/ownership.js'
 import { brokenClaims } from '../../state/claims.js'
 import type { CallHost } from '../../state/folder.js'
 import { allAttachments } from '../../state/listing.js'
+import type { AttachmentRecord } from '../../state/record.js'
 import { asJson, counted, type Output, printable } from '../output.js'
+import type { Living } from '../verb.js'
 
 export interface Leftover {
   readonly device: string
   readonly problem: string
+  /** Why it is left alone now; null when it is to be given back. */
+  readonly spared: string | null
+}
+
+/** Why an attachment is to be left alone, whatever it looks like; undefined when it is not. */
+type Spare = (record: AttachmentRecord) => string | undefined
+
+/** What a GC asks before it takes something from anybody, and how young an ADD has to be for it to be left alone. */
+export interface GcOptions {
+  readonly apply?: true
+  readonly json?: true
+  /** Milliseconds. */
+  readonly olderThan?: number
+  readonly living: () => Promise<Living>
+}
+
+function spareBy({ clock }: CallHost, { sandboxes, pods }: Living, youngMs: number): Spare {
+  const now = clock.dateMs()
+  return ({ containerId, deviceId, pod, since }) => {
+    if (sandboxes.has(containerId)) {
+      return 'the container runtime says that its sandbox is alive'
+    }
+    const owner = pods.get(deviceId)
+    if (owner && (!pod || (pod.namespace === owner.namespace && pod.name === owner.name))) {
+      return `kubelet has it for ${owner.namespace}/${owner.name}`
+    }
+    // A clock that was set back makes nothing old.
+    return since !== undefined && Math.abs(now - Date.parse(since)) < youngMs
+      ? `its ADD began at ${since}, which is not long ago`
+      : undefined
+  }
 }
 
 /** Why a VF is to be given back by a GC: its pod is dead, or a call ended in the middle. */
@@ -31,21 +64,26 @@ const LEFTOVERS: ReadonlySet<Reason> = new Set([
 const isLeftover = ({ verdict: { reason } }: SurveyedVf | SurveyedOther): boolean =>
   reason !== undefined && LEFTOVERS.has(reason)
 
-/** What a GC would give back now. @throws PluginError */
-export async function leftoversOf(host: CallHost): Promise<readonly Leftover[]> {
+/** What dead pods and calls have left now. @throws PluginError */
+async function leftoversOf(host: CallHost, spare: Spare): Promise<readonly Leftover[]> {
+  const spared = (record: AttachmentRecord | undefined) => (record && spare(record)) ?? null
   const { vfs, others } = await survey(host)
   const gone = allAttachments(host.state).filter(({ deviceId }) => !deviceExists(host.files, deviceId))
   return [
-    ...[...vfs, ...others]
-      .filter(isLeftover)
-      .map(({ address, verdict }) => ({ device: address, problem: verdict.problem ?? '' })),
+    ...[...vfs, ...others].filter(isLeftover).map(({ address, verdict, record }) => ({
+      device: address,
+      problem: verdict.problem ?? '',
+      spared: spared(record),
+    })),
     ...gone.map((record) => ({
       device: record.deviceId,
       problem: `it is not there any more; ${holderOf(record)} had it`,
+      spared: spared(record),
     })),
     ...brokenClaims(host.files).map(({ deviceId, problem }) => ({
       device: deviceId,
       problem: `its claim: ${problem}`,
+      spared: null,
     })),
   ]
 }
@@ -53,7 +91,7 @@ export async function leftoversOf(host: CallHost): Promise<readonly Leftover[]> 
 const ENVIRONMENT = { CNI_COMMAND: 'GC', CNI_PATH: BIN_FOLDER }
 
 /** Runs the GC of every network that has a record. Returns what could not be given back. */
-async function collect(host: CallHost): Promise<string[]> {
+async function collect(host: CallHost, spare: Spare): Promise<string[]> {
   const text = JSON.stringify({ cniVersion: '1.1.0', name: 'sriovctl', type: 'sriov' })
   const { args, parsed } = readCall('GC', ENVIRONMENT, () => text)
   const recorded = allAttachments(host.state).map(({ network }) => network)
@@ -61,7 +99,7 @@ async function collect(host: CallHost): Promise<string[]> {
   // Without a list, each releases only what is provably dead. One that no record has repairs claims and marks.
   for (const name of new Set([...recorded, parsed.conf.name])) {
     try {
-      await gc(host, args, { ...parsed, conf: { ...parsed.conf, name } })
+      await gc(host, args, { ...parsed, conf: { ...parsed.conf, name } }, (record) => spare(record) !== undefined)
     } catch (error) {
       problems.push(messageOf(error))
     }
@@ -69,36 +107,51 @@ async function collect(host: CallHost): Promise<string[]> {
   return problems
 }
 
-const listed = (some: readonly Leftover[]): string =>
-  some.map(({ device, problem }) => `  ${device}: ${printable(problem)}\n`).join('')
+const listed = (title: string, some: readonly Leftover[]): string =>
+  some.length === 0
+    ? ''
+    : [
+        `${title}\n`,
+        ...some.map(
+          ({ device, problem, spared }) =>
+            `  ${device}: ${printable(problem)}${spared === null ? '' : `; ${printable(spared)}`}\n`,
+        ),
+      ].join('')
 
-/** Says what would be given back, or gives it back. Returns the exit code: 1 when something stays. @throws PluginError */
+const isToGo = ({ spared }: Leftover): boolean => spared === null
+const isLeftAlone = ({ spared }: Leftover): boolean => spared !== null
+
+const NOTHING = 'there is nothing to give back\n'
+
+/**
+ * Says what would be given back, or gives it back. Returns the exit code: 1 when something stays that nobody has.
+ * @throws PluginError, Error when kubelet or the runtime is there and does not answer: nothing is given back then
+ */
 export async function collectGarbage(
   host: CallHost,
   out: Output,
-  { apply, json }: { readonly apply?: true; readonly json?: true },
+  { apply, json, olderThan = 0, living }: GcOptions,
 ): Promise<number> {
-  const before = await leftoversOf(host)
+  const spare = spareBy(host, await living(), olderThan)
+  const before = await leftoversOf(host, spare)
+  const toGo = before.filter(isToGo)
+  const leftAlone = listed('left alone:', before.filter(isLeftAlone))
   if (!apply) {
-    out.write(
-      json
-        ? asJson({ leftovers: before })
-        : before.length === 0
-          ? 'there is nothing to give back\n'
-          : `${counted(before.length, 'device')} would be given back; sriovctl gc --apply does it\n${listed(before)}`,
-    )
+    const title = `${counted(toGo.length, 'device')} would be given back; sriovctl gc --apply does it`
+    out.write(json ? asJson({ leftovers: before }) : `${listed(title, toGo) || NOTHING}${leftAlone}`)
     return 0
   }
-  const problems = await collect(host)
-  const left = await leftoversOf(host)
-  const done = before.filter(({ device }) => !left.some((one) => one.device === device))
+  const problems = await collect(host, spare)
+  const left = (await leftoversOf(host, spare)).filter(isToGo)
+  const done = toGo.filter(({ device }) => !left.some((one) => one.device === device))
   out.write(
     json
-      ? asJson({ givenBack: done, left, problems })
+      ? asJson({ givenBack: done, left, leftAlone: before.filter(isLeftAlone), problems })
       : [
-          before.length === 0 ? 'there is nothing to give back\n' : '',
-          done.length === 0 ? '' : `given back:\n${listed(done)}`,
-          left.length === 0 ? '' : `left:\n${listed(left)}`,
+          toGo.length === 0 ? NOTHING : '',
+          listed('given back:', done),
+          listed('left:', left),
+          leftAlone,
           ...problems.map((problem) => `${printable(problem)}\n`),
         ].join(''),
   )

@@ -1,17 +1,24 @@
-import { type AddVerbs, helpEnd, jsonOption } from '../verb.js'
-import { collectGarbage } from './gc.js'
+import { type AddVerbs, ageMs, helpEnd, jsonOption } from '../verb.js'
+import { collectGarbage, type GcOptions } from './gc.js'
 import { type ReleaseOptions, releaseOne } from './release.js'
 import { repair } from './repair.js'
 
 /** The verbs that give VFs back. */
-export const addMend: AddVerbs = (program, { surroundings: { out, ask, openHost }, finish }) => {
+export const addMend: AddVerbs = (program, { surroundings: { out, ask, openHost, askLiving }, finish }) => {
   program
     .command('gc')
     .description('tell what dead pods and calls have left; with --apply, give it back')
     .option('--apply', 'give it back')
+    .option('--older-than <age>', 'leave attachments alone whose ADD is younger, like 10m', ageMs)
+    .option('--without-asking', 'do not ask kubelet and the container runtime which pods are alive')
     .addOption(jsonOption())
     .addHelpText('after', helpEnd(['sriovctl gc', 'sriovctl gc --apply'], 'when something could not be given back'))
-    .action(async (options: { apply?: true; json?: true }) => finish(await collectGarbage(openHost(), out, options)))
+    .action(async ({ withoutAsking, ...options }: Omit<GcOptions, 'living'> & { withoutAsking?: true }) => {
+      const host = openHost()
+      const living = async () =>
+        withoutAsking ? { pods: new Map(), sandboxes: new Set<string>() } : askLiving(host.policy.kubeletFolder)
+      finish(await collectGarbage(host, out, { ...options, living }))
+    })
   program
     .command('release')
     .argument('<device>', 'the PCI address of a VF, or a container ID')

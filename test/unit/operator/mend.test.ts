@@ -1,21 +1,21 @@
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { journalEntries } from '../../../src/state/journal.js'
 import { call, codeOf, hostOf, netConf } from '../../fakes/call.js'
 import { makeMachine, OTHER_VF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine.js'
 import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
 import { snapshot } from '../../fakes/snapshot.js'
-import { jsonOf, sriovctl } from './operator.js'
+import { jsonOf, kubeletPods, living, sriovctl } from './operator.js'
 
 const FULL = netConf({ ...ALL_SETTINGS, ...IPAM })
 
-async function deadPod() {
+async function deadPod(environment = {}) {
   const world = makeMachine()
   await call(world, 'ADD', netConf({ deviceID: OTHER_VF_ADDRESS, name: 'other' }), {
     containerId: 'pod-b',
     netns: POD_B,
   })
   const before = snapshot(world)
-  await call(world, 'ADD', FULL)
+  await call(world, 'ADD', FULL, { environment })
   world.removeNetns(POD_A)
   return { world, before }
 }
@@ -58,6 +58,56 @@ describe('gc', () => {
     const now = snapshot(world)
     expect(await sriovctl(world, ['gc', '--apply'])).toEqual({ exitCode: 0, text: 'there is nothing to give back\n' })
     expect(snapshot(world)).toEqual(now)
+  })
+})
+
+describe('gc leaves alone', () => {
+  const SPARED: readonly (readonly [string, readonly string[], string, () => void])[] = [
+    ['what the runtime has a live sandbox for', [], 'its sandbox is alive', () => void living.sandboxes.add('pod-a')],
+    [
+      'what kubelet has given to a pod',
+      [],
+      'kubelet has it for shop/cart-0',
+      () => void kubeletPods.set(VF_ADDRESS, { namespace: 'shop', name: 'cart-0' }),
+    ],
+    ['what is young', ['--older-than', '10m'], 'its ADD began at 2026-01-01', () => undefined],
+  ]
+
+  afterEach(() => {
+    living.sandboxes.clear()
+    delete living.problem
+    kubeletPods.clear()
+  })
+
+  test.each(SPARED)('%s', async (_, words, reason, arrange) => {
+    const { world } = await deadPod()
+    arrange()
+    const now = snapshot(world)
+    for (const more of [[], ['--apply']]) {
+      const { exitCode, text } = await sriovctl(world, ['gc', ...words, ...more])
+      expect(exitCode).toBe(0)
+      expect(text).toMatch(/^there is nothing to give back\nleft alone:\n {2}0000:01:10\.4: /)
+      expect(text).toContain(reason)
+    }
+    expect(snapshot(world)).toEqual(now)
+  })
+
+  test('everything while the runtime is there and does not answer, unless it is told not to ask', async () => {
+    const { world, before } = await deadPod()
+    const now = snapshot(world)
+    living.problem = '/run/containerd/containerd.sock does not answer'
+    await expect(sriovctl(world, ['gc', '--apply'])).rejects.toThrow('containerd.sock does not answer')
+    expect(snapshot(world)).toEqual(now)
+    expect((await sriovctl(world, ['gc', '--apply', '--without-asking'])).exitCode).toBe(0)
+    expect(snapshot(world).vfs).toEqual(before.vfs)
+  })
+
+  test('nothing that is old enough, although kubelet has given its device to the next pod by now', async () => {
+    const { world, before } = await deadPod({ CNI_ARGS: 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart-0' })
+    kubeletPods.set(VF_ADDRESS, { namespace: 'shop', name: 'cart-1' })
+    await world.clock.sleep(11 * 60_000)
+    expect((await sriovctl(world, ['gc', '--apply', '--older-than', '10m'])).text).toContain('given back:')
+    expect(snapshot(world).vfs).toEqual(before.vfs)
   })
 })
 

@@ -11,6 +11,9 @@ export const resident: { is: Resident } = { is: { reaction: 'answered' } }
 /** What kubelet says of devices. */
 export const kubeletPods = new Map<string, { namespace: string; name: string }>()
 
+/** What the container runtime says of sandboxes. */
+export const living: { sandboxes: Set<string>; problem?: string } = { sandboxes: new Set() }
+
 /** The files that sysdump wrote. */
 export const saved = new Map<string, Uint8Array>()
 
@@ -38,6 +41,12 @@ export async function sriovctl(world: FakeWorld, words: readonly string[], isTer
         saved.set(path, bytes)
       },
       askKubelet: () => Promise.resolve(kubeletPods),
+      askLiving: async () => {
+        if (living.problem !== undefined) {
+          throw new Error(living.problem)
+        }
+        return { pods: kubeletPods, sandboxes: living.sandboxes }
+      },
       askResident: () => Promise.resolve(resident.is),
       openHost: () => callHostAs(world, { CNI_PATH: '/opt/cni/bin' }),
       runDaemon: () => Promise.reject(new Error('no test starts it')),

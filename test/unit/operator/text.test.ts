@@ -15,7 +15,7 @@ test('bash completes verbs and their options', async () => {
   const script = await textOf('completion', 'bash')
   expect(completed(script, 'st')).toEqual(['status'])
   expect(completed(script, 'status', '--p')).toEqual(['--pf', '--pod'])
-  expect(completed(script, 'gc', '--')).toEqual(['--apply', '--json', '--help'])
+  expect(completed(script, 'gc', '--')).toEqual(['--apply', '--older-than', '--without-asking', '--json', '--help'])
 })
 
 test('the completion of zsh names every verb, and no text ends a quote', async () => {
