@@ -48,7 +48,9 @@ async function askLiving(folder: string, kubeletFolder: string): Promise<Living>
     try {
       return files.exists(socket) ? await question(socket) : none
     } catch (error) {
-      throw new Error(`${socket} does not answer, so nobody can tell which pods are alive (--without-asking goes on without): ${messageOf(error)}`)
+      throw new Error(
+        `${socket} does not answer, so nobody can tell which pods are alive (--without-asking goes on without): ${messageOf(error)}`,
+      )
     }
   }
   const pods = await answerOf(
