@@ -90,6 +90,9 @@ int netlink_socket_open(int netns_fd, int protocol, int groups);
 /* Sends one datagram. */
 int netlink_socket_send(int fd, const void *bytes, size_t length);
 
+/* Drops the datagrams that wait, `limit` at most. */
+void netlink_socket_drain(int fd, size_t limit);
+
 /*
  * Waits up to timeout_ms for a datagram and returns its size without reading
  * it, so that the caller can size the buffer. -ETIMEDOUT when none arrives.

@@ -56,6 +56,17 @@ int netlink_socket_send(int fd, const void *bytes, size_t length)
 	return sent < 0 ? -errno : 0;
 }
 
+void netlink_socket_drain(int fd, size_t limit)
+{
+	for (size_t count = 0; count < limit; count++) {
+		ssize_t size = recv(fd, NULL, 0, MSG_DONTWAIT | MSG_TRUNC);
+
+		/* ENOBUFS tells of what did not fit, once. */
+		if (size < 0 && errno != EINTR && errno != ENOBUFS)
+			return;
+	}
+}
+
 ssize_t netlink_socket_next_size(int fd, int timeout_ms)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLIN };

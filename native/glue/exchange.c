@@ -17,8 +17,11 @@
 /* Return to JavaScript after this much; the next exchange continues a longer dump. */
 static const size_t ENOUGH_BYTES = 1024 * 1024;
 
-/* Datagrams of other processes that are skipped while the kernel's answer is read. */
-static const size_t MAX_FOREIGN = 4096;
+/*
+ * Datagrams of other processes that are skipped while the kernel's answer is read:
+ * more than a full receive buffer has, of the smallest.
+ */
+static const size_t MAX_FOREIGN = 16384;
 
 struct exchange {
 	struct work work;
@@ -85,15 +88,21 @@ static ssize_t receive_all(struct exchange *exchange)
 		if (error == 0 && exchange->answer_length == before)
 			foreign++;
 	} while (error == 0 && exchange->answer_length < ENOUGH_BYTES && foreign < MAX_FOREIGN);
+	/* As the kernel says when the buffer has no room for its answer: another try may succeed. */
 	if (error == 0 && exchange->answer_length == 0)
-		error = -ETIMEDOUT;
+		error = -ENOBUFS;
 	return error == -ETIMEDOUT && exchange->answer_length > 0 ? 0 : error;
 }
 
 static ssize_t converse(struct exchange *exchange, const void *bytes, size_t length)
 {
-	ssize_t error = length > 0 ? netlink_socket_send(exchange->fd, bytes, length) : 0;
+	ssize_t error = 0;
 
+	if (length > 0) {
+		/* Whoever floods the socket must leave room for the answer. */
+		netlink_socket_drain(exchange->fd, MAX_FOREIGN);
+		error = netlink_socket_send(exchange->fd, bytes, length);
+	}
 	return error < 0 ? error : receive_all(exchange);
 }
 
