@@ -26,6 +26,8 @@ import {
   IFLA_XDP_ATTACHED,
   NLM_F_ACK_TLVS,
   NLM_F_CAPPED,
+  NLM_F_DUMP,
+  NLM_F_MULTI,
   NLMSG_DONE,
   NLMSG_ERROR,
   NLMSGERR_ATTR_MSG,
@@ -35,7 +37,7 @@ import { parseHardwareAddress } from '../../src/netlink/mac.js'
 import type { NetlinkMessage } from '../../src/netlink/message.js'
 import { encodeVfInfo } from '../../src/netlink/vf-info.js'
 import type { FakeCard } from './card.js'
-import { errnoNumber, type FakeAddress, type FakeLink, type Refused } from './links.js'
+import { errnoNumber, type FakeAddress, type FakeLink, Refused } from './links.js'
 
 const ARPHRD_ETHER = 1
 const UNKNOWN_ATTRIBUTE: Attribute = { type: 0x3001, payload: Buffer.from('new') }
@@ -117,3 +119,31 @@ export const endOfDump = ({ sequence, portId }: Header): NetlinkMessage => ({
   portId,
   payload: Buffer.alloc(4),
 })
+
+/**
+ * The messages with which the kernel answers one request: what `carryOut` finds, as messages of `answerType`, and an
+ * acknowledgement or the end of the dump. A request without an answer type has no dump.
+ */
+export function answersTo(
+  request: NetlinkMessage,
+  answerType: number | undefined,
+  carryOut: () => readonly Buffer[],
+): NetlinkMessage[] {
+  const { flags, sequence, portId } = request
+  const isDump = (flags & NLM_F_DUMP) === NLM_F_DUMP && answerType !== undefined
+  try {
+    const found = carryOut().map((payload) => ({
+      type: answerType ?? 0,
+      flags: isDump ? NLM_F_MULTI : 0,
+      sequence,
+      portId,
+      payload,
+    }))
+    return [...found, isDump ? endOfDump(request) : acknowledgement(request)]
+  } catch (error) {
+    if (error instanceof Refused) {
+      return [acknowledgement(request, error)]
+    }
+    throw error
+  }
+}

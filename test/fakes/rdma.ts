@@ -7,7 +7,6 @@ import {
   u32Attribute,
   u32Of,
 } from '../../src/netlink/attribute.js'
-import { NLM_F_DUMP, NLM_F_MULTI } from '../../src/netlink/constants.js'
 import type { NetlinkMessage } from '../../src/netlink/message.js'
 import {
   RDMA_NLDEV_ATTR_DEV_INDEX,
@@ -16,7 +15,7 @@ import {
   RDMA_NLDEV_NET_NS_FD,
   RDMA_NLDEV_SET,
 } from '../../src/netlink/rdma.js'
-import { acknowledgement, endOfDump } from './answers.js'
+import { answersTo } from './answers.js'
 import { type FakeNetns, Refused } from './links.js'
 import type { Conversation } from './rtnetlink.js'
 import type { FakeWorld } from './world.js'
@@ -94,22 +93,5 @@ function carryOut(conversation: Conversation, { type, payload }: NetlinkMessage)
 }
 
 /** The messages with which the kernel answers one request. */
-export function answerRdma(conversation: Conversation, request: NetlinkMessage): NetlinkMessage[] {
-  const { type, flags, sequence, portId } = request
-  const isDump = (flags & NLM_F_DUMP) === NLM_F_DUMP
-  try {
-    const found = carryOut(conversation, request).map((payload) => ({
-      type,
-      flags: isDump ? NLM_F_MULTI : 0,
-      sequence,
-      portId,
-      payload,
-    }))
-    return [...found, isDump ? endOfDump(request) : acknowledgement(request)]
-  } catch (error) {
-    if (error instanceof Refused) {
-      return [acknowledgement(request, error)]
-    }
-    throw error
-  }
-}
+export const answerRdma = (conversation: Conversation, request: NetlinkMessage): NetlinkMessage[] =>
+  answersTo(request, request.type, () => carryOut(conversation, request))

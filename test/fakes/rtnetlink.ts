@@ -4,7 +4,7 @@ import * as nl from '../../src/netlink/constants.js'
 import { decodeLinkMessage, type LinkMessage } from '../../src/netlink/link.js'
 import type { NetlinkMessage } from '../../src/netlink/message.js'
 import { decodeRouteMessage } from '../../src/netlink/route.js'
-import { acknowledgement, addressBytes, endOfDump, linkBytes } from './answers.js'
+import { addressBytes, answersTo, linkBytes } from './answers.js'
 import { type FakeLink, type FakeNetns, findByName, Refused } from './links.js'
 import { setLink } from './set-link.js'
 import { setVfs } from './set-vf.js'
@@ -131,22 +131,5 @@ const ANSWER_TYPES: Readonly<Record<number, number>> = {
 }
 
 /** The messages with which the kernel answers one request. */
-export function answer(conversation: Conversation, request: NetlinkMessage): NetlinkMessage[] {
-  const { type, flags, sequence, portId } = request
-  try {
-    const isDump = (flags & nl.NLM_F_DUMP) === nl.NLM_F_DUMP && ANSWER_TYPES[type] !== undefined
-    const found = carryOut(conversation, request).map((payload) => ({
-      type: ANSWER_TYPES[type] ?? 0,
-      flags: isDump ? nl.NLM_F_MULTI : 0,
-      sequence,
-      portId,
-      payload,
-    }))
-    return [...found, isDump ? endOfDump(request) : acknowledgement(request)]
-  } catch (error) {
-    if (error instanceof Refused) {
-      return [acknowledgement(request, error)]
-    }
-    throw error
-  }
-}
+export const answer = (conversation: Conversation, request: NetlinkMessage): NetlinkMessage[] =>
+  answersTo(request, ANSWER_TYPES[request.type], () => carryOut(conversation, request))
