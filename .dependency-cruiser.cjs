@@ -68,12 +68,17 @@ const layers = [
   },
   { name: 'kubelet', path: '^src/kubelet/', may: ['^src/kubelet/', '^src/pci/address'] },
   {
+    name: 'metrics',
+    path: '^src/metrics/',
+    may: ['^src/errors', '^src/host/(ports|poll)', '^src/(netlink|rtnl|state|metrics)/', '^src/sriov/(survey|users)/'],
+  },
+  {
     name: 'pool',
     path: '^src/pool/',
     may: [
       '^src/errors',
       '^src/host/',
-      '^src/(cni|pci|node|policy|state|kubelet|pool)/',
+      '^src/(cni|pci|node|policy|state|kubelet|metrics|pool)/',
       '^src/sriov/(device|survey|users)/',
     ],
   },
@@ -87,6 +92,7 @@ const layers = [
       '^src/daemon/(protocol|probe|run)',
       '^src/kubelet/pod-resources',
       '^src/pool/(options|conf/|devices/)',
+      '^src/host/listen',
     ],
   },
 ]

@@ -1,15 +1,19 @@
+import { parseListen } from './host/listen.js'
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from './pool/options.js'
 import { runPool } from './pool/run.js'
 import { optionsIn, stay } from './stay.js'
 
 /** The options of `sriovctl device-plugin`; undefined when they are a question, or a mistake. */
 export function devicePluginOptions(words: readonly string[]): PoolOptions | undefined {
-  const options = optionsIn(words, ['config', 'rdma-config', 'resource-prefix'])
+  const options = optionsIn(words, ['config', 'rdma-config', 'resource-prefix', 'metrics'])
   if (!options) {
     return undefined
   }
-  const { config, 'rdma-config': rdmaConf, 'resource-prefix': prefix } = options.values
-  return [config, rdmaConf].some((path) => path?.startsWith('/') === false)
+  const { config, 'rdma-config': rdmaConf, 'resource-prefix': prefix, metrics: where } = options.values
+  const metrics = where === undefined ? undefined : parseListen(where)
+  const isWrong =
+    [config, rdmaConf].some((path) => path?.startsWith('/') === false) || (where !== undefined && !metrics)
+  return isWrong
     ? undefined
     : {
         ...DEFAULT_POOL_OPTIONS,
@@ -17,6 +21,7 @@ export function devicePluginOptions(words: readonly string[]): PoolOptions | und
         ...(config !== undefined && { conf: config }),
         ...(rdmaConf !== undefined && { rdmaConf }),
         ...(prefix !== undefined && { prefix }),
+        ...(metrics && { metrics }),
       }
 }
 

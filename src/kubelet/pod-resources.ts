@@ -10,23 +10,41 @@ export interface PodName {
   readonly name: string
 }
 
-/** The pods that have PCI devices, by address. @throws Error when kubelet does not answer */
-export async function podsOfDevices(socketPath: string, timeoutMs: number): Promise<ReadonlyMap<PciAddress, PodName>> {
+/** A PCI device that kubelet has given to a container. */
+export interface GivenDevice {
+  readonly address: PciAddress
+  readonly resource: string
+  readonly namespace: string
+  readonly pod: string
+  readonly container: string
+}
+
+/** @throws Error when kubelet does not answer */
+export async function givenDevices(socketPath: string, timeoutMs: number): Promise<readonly GivenDevice[]> {
   const client = clientAt(socketPath)
   try {
     const request = create(ListPodResourcesRequestSchema)
     const { podResources } = await ask(client, PodResourcesLister.method.list, request, timeoutMs)
-    return new Map(
-      podResources.flatMap(({ namespace, name, containers }) =>
-        containers
-          .flatMap(({ devices }) => devices.flatMap(({ deviceIds }) => deviceIds))
-          .flatMap((id) => {
+    return podResources.flatMap(({ namespace, name: pod, containers }) =>
+      containers.flatMap(({ name: container, devices }) =>
+        devices.flatMap(({ resourceName: resource, deviceIds }) =>
+          deviceIds.flatMap((id) => {
             const address = parsePciAddress(id)
-            return address === undefined ? [] : [[address, { namespace, name }] as const]
+            return address === undefined ? [] : [{ address, resource, namespace, pod, container }]
           }),
+        ),
       ),
     )
   } finally {
     client.close()
   }
 }
+
+/** The pods that have PCI devices, by address. @throws Error when kubelet does not answer */
+export const podsOfDevices = async (socketPath: string, timeoutMs: number): Promise<ReadonlyMap<PciAddress, PodName>> =>
+  new Map(
+    (await givenDevices(socketPath, timeoutMs)).map(({ address, namespace, pod }) => [
+      address,
+      { namespace, name: pod },
+    ]),
+  )

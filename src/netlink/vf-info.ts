@@ -122,7 +122,8 @@ export function endOfVfList(message: Buffer, start: number): number {
   return end
 }
 
-const vfInfosIn = (list: Buffer): Buffer[] =>
+/** The content of each IFLA_VF_INFO in an IFLA_VFINFO_LIST. @throws PluginError kind `wire` */
+export const vfInfosIn = (list: Buffer): Buffer[] =>
   decodeAttributes(list)
     .filter(({ type }) => (type & NLA_TYPE_MASK) === IFLA_VF_INFO)
     .map(({ payload }) => payload)

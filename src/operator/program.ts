@@ -9,7 +9,7 @@ import { addMend } from './mend/verbs.js'
 import { addPf } from './pf/verbs.js'
 import { addReport } from './report/verbs.js'
 import { addText } from './text/verbs.js'
-import { type AddVerbs, absolutePath, helpEnd, type Verbs } from './verb.js'
+import { type AddVerbs, absolutePath, helpEnd, listenAt, type Verbs } from './verb.js'
 
 const addDaemon: AddVerbs = (program, { surroundings, finish }) => {
   const socketText = `where to listen; the plugin looks elsewhere only by SRIOV_CNI_SOCKET (default: ${RESIDENT_SOCKET})`
@@ -41,16 +41,18 @@ const addDevicePlugin: AddVerbs = (program, { surroundings, finish }) => {
       new Option('--config <file>', 'the resources').default(DEFAULT_POOL_OPTIONS.conf).argParser(absolutePath),
     )
     .option('--rdma-config <file>', 'resources whose pods share RDMA devices', absolutePath)
+    .option('--metrics <where>', 'serve metrics for Prometheus: 127.0.0.1:9808, or the path of a socket', listenAt)
     .option('--resource-prefix <domain>', 'for resources that name no prefix', DEFAULT_POOL_OPTIONS.prefix)
     .addOption(new Option('--log-level <level>', 'how much to log (default: info)').choices([...LOG_LEVELS]))
     .option('--log-file <file>', 'appended to; stderr otherwise')
     .addHelpText('after', helpEnd(['sriovctl device-plugin --config /etc/pcidp/config.json']))
-    .action(async ({ config, rdmaConfig, resourcePrefix, logLevel, logFile }) =>
+    .action(async ({ config, rdmaConfig, metrics, resourcePrefix, logLevel, logFile }) =>
       finish(
         await surroundings.runDevicePlugin({
           conf: config,
           prefix: resourcePrefix,
           ...(rdmaConfig !== undefined && { rdmaConf: rdmaConfig }),
+          ...(metrics !== undefined && { metrics }),
           ...(logLevel !== undefined && { logLevel }),
           ...(logFile !== undefined && { logFile }),
         }),

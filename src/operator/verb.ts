@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Resident } from '../daemon/probe.js'
 import type { DaemonOptions } from '../daemon/run.js'
+import { type Listen, parseListen } from '../host/listen.js'
 import type { PoolOptions } from '../pool/options.js'
 import type { CallHost } from '../state/folder.js'
 import type { PodsOfDevices } from './look/status-document.js'
@@ -70,6 +71,15 @@ export function sinceMs(text: string, nowMs = Date.now()): number {
     throw new InvalidArgumentError('It is an age like 90s, 30m, 2h, 1d, or a time like 2026-01-31T12:00:00Z.')
   }
   return ms
+}
+
+/** @throws InvalidArgumentError */
+export function listenAt(text: string): Listen {
+  const listen = parseListen(text)
+  if (!listen) {
+    throw new InvalidArgumentError('It is an address with a port like 127.0.0.1:9808, or an absolute path.')
+  }
+  return listen
 }
 
 /** @throws InvalidArgumentError */

@@ -1,4 +1,5 @@
 import type { LogLevelName } from '../cni/log-levels.js'
+import type { Listen } from '../host/listen.js'
 import { DEFAULT_PREFIX } from './conf/conf.js'
 
 /** The options of the device plugin's process. */
@@ -9,6 +10,8 @@ export interface PoolOptions {
   readonly prefix: string
   /** The file with the resources whose pods share RDMA devices; absent: there are none. */
   readonly rdmaConf?: string
+  /** Where to serve metrics; absent: nowhere. */
+  readonly metrics?: Listen
   readonly logLevel?: LogLevelName
   readonly logFile?: string
 }

@@ -16,6 +16,7 @@ import { operatorHost } from '../state/folder.js'
 import { readPoolConf } from './conf/conf.js'
 import type { ReadConf } from './conf/conf-in-force.js'
 import { readRdmaConf } from './conf/rdma-conf.js'
+import { startMetrics } from './metrics.js'
 import type { PoolOptions } from './options.js'
 import { type ConfFile, startService } from './service.js'
 
@@ -85,6 +86,7 @@ function start(addon: Addon, log: Log, { conf, prefix, rdmaConf }: PoolOptions) 
   }, RESCAN_MS)
   return {
     begun: service.begun,
+    offers: service.offers,
     stop() {
       clearInterval(rescan)
       for (const one of watches) {
@@ -123,11 +125,13 @@ export async function runPool(folder: string, options: PoolOptions): Promise<num
   const service = start(addon, log, options)
   const manager = serviceManager(addon, launched(process.env).environment)
   await service.begun
+  const metrics = options.metrics && (await startMetrics(options.metrics, { addon, log, offers: service.offers }))
   log.info('ready', { version: folder, config: options.conf })
   manager.ready()
   const reason = await untilStopped(() => (isReplaced() ? 'another version is installed' : undefined))
   log.info('stopping', { reason })
   manager.stopping()
+  metrics?.[Symbol.dispose]()
   service.stop()
   manager.close()
   return 0

@@ -40,6 +40,8 @@ export interface PoolService {
   confChanged(): void
   /** By which way kubelet knows each resource. */
   known(): ReadonlyMap<string, Way | undefined>
+  /** What each resource offers now. */
+  offers(): readonly Offer[]
   stop(): void
 }
 
@@ -173,6 +175,7 @@ export function startService(ports: ServicePorts): PoolService {
       reread()
       rounds.look()
     },
+    offers: () => [...pools.served.values(), ...shares.served.values()].map(({ resource }) => resource.offer),
     known: () => new Map(registrars().map(([name, registrar]) => [name, registrar.known()])),
     stop() {
       isStopped = true

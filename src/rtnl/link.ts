@@ -14,6 +14,7 @@ import {
   RTM_NEWLINKPROP,
   RTM_SETLINK,
 } from '../netlink/constants.js'
+import { type Counters, linkCountersIn } from '../netlink/counters.js'
 import { encodeLinkMessage, type Link, type LinkChange, linkChangeMessage, linkOf } from '../netlink/link.js'
 import { type VfChange, vfChangeAttribute } from '../netlink/vf-info.js'
 import type { Rtnl } from './connection.js'
@@ -52,18 +53,18 @@ export const linkByIndex = (rtnl: Rtnl, index: number): Promise<Link | undefined
   findLink(rtnl, `interface ${index}`, header(index, [u32Attribute(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)]))
 
 /**
- * A PF with the settings of all its VFs. This look-up is expensive: the kernel asks the driver about every VF under
- * RTNL.
+ * A PF with the settings of all its VFs, and with their counters if wanted. This look-up is expensive: the kernel asks the
+ * driver about every VF under RTNL.
  * @throws PluginError kind `kernel`; kind `device` when the PF is gone
  */
-export async function pfWithVfs(rtnl: Rtnl, pfName: string): Promise<Link> {
+export async function pfWithVfs(rtnl: Rtnl, pfName: string, hasCounters = false): Promise<Link> {
   const answer = await rtnl.find({
     operation: 'read the VF settings',
     target: pfName,
     type: RTM_GETLINK,
     payload: header(0, [
       textAttribute(IFLA_IFNAME, pfName),
-      u32Attribute(IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS),
+      u32Attribute(IFLA_EXT_MASK, RTEXT_FILTER_VF | (hasCounters ? 0 : RTEXT_FILTER_SKIP_STATS)),
     ]),
     trace: { isVfDump: true },
   })
@@ -71,6 +72,13 @@ export async function pfWithVfs(rtnl: Rtnl, pfName: string): Promise<Link> {
     throw new PluginError({ kind: 'device', message: `the PF ${pfName} is gone` })
   }
   return linkOf(answer.payload)
+}
+
+/** What has gone through an interface; undefined when there is none of that name. @throws PluginError kind `kernel` */
+export async function countersOf(rtnl: Rtnl, name: string): Promise<Counters | undefined> {
+  const payload = header(0, [textAttribute(IFLA_IFNAME, name)])
+  const answer = await rtnl.find({ operation: 'read the counters', target: name, type: RTM_GETLINK, payload })
+  return answer && linkCountersIn(answer.payload)
 }
 
 /** All interfaces of the namespace. @throws PluginError kind `kernel` */

@@ -32,6 +32,7 @@ import {
   NLMSG_ERROR,
   NLMSGERR_ATTR_MSG,
 } from '../../src/netlink/constants.js'
+import { IFLA_STATS64, IFLA_VF_STATS } from '../../src/netlink/counters.js'
 import { encodeLinkMessage } from '../../src/netlink/link.js'
 import { parseHardwareAddress } from '../../src/netlink/mac.js'
 import type { NetlinkMessage } from '../../src/netlink/message.js'
@@ -42,14 +43,31 @@ import { errnoNumber, type FakeAddress, type FakeLink, Refused } from './links.j
 const ARPHRD_ETHER = 1
 const UNKNOWN_ATTRIBUTE: Attribute = { type: 0x3001, payload: Buffer.from('new') }
 
+function u64s(values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(values.length * 8)
+  for (const [i, value] of values.entries()) {
+    bytes.writeBigUInt64LE(BigInt(value), i * 8)
+  }
+  return bytes
+}
+
+const vfStats = (values: readonly number[]): Attribute =>
+  nestedAttribute(
+    IFLA_VF_STATS,
+    values.map((value, type) => ({ type, payload: u64s([value]) })),
+  )
+
 /** The VFs in reverse: a list position is no index. */
 const vfList = ({ vfs }: FakeCard): Attribute =>
   nestedAttribute(
     IFLA_VFINFO_LIST,
     vfs
-      .map(({ index, settings, unreported }) => ({
+      .map(({ index, settings, unreported, traffic = [] }) => ({
         type: IFLA_VF_INFO,
-        payload: encodeVfInfo({ ...settings, index, unreported }),
+        payload: Buffer.concat([
+          encodeVfInfo({ ...settings, index, unreported }),
+          ...(traffic.length === 0 ? [] : [encodeAttributes([vfStats(traffic)])]),
+        ]),
       }))
       .reverse(),
   )
@@ -70,6 +88,7 @@ export function linkBytes(link: FakeLink, card?: FakeCard, showsDevices = true):
       { type: IFLA_ADDRESS, payload: parseHardwareAddress(mac) ?? Buffer.alloc(6) },
       { type: IFLA_CARRIER, payload: Buffer.from([link.isUp && link.hasCarrier ? 1 : 0]) },
       UNKNOWN_ATTRIBUTE,
+      ...(link.traffic ? [{ type: IFLA_STATS64, payload: u64s(link.traffic) }] : []),
       ...(link.hasXdp ? [nestedAttribute(IFLA_XDP, [{ type: IFLA_XDP_ATTACHED, payload: Buffer.from([1]) }])] : []),
       ...(altNames.length > 0
         ? [

@@ -19,6 +19,8 @@ export interface FakeVf {
   /** The PF was made to forget the MAC that the VF had told it: no frame reaches the VF. */
   isForgotten?: boolean
   readonly unreported: VfInfo['unreported']
+  /** What its PF has counted for it, by the numbers of IFLA_VF_STATS_…. */
+  traffic?: readonly number[]
 }
 
 /** How a PF's driver behaves. `refuse` names the errno of a setting it cannot do. */

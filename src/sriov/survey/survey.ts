@@ -40,11 +40,11 @@ export interface Survey {
   readonly others: readonly SurveyedOther[]
 }
 
-async function surveyPf(files: FilePort, rtnl: Rtnl, address: string): Promise<SurveyedPf> {
+async function surveyPf(files: FilePort, rtnl: Rtnl, address: string, hasCounters: boolean): Promise<SurveyedPf> {
   const name = uplinkOf(files, address)
   const numaNode = numaNodeOf(files, address)
   const found = name === undefined ? undefined : await linkByName(rtnl, name)
-  const link = name !== undefined && found ? await pfWithVfs(rtnl, name) : undefined
+  const link = name !== undefined && found ? await pfWithVfs(rtnl, name, hasCounters) : undefined
   return {
     address,
     driver: driverOf(files, address) ?? '',
@@ -80,17 +80,18 @@ async function openDeviceFiles(
 }
 
 /**
- * Surveys the PFs of the node, or those whose interface or address is `only`, and their VFs.
+ * Surveys the PFs of the node, or those whose interface or address is `only`, and their VFs. `hasCounters`: with what has
+ * gone through the VFs, in the links of their PFs.
  * @throws PluginError kinds `kernel`, `state`, `netns`
  */
-export async function survey(host: CallHost, only?: string): Promise<Survey> {
+export async function survey(host: CallHost, only?: string, hasCounters = false): Promise<Survey> {
   const { files } = host
   using rtnl = openRtnl(host)
   const addresses = allFunctions(files).filter((address) => isPf(files, address))
   const pfs: SurveyedPf[] = []
   for (const address of addresses) {
     if (only === undefined || only === address || only === uplinkOf(files, address)) {
-      pfs.push(await surveyPf(files, rtnl, address))
+      pfs.push(await surveyPf(files, rtnl, address, hasCounters))
     }
   }
   const attachments = allAttachments(host.state)

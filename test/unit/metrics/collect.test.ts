@@ -1,0 +1,133 @@
+import { describe, expect, test } from 'vitest'
+import { type DeviceOfPod, makeCollector, type PoolSize } from '../../../src/metrics/collect.js'
+import { metricsText } from '../../../src/metrics/text.js'
+import { JOURNAL } from '../../../src/state/journal.js'
+import { call, callHostAs, netConf } from '../../fakes/call.js'
+import { makeMachine, PF, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import type { FakeWorld } from '../../fakes/world.js'
+
+const CART = { CNI_ARGS: 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart-0' }
+/** rx and tx packets, rx and tx bytes, rx and tx errors, rx and tx dropped, multicast. */
+const TRAFFIC = [11, 12, 1_100, 1_200, 0, 5, 1, 2, 3]
+
+function collectorOf(world: FakeWorld) {
+  const ports = {
+    pools: [] as PoolSize[],
+    devices: [] as DeviceOfPod[],
+    problem: undefined as string | undefined,
+    errors: [] as string[],
+  }
+  const collector = makeCollector(
+    {
+      openHost: () => callHostAs(world, {}),
+      pools: () => ports.pools,
+      devicesOfPods: async () => {
+        if (ports.problem !== undefined) {
+          throw new Error(ports.problem)
+        }
+        return ports.devices
+      },
+    },
+    (what) => ports.errors.push(what),
+  )
+  return { ports, lines: async () => metricsText(await collector.collect()).split('\n') }
+}
+
+describe('the metrics of a node', () => {
+  test('tell VFs by PF and state, and what is not finished', async () => {
+    const world = makeMachine()
+    const { lines } = collectorOf(world)
+    await call(world, 'ADD', netConf())
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        'sriov_vfs{pf="ens1f0",state="free"} 3',
+        'sriov_vfs{pf="ens1f0",state="in-use"} 1',
+        'sriov_vfs{pf="ens1f0",state="leaked"} 0',
+        'sriov_pf_up{pf="ens1f0"} 1',
+        'sriov_attachments 1',
+        'sriov_releases_unfinished 0',
+      ]),
+    )
+    world.removeNetns(POD_A, 0)
+    expect(await lines()).toEqual(
+      expect.arrayContaining(['sriov_vfs{pf="ens1f0",state="leaked"} 1', 'sriov_releases_unfinished 1']),
+    )
+    expect(world.openDescriptors).toBe(0)
+  })
+
+  test('count calls by verb and code from the journal, once, also when it is replaced by a new file', async () => {
+    const world = makeMachine()
+    await call(world, 'ADD', netConf())
+    const { lines } = collectorOf(world)
+    const calls = async () => (await lines()).filter((line) => line.startsWith('sriov_calls_total{'))
+    expect(await calls()).toEqual([])
+    await call(world, 'DEL', netConf())
+    await call(world, 'ADD', netConf({ vlan: 5000 }))
+    const once = ['sriov_calls_total{verb="DEL",code="0"} 1', 'sriov_calls_total{verb="ADD",code="7"} 1']
+    expect(await calls()).toEqual(once)
+    expect(await calls()).toEqual(once)
+    world.files.set(`${JOURNAL}.1`, world.files.get(JOURNAL) ?? '')
+    world.files.delete(JOURNAL)
+    await call(world, 'ADD', netConf())
+    expect(await calls()).toEqual([...once, 'sriov_calls_total{verb="ADD",code="0"} 1'])
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        'sriov_call_duration_seconds_bucket{verb="ADD",le="+Inf"} 2',
+        'sriov_call_duration_seconds_count{verb="ADD"} 2',
+      ]),
+    )
+  })
+
+  test('have what the PF has counted for a VF, with its pod in the same series', async () => {
+    const world = makeMachine()
+    const { lines, ports } = collectorOf(world)
+    world.vf(VF_ADDRESS).traffic = [1, 2, 30, 40, 5, 6, 0, 7, 8]
+    await call(world, 'ADD', netConf(), { environment: CART })
+    const labels = `pf="${PF}",vf="2",pciAddr="${VF_ADDRESS}",numa_node="-1",namespace="shop",pod="cart-0"`
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        `sriov_vf_rx_bytes{${labels},container=""} 30`,
+        `sriov_vf_tx_packets{${labels},container=""} 2`,
+        `sriov_vf_rx_dropped{${labels},container=""} 7`,
+        `sriov_vf_rx_broadcast{${labels},container=""} 5`,
+      ]),
+    )
+    ports.devices = [{ address: VF_ADDRESS, resource: 'a/b', namespace: 'shop', pod: 'cart-0', container: 'web' }]
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        `sriov_vf_rx_bytes{${labels},container="web"} 30`,
+        `sriov_kubepoddevice{pciAddr="${VF_ADDRESS}",dev_type="a/b",pod="cart-0",namespace="shop",container="web"} 1`,
+      ]),
+    )
+  })
+
+  test('ask the interface of the VF, in its pod or on the host, where the PF counts nothing; a zero is no answer', async () => {
+    const world = makeMachine()
+    const { lines } = collectorOf(world)
+    world.vf(VF_ADDRESS).traffic = [0, 0, 0, 0, 0, 0, 0, 0, 0]
+    world.link(world.host, VF_NAME).traffic = TRAFFIC
+    const rxOf = async () => (await lines()).filter((line) => line.startsWith('sriov_vf_rx_bytes{'))
+    expect(await rxOf()).toEqual([expect.stringMatching(/pciAddr="0000:01:10\.4".* 1100$/)])
+    await call(world, 'ADD', netConf())
+    expect(await rxOf()).toEqual([expect.stringMatching(/pciAddr="0000:01:10\.4".* 1100$/)])
+    expect(await lines()).toContainEqual(expect.stringMatching(/^sriov_vf_tx_errors\{.* 5$/))
+  })
+
+  test('tell the pools, and what could not be collected; the rest is there all the same', async () => {
+    const { lines, ports } = collectorOf(makeMachine())
+    ports.pools = [{ resource: 'intel.com/vfs', free: 3, used: 2, unhealthy: 1 }]
+    ports.problem = 'kubelet does not answer'
+    await lines()
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        'sriov_pool_devices{resource="intel.com/vfs",state="free"} 3',
+        'sriov_pool_devices{resource="intel.com/vfs",state="used"} 2',
+        'sriov_pool_devices{resource="intel.com/vfs",state="unhealthy"} 1',
+        'sriov_collect_errors_total{part="kubelet"} 2',
+        'sriov_collect_errors_total{part="vfs"} 0',
+        'sriov_vfs{pf="ens1f0",state="free"} 4',
+      ]),
+    )
+    expect(ports.errors).toEqual(['kubelet: kubelet does not answer', 'kubelet: kubelet does not answer'])
+  })
+})
