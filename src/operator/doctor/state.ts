@@ -7,7 +7,7 @@ import { holderOf } from '../../sriov/users/ownership.js'
 import { brokenClaims, claimPath } from '../../state/claims.js'
 import type { CallHost } from '../../state/folder.js'
 import { journalEntries } from '../../state/journal.js'
-import { allAttachments, unreadableFiles } from '../../state/listing.js'
+import { allAttachments, isMentioned, unreadableFiles } from '../../state/listing.js'
 import type { Finding } from './findings.js'
 
 /** A record has some three kilobytes, and there are two of it while it is replaced. */
@@ -81,7 +81,9 @@ function ofRecords({ files, state }: CallHost): Finding[] {
       id: 'claim-broken',
       subject: claimPath(deviceId),
       message: problem,
-      remedy: ['sriovctl gc --apply'],
+      remedy: isMentioned(state, deviceId)
+        ? ['# Nothing: its record is there, and the DEL of its pod removes the claim.']
+        : ['sriovctl gc --apply'],
     }),
   )
   return [...unreadable, ...gone, ...claims]

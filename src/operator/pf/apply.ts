@@ -4,6 +4,7 @@
  */
 import { messageOf } from '../../errors.js'
 import type { Link } from '../../netlink/link.js'
+import { devicesGiven } from '../../node/kubelet.js'
 import { type PciAddress, parsePciAddress } from '../../pci/address.js'
 import { allFunctions, deviceFolder, functionOf, isBoundByKernel, isPf, sriovCountOf } from '../../pci/functions.js'
 import { openRtnl, type Rtnl } from '../../rtnl/connection.js'
@@ -31,6 +32,8 @@ interface Applied {
 /** One change of a PF. */
 interface Step {
   readonly what: string
+  /** Throws when it cannot be made as things are. */
+  check?(): Promise<void>
   work(): Promise<void>
 }
 
@@ -46,15 +49,35 @@ function addressOf({ files }: CallHost, pf: string): PciAddress {
   return address
 }
 
-/** The VFs that somebody has, or is to get, in words. `reserved` alone is none: kubelet hears that they go. */
-const inUse = ({ vfs, others }: Survey): string[] => [
-  ...vfs
-    .filter(({ verdict: { state }, promise }) => promise || (state !== 'free' && state !== 'reserved'))
-    .map(({ address, verdict, promise }) =>
-      promise ? `${address} (promised to a pod)` : `${address} (${verdict.problem ?? verdict.state})`,
-    ),
-  ...others.map(({ address }) => `${address} itself (a pod has it)`),
-]
+/**
+ * The VFs of a PF that somebody has, or is to get, in words. `reserved` alone is none: kubelet hears that they go.
+ * @throws PluginError kinds `kernel`, `state`
+ */
+async function inUse(host: CallHost, address: PciAddress): Promise<readonly string[]> {
+  const { vfs, others }: Survey = await survey(host, address)
+  const given = devicesGiven(host.files, host.policy.kubeletFolder)
+  const isGiven = (one: PciAddress) => given !== 'none' && given !== 'unknown' && given.has(one)
+  return [
+    ...(given === 'unknown' && vfs.length > 0 ? ['those that kubelet has given to pods, which it does not tell'] : []),
+    ...vfs.flatMap(({ address: vf, verdict: { state, problem }, promise }) => {
+      if (state !== 'free' && state !== 'reserved') {
+        return [`${vf} (${problem ?? state})`]
+      }
+      return promise || isGiven(vf) ? [`${vf} (kubelet has given it to a pod)`] : []
+    }),
+    ...others.map(({ address: pf }) => `${pf} itself (a pod has it)`),
+  ]
+}
+
+/** @throws Error that names who has a VF; PluginError kinds `kernel`, `state` */
+async function requireUnused(host: CallHost, address: PciAddress, now: number, wanted: number): Promise<void> {
+  const users = await inUse(host, address)
+  if (users.length > 0) {
+    throw new Error(
+      `it has ${now} VFs, not ${wanted}; the kernel changes that by taking all away, and these are in use: ${users.join(', ')}`,
+    )
+  }
+}
 
 /** Runs `work` while nobody else can take one of the VFs. */
 const withLocks = (
@@ -75,12 +98,7 @@ async function setCount(host: CallHost, address: PciAddress, now: number, wanted
     host,
     vfs.map((vf) => vf.address),
     async () => {
-      const users = inUse(await survey(host, address))
-      if (users.length > 0) {
-        throw new Error(
-          `it has ${now} VFs, not ${wanted}; the kernel changes that by taking all away, and these are in use: ${users.join(', ')}`,
-        )
-      }
+      await requireUnused(host, address, now, wanted)
       await host.files.writeAttribute(path, '0')
       if (wanted > 0) {
         await host.files.writeAttribute(path, String(wanted))
@@ -129,7 +147,13 @@ async function stepsFor(host: CallHost, rtnl: Rtnl, address: PciAddress, wanted:
         ]
       : []),
     ...(numVfs !== undefined && numVfs !== now
-      ? [{ what: `set sriov_numvfs ${numVfs} (was ${now})`, work: () => setCount(host, address, now, numVfs) }]
+      ? [
+          {
+            what: `set sriov_numvfs ${numVfs} (was ${now})`,
+            check: () => (now === 0 ? Promise.resolve() : requireUnused(host, address, now, numVfs)),
+            work: () => setCount(host, address, now, numVfs),
+          },
+        ]
       : []),
   ]
 }
@@ -148,7 +172,8 @@ async function applyOne(
       throw new Error('it is in the file already')
     }
     seen.add(address)
-    for (const { what, work } of await stepsFor(host, rtnl, address, wanted)) {
+    for (const { what, check, work } of await stepsFor(host, rtnl, address, wanted)) {
+      await check?.()
       if (!isDry) {
         await work()
       }

@@ -57,6 +57,8 @@ describe('pf apply', () => {
   test('never takes a VF away that a pod has; what is wanted beside is done', async () => {
     await call(world, 'ADD', netConf({ vlan: 100 }))
     write({ pf: PF, numVfs: 2, mtu: 9000 })
+    const dry = await apply('--dry-run')
+    expect([dry.exitCode, dry.text]).toEqual([1, expect.stringContaining('would set mtu 9000; it has 4 VFs, not 2')])
     const { exitCode, text } = await apply()
     expect(exitCode).toBe(1)
     expect(text).toMatch(
@@ -81,6 +83,18 @@ describe('pf apply', () => {
         world
           .link(world.host, 'ens1f0v1')
           .addresses.push({ cidrKey: 'x', family: 2, bytes: Buffer.of(192, 0, 2, 1), prefixLength: 24, flags: 0 }),
+    ],
+    [
+      'kubelet has given to a pod, by whatever device plugin',
+      () => {
+        const entry = { PodUID: 'u', ContainerName: 'c', ResourceName: 'a/b', DeviceIDs: { '0': [VF_ADDRESS] } }
+        const data = { PodDeviceEntries: [entry], RegisteredDevices: { 'a/b': [VF_ADDRESS] } }
+        world.folders.add('/var/lib/kubelet/device-plugins')
+        world.files.set(
+          '/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint',
+          JSON.stringify({ Data: data, Checksum: 0 }),
+        )
+      },
     ],
     [
       'is unfinished',
