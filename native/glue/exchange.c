@@ -26,6 +26,8 @@ static const size_t MAX_FOREIGN = 16384;
 struct exchange {
 	struct work work;
 	int fd;
+	/* The namespace in which the request is sent, whatever that of the socket is; or NETNS_NONE. */
+	int netns_fd;
 	int timeout_ms;
 	void *request;
 	size_t request_length;
@@ -94,15 +96,24 @@ static ssize_t receive_all(struct exchange *exchange)
 	return error == -ETIMEDOUT && exchange->answer_length > 0 ? 0 : error;
 }
 
+static ssize_t send_request(struct exchange *exchange, const void *bytes, size_t length)
+{
+	int error = 0;
+	int back_fd = netns_enter(exchange->netns_fd, &error);
+
+	if (error < 0)
+		return error;
+	/* Whoever floods the socket must leave room for the answer. */
+	netlink_socket_drain(exchange->fd, MAX_FOREIGN);
+	error = netlink_socket_send(exchange->fd, bytes, length);
+	netns_leave(back_fd);
+	return error;
+}
+
 static ssize_t converse(struct exchange *exchange, const void *bytes, size_t length)
 {
-	ssize_t error = 0;
+	ssize_t error = length > 0 ? send_request(exchange, bytes, length) : 0;
 
-	if (length > 0) {
-		/* Whoever floods the socket must leave room for the answer. */
-		netlink_socket_drain(exchange->fd, MAX_FOREIGN);
-		error = netlink_socket_send(exchange->fd, bytes, length);
-	}
 	return error < 0 ? error : receive_all(exchange);
 }
 
@@ -120,6 +131,27 @@ static napi_status make_result(napi_env env, struct work *work, napi_value *resu
 	return napi_create_buffer_copy(env, exchange->answer_length, exchange->answer, NULL, result);
 }
 
+/* Starts an exchange on a thread. The arguments of the call have been read. */
+static napi_value start_exchange(struct call *call, struct exchange how, const void *bytes, size_t length)
+{
+	if (call->failed)
+		return NULL;
+	struct exchange *exchange = calloc(1, sizeof(*exchange));
+	if (exchange == NULL || (length > 0 && (exchange->request = malloc(length)) == NULL)) {
+		free(exchange);
+		fail(call, "out of memory");
+		return NULL;
+	}
+	if (length > 0)
+		memcpy(exchange->request, bytes, length);
+	exchange->work = (struct work){ .execute = execute, .make_result = make_result, .destroy = destroy };
+	exchange->fd = how.fd;
+	exchange->netns_fd = how.netns_fd;
+	exchange->timeout_ms = how.timeout_ms;
+	exchange->request_length = length;
+	return start_work(call, &exchange->work);
+}
+
 /*
  * exchangeRoute(fd, bytes, timeoutMs) -> promise of the received answers or negative errno.
  * With an empty Buffer it sends nothing and only receives.
@@ -127,26 +159,26 @@ static napi_status make_result(napi_env env, struct work *work, napi_value *resu
 static napi_value exchange_route(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 3);
-	int fd = int_argument(&call, 0);
 	size_t length;
 	const void *bytes = bytes_argument(&call, 1, &length);
-	int timeout_ms = int_argument(&call, 2);
+	struct exchange how = {
+		.fd = int_argument(&call, 0), .netns_fd = NETNS_NONE, .timeout_ms = int_argument(&call, 2)
+	};
 
-	if (call.failed)
-		return NULL;
-	struct exchange *exchange = calloc(1, sizeof(*exchange));
-	if (exchange == NULL || (length > 0 && (exchange->request = malloc(length)) == NULL)) {
-		free(exchange);
-		fail(&call, "out of memory");
-		return NULL;
-	}
-	if (length > 0)
-		memcpy(exchange->request, bytes, length);
-	exchange->work = (struct work){ .execute = execute, .make_result = make_result, .destroy = destroy };
-	exchange->fd = fd;
-	exchange->timeout_ms = timeout_ms;
-	exchange->request_length = length;
-	return start_work(&call, &exchange->work);
+	return start_exchange(&call, how, bytes, length);
+}
+
+/* exchangeWithin(netnsFd, fd, bytes, timeoutMs): the same, sent by a thread that is in the namespace. */
+static napi_value exchange_within(napi_env env, napi_callback_info info)
+{
+	struct call call = begin(env, info, 4);
+	size_t length;
+	const void *bytes = bytes_argument(&call, 2, &length);
+	struct exchange how = {
+		.netns_fd = int_argument(&call, 0), .fd = int_argument(&call, 1), .timeout_ms = int_argument(&call, 3)
+	};
+
+	return start_exchange(&call, how, bytes, length);
 }
 
 /*
@@ -159,7 +191,7 @@ static napi_value exchange_route_now(napi_env env, napi_callback_info info)
 	int fd = int_argument(&call, 0);
 	size_t length;
 	const void *bytes = bytes_argument(&call, 1, &length);
-	struct exchange exchange = { .fd = fd, .timeout_ms = int_argument(&call, 2) };
+	struct exchange exchange = { .fd = fd, .netns_fd = NETNS_NONE, .timeout_ms = int_argument(&call, 2) };
 	napi_value result = NULL;
 
 	if (call.failed)
@@ -188,6 +220,7 @@ bool export_exchange_functions(napi_env env, napi_value exports)
 {
 	static const struct function functions[] = {
 		{ "exchangeRoute", exchange_route },
+		{ "exchangeWithin", exchange_within },
 		{ "exchangeRouteNow", exchange_route_now },
 		{ "receiveEvent", receive_event },
 	};

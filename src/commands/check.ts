@@ -15,7 +15,7 @@ import { addressesOf } from '../rtnl/address.js'
 import { openRtnl } from '../rtnl/connection.js'
 import { pciDeviceOf } from '../rtnl/device.js'
 import { linkByName } from '../rtnl/link.js'
-import { openRdma, rdmaDevicesOf } from '../rtnl/rdma.js'
+import { openRdma, rdmaDeviceAt } from '../rtnl/rdma.js'
 import { locateRecordedVf } from '../sriov/device/recorded-vf.js'
 import { readVf } from '../sriov/pf/apply.js'
 import { planVf } from '../sriov/pf/plan.js'
@@ -53,8 +53,9 @@ async function rdmaDifferences(host: CallHost, { rdma: recorded }: AttachmentRec
     return []
   }
   using rdma = openRdma(host, pod)
-  const isThere = (await rdmaDevicesOf(rdma)).some(({ index }) => index === recorded.index)
-  return isThere ? [] : [`its RDMA device ${recorded.name} is not in ${pod.path} any more`]
+  return (await rdmaDeviceAt(rdma, recorded.index))
+    ? []
+    : [`its RDMA device ${recorded.name} is not in ${pod.path} any more`]
 }
 
 /** What the pod's interface should be, by the result of its ADD and by the configuration. */

@@ -78,7 +78,7 @@ export interface GivenBack {
   readonly record?: AttachmentRecord
 }
 
-/** Gives a device back by `work`, and notes how that ended. @throws what `work` throws */
+/** Gives a device back by `work`, and notes that; a failure, too, unless the GC notes it for all. @throws what `work` throws */
 export async function givingBack<T>(
   host: CallHost,
   { verb, device, record }: GivenBack,
@@ -92,7 +92,9 @@ export async function givingBack<T>(
     add(entry)
     return done
   } catch (thrown) {
-    add(entry, thrown)
+    if (verb !== 'GC') {
+      add(entry, thrown)
+    }
     throw thrown
   }
 }

@@ -32,6 +32,8 @@ export interface Addon {
   exitNow(code: number): never
   /** On a thread: sends a datagram unless `bytes` is empty, then returns all its answers, concatenated. */
   exchangeRoute(fd: number, bytes: Buffer, timeoutMs: number): Promise<Buffer | number>
+  /** The same, sent by a thread that is in a network namespace; -1 for our own. */
+  exchangeWithin(netnsFd: number, fd: number, bytes: Buffer, timeoutMs: number): Promise<Buffer | number>
   /** Does what `exchangeRoute` does, on the calling thread. */
   exchangeRouteNow(fd: number, bytes: Buffer, timeoutMs: number): Buffer | number
   /** On a thread: the bus address that an interface's driver reports to ethtool. Any socket of its namespace serves. */

@@ -107,7 +107,7 @@ export function realFiles(addon: Addon, root = ''): FilePort {
       named(at(path), 'be written', () =>
         createDurably(addon, at(path), text, twin === undefined ? undefined : at(twin)),
       ),
-    writeAttribute: (path, text) => writeAttribute(at(path), text),
+    writeAttribute: (path, text, timeoutMs) => writeAttribute(at(path), text, timeoutMs),
     append: (path, text, limits) =>
       named(at(path), 'be appended to', () => {
         const bounds = { ...limits, fullTo: at(limits.fullTo) }

@@ -60,7 +60,7 @@ export function realKernel(addon: Addon): KernelPort {
     openNetns: (path) => openNetns(addon, path),
     ownNetns: () => ownNetns(addon),
     openRouteSocket: (netns) => openRouteSocket(addon, noThread, netns),
-    openRdmaSocket: (netns) => openRdmaSocket(addon, noThread, netns),
+    openRdmaSocket: (netns) => openRdmaSocket(addon, netns),
     sendFrame(netns, interfaceIndex, frame) {
       const where = `interface ${interfaceIndex} in ${netns.path}`
       const fd = orThrow(addon.sendFrame(netns.fd, interfaceIndex, frame), 'send a frame', where)

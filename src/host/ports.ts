@@ -115,9 +115,9 @@ export interface FilePort {
   createDurably(path: string, text: string, twin?: string): boolean
   /**
    * Writes to a sysfs attribute in one write(2). This takes as long as the driver takes.
-   * @throws PluginError kind `kernel` with the driver's errno; ETIMEDOUT after 60 s
+   * @throws PluginError kind `kernel` with the driver's errno; ETIMEDOUT after `timeoutMs`, 60 s
    */
-  writeAttribute(path: string, text: string): Promise<void>
+  writeAttribute(path: string, text: string, timeoutMs?: number): Promise<void>
   /** Appends to a file and creates it when missing, both without a sync. A file that is full gets its other name. */
   append(path: string, text: string, limits: AppendLimits): void
   remove(path: string): void

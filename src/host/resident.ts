@@ -7,7 +7,7 @@ import { realFiles } from './files.js'
 import { openNetns, realKernel } from './kernel.js'
 import type { CallerPort, Host, KernelPort, Log, ProcessPort } from './ports.js'
 import { realProcesses, type WaitForChild } from './processes.js'
-import { openRdmaSocket, openRouteSocket } from './route-socket.js'
+import { openRouteSocket } from './route-socket.js'
 import { untilReady } from './watch.js'
 
 /** What the resident process knows about one call and its caller. */
@@ -84,7 +84,6 @@ function residentKernel(addon: Addon, { netns, isAlone }: ResidentCall): KernelP
     openNetns: (path) => openNetns(addon, path, netns?.path === path ? `/proc/self/fd/${netns.fd}` : path),
     openRouteSocket: (within) =>
       openRouteSocket(addon, (bytes) => bytes.length === 0 || mayTakeLong(bytes) || !isAlone(), within),
-    openRdmaSocket: (within) => openRdmaSocket(addon, () => true, within),
   }
 }
 

@@ -89,6 +89,26 @@ export function openRouteSocket(addon: Addon, needsThread: NeedsThread, netns?: 
   }
 }
 
-/** @throws PluginError kind `kernel` */
-export const openRdmaSocket = (addon: Addon, needsThread: NeedsThread, netns?: Netns): NetlinkSocket =>
-  openNetlinkSocket(addon, NETLINK_RDMA, needsThread, netns)
+/**
+ * Opens a socket of RDMA netlink in a namespace, by default in our own. Its requests are sent from within that namespace:
+ * the kernel moves an RDMA device only for a thread that is where the device is (rdma_dev_change_netns() in
+ * drivers/infiniband/core/device.c). @throws PluginError kind `kernel`
+ */
+export function openRdmaSocket(addon: Addon, netns?: Netns): NetlinkSocket {
+  const { fd, ...socket } = openNetlinkSocket(addon, NETLINK_RDMA, () => true, netns)
+  let answers: Buffer | number | undefined
+  return {
+    ...socket,
+    async send(bytes) {
+      answers = await addon.exchangeWithin(netns?.fd ?? -1, fd, bytes, ANSWER_TIMEOUT_MS)
+    },
+    async receive(timeoutMs) {
+      if (answers === undefined) {
+        return socket.receive(timeoutMs)
+      }
+      const received = answers
+      answers = undefined
+      return answerOrThrow(received)
+    },
+  }
+}

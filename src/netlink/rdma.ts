@@ -27,6 +27,10 @@ export interface RdmaDevice {
 /** What to change of a device: its name, or the namespace that it is in, by a descriptor. */
 export type RdmaChange = { readonly name: string } | { readonly netnsFd: number }
 
+/** The device that a request is about. */
+export const rdmaIndexMessage = (index: number): Buffer =>
+  encodeAttributes([u32Attribute(RDMA_NLDEV_ATTR_DEV_INDEX, index)])
+
 export const rdmaChangeMessage = (index: number, change: RdmaChange): Buffer =>
   encodeAttributes([
     u32Attribute(RDMA_NLDEV_ATTR_DEV_INDEX, index),

@@ -134,6 +134,16 @@ export const hardwareRdmaOf = (files: FilePort, address: PciAddress): string | u
 export const hasHardwareRdma = (files: FilePort, address: PciAddress): boolean =>
   hardwareRdmaOf(files, address) !== undefined || files.list(`${deviceFolder(address)}/infiniband_verbs`).length > 0
 
+/**
+ * The name of a function's own RDMA device, in whatever network namespace it is: a character device of it says so
+ * (`ibdev`). Undefined when it has none.
+ */
+export function rdmaNameAnywhere(files: FilePort, address: PciAddress): string | undefined {
+  const folder = `${deviceFolder(address)}/infiniband_verbs`
+  const [verbs] = files.list(folder)
+  return hardwareRdmaOf(files, address) ?? (verbs && files.readText(`${folder}/${verbs}/ibdev`)?.trim())
+}
+
 /** The RDMA device of a function (mlx5_3), or of its interface (rxe0); undefined when it has none. */
 export const rdmaDeviceOf = (files: FilePort, address: PciAddress): string | undefined =>
   hardwareRdmaOf(files, address) ?? softwareRdmaOf(files, netdevsOf(files, address))

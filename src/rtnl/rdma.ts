@@ -1,4 +1,5 @@
 /** RDMA devices by netlink: which are in a network namespace, and how one gets into another. */
+import { errnoOf } from '../errors.js'
 import type { Host, Netns } from '../host/ports.js'
 import {
   RDMA_NLDEV_GET,
@@ -7,6 +8,7 @@ import {
   type RdmaDevice,
   rdmaChangeMessage,
   rdmaDeviceIn,
+  rdmaIndexMessage,
 } from '../netlink/rdma.js'
 import { type Conversation, converseBy } from './connection.js'
 
@@ -27,6 +29,25 @@ export async function rdmaDevicesOf(rdma: Rdma): Promise<readonly RdmaDevice[]> 
     payload: Buffer.alloc(0),
   })
   return answers.flatMap(({ payload }) => rdmaDeviceIn(payload) ?? [])
+}
+
+/** The device with an index, if it is in the namespace of the conversation. @throws PluginError kind `kernel` */
+export async function rdmaDeviceAt(rdma: Rdma, index: number): Promise<RdmaDevice | undefined> {
+  try {
+    const answer = await rdma.find({
+      operation: 'look up the RDMA device',
+      target: `RDMA device ${index}`,
+      type: RDMA_NLDEV_GET,
+      payload: rdmaIndexMessage(index),
+    })
+    return answer && rdmaDeviceIn(answer.payload)
+  } catch (error) {
+    // The kernel's word for none of that index in this namespace.
+    if (errnoOf(error) === 'EINVAL') {
+      return undefined
+    }
+    throw error
+  }
 }
 
 /** Makes one change of a device that is in the namespace of the conversation. @throws PluginError kind `kernel` */

@@ -41,7 +41,7 @@ function read(files: FilePort, device: PciAddress): VfPromise | undefined {
 /** kubelet writes its checkpoint right after Allocate; the pod's ADD may follow much later. */
 const YOUNG_MS = 60_000
 
-/** Whether kubelet may not have written down yet what it was promised. A clock that was set back makes nothing old. */
+/** Whether kubelet may not have written down yet what it was promised. After a clock was set back it is not young. */
 export const isYoungPromise = ({ since }: VfPromise, nowMs: number): boolean =>
   Math.abs(nowMs - Date.parse(since)) < YOUNG_MS
 

@@ -41,6 +41,8 @@ export interface FakeCard {
   spareVfs?: readonly FakeVf[]
   /** The kernel does not bind new VFs. */
   isNotProbed?: boolean
+  /** How many VFs it does not make. */
+  refusesCount?: number
 }
 
 export const ableDriver: PfDriver = { name: 'able', refuse: () => undefined, showsVfMac: false }

@@ -98,6 +98,9 @@ function writeCard(world: FakeWorld, card: FakeCard, attribute: string, value: n
   if (card.vfs.length > 0) {
     throw new Refused('EBUSY')
   }
+  if (card.refusesCount === value) {
+    throw new Refused('ENOSPC')
+  }
   card.vfs.push(...(card.spareVfs ?? []).slice(0, value))
   for (const vf of card.isNotProbed ? [] : card.vfs) {
     probe(world, card, vf)

@@ -7,6 +7,7 @@ import {
   u32Attribute,
   u32Of,
 } from '../../src/netlink/attribute.js'
+import { NLM_F_DUMP } from '../../src/netlink/constants.js'
 import type { NetlinkMessage } from '../../src/netlink/message.js'
 import {
   RDMA_NLDEV_ATTR_DEV_INDEX,
@@ -71,19 +72,32 @@ function change({ world: { rdma }, netns, netnsOf }: Conversation, payload: Buff
   device.netns = target
 }
 
-function carryOut(conversation: Conversation, { type, payload }: NetlinkMessage): Buffer[] {
-  const { world, netns } = conversation
-  const { rdma } = world
+const isDump = ({ flags }: NetlinkMessage): boolean => (flags & NLM_F_DUMP) === NLM_F_DUMP
+
+/** All that are to be seen, or the one that is asked for. */
+function devicesMeant({ world: { rdma }, netns }: Conversation, request: NetlinkMessage): readonly FakeRdmaDevice[] {
+  const seen = rdma.devices.filter((one) => isSeen(rdma, one, netns))
+  if (isDump(request)) {
+    return seen
+  }
+  const index = u32Of(decodeAttributes(request.payload), RDMA_NLDEV_ATTR_DEV_INDEX)
+  const found = seen.filter((one) => one.index === index)
+  if (found.length === 0) {
+    throw new Refused('EINVAL')
+  }
+  return found
+}
+
+function carryOut(conversation: Conversation, request: NetlinkMessage): Buffer[] {
+  const { type, payload } = request
   switch (type) {
     case RDMA_NLDEV_GET:
-      return rdma.devices
-        .filter((one) => isSeen(rdma, one, netns))
-        .map(({ index, name }) =>
-          encodeAttributes([
-            u32Attribute(RDMA_NLDEV_ATTR_DEV_INDEX, index),
-            textAttribute(RDMA_NLDEV_ATTR_DEV_NAME, name),
-          ]),
-        )
+      return devicesMeant(conversation, request).map(({ index, name }) =>
+        encodeAttributes([
+          u32Attribute(RDMA_NLDEV_ATTR_DEV_INDEX, index),
+          textAttribute(RDMA_NLDEV_ATTR_DEV_NAME, name),
+        ]),
+      )
     case RDMA_NLDEV_SET:
       change(conversation, payload)
       return []

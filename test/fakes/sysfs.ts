@@ -48,6 +48,7 @@ const netdevsOf = (world: FakeWorld, address: string): string[] =>
 /** A text that a test has put there, or what every Ethernet interface of every card says. */
 export const sysfsText = (world: FakeWorld, path: string): string | undefined =>
   world.files.get(path) ??
+  ibdevText(world, path) ??
   countText(world, path) ??
   overrideText(world, path) ??
   devPortText(world, path) ??
@@ -84,6 +85,12 @@ function countText(world: FakeWorld, path: string): string | undefined {
   const card = world.cardOf(COUNT.exec(path.slice(DEVICES.length))?.[1])
   const total = Math.max(card?.vfs.length ?? 0, card?.spareVfs?.length ?? 0)
   return card && `${path.endsWith('totalvfs') ? total : card.vfs.length}\n`
+}
+
+function ibdevText(world: FakeWorld, path: string): string | undefined {
+  const [, address, index] = /^([^/]+)\/infiniband_verbs\/uverbs(\d+)\/ibdev$/.exec(path.slice(DEVICES.length)) ?? []
+  const device = world.rdma.devices.find((one) => one.address === address && one.index === Number(index))
+  return device && `${device.name}\n`
 }
 
 function autoprobeText(world: FakeWorld, path: string): string | undefined {

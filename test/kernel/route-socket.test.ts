@@ -1,8 +1,13 @@
 import { spawn } from 'node:child_process'
+import { closeSync, readdirSync, readlinkSync } from 'node:fs'
+import { constants } from 'node:os'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Host } from '../../src/host/ports.js'
 import { openRouteSocket } from '../../src/host/route-socket.js'
+import { NETLINK_ROUTE, NLM_F_DUMP, NLM_F_REQUEST, RTM_GETLINK, RTM_NEWLINK } from '../../src/netlink/constants.js'
+import { encodeLinkMessage, linkOf } from '../../src/netlink/link.js'
+import { decodeMessages, encodeMessages } from '../../src/netlink/message.js'
 import { openRtnl } from '../../src/rtnl/connection.js'
 import { allLinks, changeLink, linkByName, requireLink } from '../../src/rtnl/link.js'
 import { addon, hostOfKernel, ip, missingCapability, pairOf, TestNamespaces, within } from './netns.js'
@@ -100,6 +105,27 @@ print(sent, flush=True)`
       }
       expect(asked).toBeGreaterThan(2)
       expect(sent).toBeGreaterThan(1_000)
+    })
+  })
+
+  test('of RDMA netlink sends from within its namespace, and its threads are at home afterwards', async () => {
+    const { a } = pairOf(namespaces)
+    await within(a.path, async (netns) => {
+      const fd = addon().openNetlinkSocket(netns.fd, NETLINK_ROUTE, 0)
+      const payload = encodeLinkMessage({ family: 0, linkType: 0, index: 0, flags: 0, change: 0, attributes: [] })
+      const flags = NLM_F_REQUEST | NLM_F_DUMP
+      const request = encodeMessages([{ type: RTM_GETLINK, flags, sequence: 1, portId: 0, payload }])
+      const answers = await Promise.all([1, 2].map(() => addon().exchangeWithin(netns.fd, fd, request, 1_000)))
+      const names = answers.map((bytes) =>
+        typeof bytes === 'number'
+          ? bytes
+          : decodeMessages(bytes).flatMap(({ type, payload: link }) => (type === RTM_NEWLINK ? linkOf(link).name : [])),
+      )
+      expect(names.flat()).toContain('left')
+      expect(await addon().exchangeWithin(fd, fd, request, 1_000)).toBe(-constants.errno.EINVAL)
+      const namespacesOf = readdirSync('/proc/self/task').map((task) => readlinkSync(`/proc/self/task/${task}/ns/net`))
+      expect(new Set(namespacesOf).size).toBe(1)
+      closeSync(fd)
     })
   })
 

@@ -13,12 +13,16 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file criruntime.proto.
  */
 export const file_criruntime: GenFile = /*@__PURE__*/
-  fileDesc("ChBjcmlydW50aW1lLnByb3RvEgpydW50aW1lLnYxIhcKFUxpc3RQb2RTYW5kYm94UmVxdWVzdCI/ChZMaXN0UG9kU2FuZGJveFJlc3BvbnNlEiUKBWl0ZW1zGAEgAygLMhYucnVudGltZS52MS5Qb2RTYW5kYm94IkQKClBvZFNhbmRib3gSCgoCaWQYASABKAkSKgoFc3RhdGUYAyABKA4yGy5ydW50aW1lLnYxLlBvZFNhbmRib3hTdGF0ZSo6Cg9Qb2RTYW5kYm94U3RhdGUSEQoNU0FOREJPWF9SRUFEWRAAEhQKEFNBTkRCT1hfTk9UUkVBRFkQATJrCg5SdW50aW1lU2VydmljZRJZCg5MaXN0UG9kU2FuZGJveBIhLnJ1bnRpbWUudjEuTGlzdFBvZFNhbmRib3hSZXF1ZXN0GiIucnVudGltZS52MS5MaXN0UG9kU2FuZGJveFJlc3BvbnNlIgBiBnByb3RvMw");
+  fileDesc("ChBjcmlydW50aW1lLnByb3RvEgpydW50aW1lLnYxIkUKFUxpc3RQb2RTYW5kYm94UmVxdWVzdBIsCgZmaWx0ZXIYASABKAsyHC5ydW50aW1lLnYxLlBvZFNhbmRib3hGaWx0ZXIiQwoQUG9kU2FuZGJveEZpbHRlchIvCgVzdGF0ZRgCIAEoCzIgLnJ1bnRpbWUudjEuUG9kU2FuZGJveFN0YXRlVmFsdWUiQgoUUG9kU2FuZGJveFN0YXRlVmFsdWUSKgoFc3RhdGUYASABKA4yGy5ydW50aW1lLnYxLlBvZFNhbmRib3hTdGF0ZSI/ChZMaXN0UG9kU2FuZGJveFJlc3BvbnNlEiUKBWl0ZW1zGAEgAygLMhYucnVudGltZS52MS5Qb2RTYW5kYm94IkQKClBvZFNhbmRib3gSCgoCaWQYASABKAkSKgoFc3RhdGUYAyABKA4yGy5ydW50aW1lLnYxLlBvZFNhbmRib3hTdGF0ZSo6Cg9Qb2RTYW5kYm94U3RhdGUSEQoNU0FOREJPWF9SRUFEWRAAEhQKEFNBTkRCT1hfTk9UUkVBRFkQATJrCg5SdW50aW1lU2VydmljZRJZCg5MaXN0UG9kU2FuZGJveBIhLnJ1bnRpbWUudjEuTGlzdFBvZFNhbmRib3hSZXF1ZXN0GiIucnVudGltZS52MS5MaXN0UG9kU2FuZGJveFJlc3BvbnNlIgBiBnByb3RvMw");
 
 /**
  * @generated from message runtime.v1.ListPodSandboxRequest
  */
 export type ListPodSandboxRequest = Message<"runtime.v1.ListPodSandboxRequest"> & {
+  /**
+   * @generated from field: runtime.v1.PodSandboxFilter filter = 1;
+   */
+  filter?: PodSandboxFilter | undefined;
 };
 
 /**
@@ -27,6 +31,40 @@ export type ListPodSandboxRequest = Message<"runtime.v1.ListPodSandboxRequest"> 
  */
 export const ListPodSandboxRequestSchema: GenMessage<ListPodSandboxRequest> = /*@__PURE__*/
   messageDesc(file_criruntime, 0);
+
+/**
+ * @generated from message runtime.v1.PodSandboxFilter
+ */
+export type PodSandboxFilter = Message<"runtime.v1.PodSandboxFilter"> & {
+  /**
+   * @generated from field: runtime.v1.PodSandboxStateValue state = 2;
+   */
+  state?: PodSandboxStateValue | undefined;
+};
+
+/**
+ * Describes the message runtime.v1.PodSandboxFilter.
+ * Use `create(PodSandboxFilterSchema)` to create a new message.
+ */
+export const PodSandboxFilterSchema: GenMessage<PodSandboxFilter> = /*@__PURE__*/
+  messageDesc(file_criruntime, 1);
+
+/**
+ * @generated from message runtime.v1.PodSandboxStateValue
+ */
+export type PodSandboxStateValue = Message<"runtime.v1.PodSandboxStateValue"> & {
+  /**
+   * @generated from field: runtime.v1.PodSandboxState state = 1;
+   */
+  state: PodSandboxState;
+};
+
+/**
+ * Describes the message runtime.v1.PodSandboxStateValue.
+ * Use `create(PodSandboxStateValueSchema)` to create a new message.
+ */
+export const PodSandboxStateValueSchema: GenMessage<PodSandboxStateValue> = /*@__PURE__*/
+  messageDesc(file_criruntime, 2);
 
 /**
  * @generated from message runtime.v1.ListPodSandboxResponse
@@ -43,7 +81,7 @@ export type ListPodSandboxResponse = Message<"runtime.v1.ListPodSandboxResponse"
  * Use `create(ListPodSandboxResponseSchema)` to create a new message.
  */
 export const ListPodSandboxResponseSchema: GenMessage<ListPodSandboxResponse> = /*@__PURE__*/
-  messageDesc(file_criruntime, 1);
+  messageDesc(file_criruntime, 3);
 
 /**
  * @generated from message runtime.v1.PodSandbox
@@ -65,7 +103,7 @@ export type PodSandbox = Message<"runtime.v1.PodSandbox"> & {
  * Use `create(PodSandboxSchema)` to create a new message.
  */
 export const PodSandboxSchema: GenMessage<PodSandbox> = /*@__PURE__*/
-  messageDesc(file_criruntime, 2);
+  messageDesc(file_criruntime, 4);
 
 /**
  * @generated from enum runtime.v1.PodSandboxState

@@ -73,11 +73,17 @@ function holds(device: StatusVf | StatusOther): string {
   return `${address}${place}: ${state}${problem === null ? '' : `, ${printable(problem)}`}\n`
 }
 
+/** The verbs that a runtime calls for one pod. */
+const OF_PODS: ReadonlySet<string> = new Set(['ADD', 'DEL', 'CHECK'])
+
 /**
  * The call that says how it stands. After an ADD that failed a runtime calls DEL, which usually succeeds: the ADD is the one
  * that counts then.
  */
-function decisiveOf(entries: readonly JournalEntry[]): JournalEntry | undefined {
+function decisiveOf(all: readonly JournalEntry[]): JournalEntry | undefined {
+  // What was given back afterwards says nothing of a call that was refused.
+  const calls = all.filter(({ verb }) => OF_PODS.has(verb))
+  const entries = calls.length > 0 ? calls : all
   const last = entries.at(-1)
   const before = entries.findLast(({ verb }) => verb !== 'DEL')
   const isItsEnd = before?.verb === 'ADD' && before.error !== undefined && before.containerId === last?.containerId

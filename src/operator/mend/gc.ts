@@ -44,8 +44,8 @@ function spareBy({ clock }: CallHost, { sandboxes, pods }: Living, youngMs: numb
     if (owner && (!pod || (pod.namespace === owner.namespace && pod.name === owner.name))) {
       return `kubelet has it for ${owner.namespace}/${owner.name}`
     }
-    // A clock that was set back makes nothing old.
-    return since !== undefined && Math.abs(now - Date.parse(since)) < youngMs
+    // After a clock was set back an ADD may lie ahead: it is not old either.
+    return since !== undefined && youngMs > 0 && now - Date.parse(since) < youngMs
       ? `its ADD began at ${since}, which is not long ago`
       : undefined
   }

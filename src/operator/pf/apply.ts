@@ -65,7 +65,7 @@ async function inUse(host: CallHost, address: PciAddress): Promise<readonly stri
       }
       return promise || isGiven(vf) ? [`${vf} (kubelet has given it to a pod)`] : []
     }),
-    ...others.map(({ address: pf }) => `${pf} itself (a pod has it)`),
+    ...others.map(({ address: pf, verdict }) => `${pf} itself (${verdict.problem ?? 'a pod has it'})`),
   ]
 }
 
@@ -86,11 +86,14 @@ const withLocks = (
   work: () => Promise<void>,
 ): Promise<void> => (first === undefined ? work() : withVfLock(host, first, () => withLocks(host, rest, work)))
 
+/** The kernel binds every VF to its driver inside the write. */
+const MAKING_MS = 600_000
+
 /** @throws Error when VFs would go that somebody has; PluginError kinds `kernel`, `tryAgain` */
 async function setCount(host: CallHost, address: PciAddress, now: number, wanted: number): Promise<void> {
   const path = `${deviceFolder(address)}/sriov_numvfs`
   if (now === 0) {
-    await host.files.writeAttribute(path, String(wanted))
+    await host.files.writeAttribute(path, String(wanted), MAKING_MS)
     return
   }
   const { vfs } = await survey(host, address)
@@ -99,21 +102,26 @@ async function setCount(host: CallHost, address: PciAddress, now: number, wanted
     vfs.map((vf) => vf.address),
     async () => {
       await requireUnused(host, address, now, wanted)
-      await host.files.writeAttribute(path, '0')
-      if (wanted > 0) {
-        await host.files.writeAttribute(path, String(wanted))
+      await host.files.writeAttribute(path, '0', MAKING_MS)
+      try {
+        if (wanted > 0) {
+          await host.files.writeAttribute(path, String(wanted), MAKING_MS)
+        }
+      } catch (error) {
+        // Rather those of before than none.
+        await host.files.writeAttribute(path, String(now), MAKING_MS)
+        throw new Error(`${messageOf(error)}; it has its ${now} VFs again`)
       }
     },
   )
 }
 
-/** @throws Error when the PF has no interface here */
 function linkSteps(rtnl: Rtnl, link: Link | undefined, { pf, mtu, up }: WantedPf): Step[] {
   if (mtu === undefined && up === undefined) {
     return []
   }
   if (!link) {
-    throw new Error('it has no interface on the host, so mtu and up cannot be set')
+    return [impossible('set mtu and up', 'it has no interface on the host, so mtu and up cannot be set')]
   }
   const { index, name } = link
   const change = (what: string, to: Parameters<typeof changeLink>[2]): Step => ({
@@ -126,14 +134,18 @@ function linkSteps(rtnl: Rtnl, link: Link | undefined, { pf, mtu, up }: WantedPf
   ]
 }
 
+/** A step that cannot be made, whatever is tried. */
+const impossible = (what: string, problem: string): Step => ({
+  what,
+  check: () => Promise.reject(new Error(problem)),
+  work: () => Promise.resolve(),
+})
+
 /** The changes that are needed, in order: drivers ask a PF about its VFs, which must be up then. @throws Error */
 async function stepsFor(host: CallHost, rtnl: Rtnl, address: PciAddress, wanted: WantedPf): Promise<readonly Step[]> {
   const { files } = host
   const { numVfs, autoprobe } = wanted
   const [now, total] = [sriovCountOf(files, address, 'sriov_numvfs'), sriovCountOf(files, address, 'sriov_totalvfs')]
-  if (numVfs !== undefined && numVfs > total) {
-    throw new Error(`numVfs: ${numVfs} is more than the ${total} VFs that ${address} can have (sriov_totalvfs)`)
-  }
   const name = parsePciAddress(wanted.pf) ? files.list(`${deviceFolder(address)}/net`)[0] : wanted.pf
   const link = name === undefined ? undefined : await linkByName(rtnl, name)
   return [
@@ -146,7 +158,15 @@ async function stepsFor(host: CallHost, rtnl: Rtnl, address: PciAddress, wanted:
           },
         ]
       : []),
-    ...(numVfs !== undefined && numVfs !== now
+    ...(numVfs !== undefined && numVfs > total
+      ? [
+          impossible(
+            'set sriov_numvfs',
+            `numVfs: ${numVfs} is more than the ${total} VFs that ${address} can have (sriov_totalvfs)`,
+          ),
+        ]
+      : []),
+    ...(numVfs !== undefined && numVfs !== now && numVfs <= total
       ? [
           {
             what: `set sriov_numvfs ${numVfs} (was ${now})`,
@@ -166,23 +186,32 @@ async function applyOne(
   { isDry, seen }: { readonly isDry: boolean; readonly seen: Set<PciAddress> },
 ): Promise<Applied> {
   const done: string[] = []
-  try {
+  const problems: string[] = []
+  const attempt = async (work: () => Promise<void>) => {
+    try {
+      await work()
+    } catch (error) {
+      problems.push(messageOf(error))
+    }
+  }
+  await attempt(async () => {
     const address = addressOf(host, wanted.pf)
     if (seen.has(address)) {
       throw new Error('it is in the file already')
     }
     seen.add(address)
     for (const { what, check, work } of await stepsFor(host, rtnl, address, wanted)) {
-      await check?.()
-      if (!isDry) {
-        await work()
-      }
-      done.push(what)
+      // One that is refused does not keep the others: a PF without its MTU still has VFs.
+      await attempt(async () => {
+        await check?.()
+        if (!isDry) {
+          await work()
+        }
+        done.push(what)
+      })
     }
-    return { pf: wanted.pf, done, problem: null }
-  } catch (error) {
-    return { pf: wanted.pf, done, problem: messageOf(error) }
-  }
+  })
+  return { pf: wanted.pf, done, problem: problems.length === 0 ? null : problems.join('; ') }
 }
 
 const lineOf = ({ pf, done, problem }: Applied, isDry: boolean): string => {

@@ -47,7 +47,7 @@ async function change(
 ): Promise<CniResult> {
   const { host, conf, pod, podRtnl, hostRtnl } = attachment
   const { link, interfaces } = await setUpDevice(attachment, findings, progress)
-  await moveRdmaIn(attachment, findings)
+  await moveRdmaIn(attachment, findings, progress)
   const { representor } = findings
   const port = representor && (await setUpRepresentor(hostRtnl, representor, link?.mtu ?? representor.mtu))
   // Add it only beside an interface in the pod: Multus rejects a result with several interfaces of which none is in the

@@ -3,7 +3,7 @@ import { errnoOf, PluginError } from '../../errors.js'
 import { pollUntil } from '../../host/poll.js'
 import type { OpenedNetns } from '../../host/ports.js'
 import { hardwareRdmaOf, hasHardwareRdma } from '../../pci/driver.js'
-import { changeRdma, openRdma, rdmaDevicesOf } from '../../rtnl/rdma.js'
+import { changeRdma, openRdma, rdmaDeviceAt, rdmaDevicesOf } from '../../rtnl/rdma.js'
 import type { RecordedRdma } from '../../state/record.js'
 import { openRecordedNetns, searchRecordedNetns } from '../users/pod-netns.js'
 import { NETNS_CLEANUP } from '../users/tenancy.js'
@@ -21,20 +21,28 @@ async function moveOutOf(
   using pod = opened
   using rdma = openRdma(host, pod)
   // By its index: a pod may have given it another name.
-  const device = (await rdmaDevicesOf(rdma)).find((one) => one.index === index)
+  const device = await rdmaDeviceAt(rdma, index)
   if (!device) {
     return false
   }
-  await changeRdma(
-    rdma,
-    index,
-    { netnsFd: host.kernel.ownNetns().fd },
-    {
-      operation: `move the RDMA device out of ${pod.path}`,
-      target: `${device.name} of ${target}`,
-      driver: record.driver,
-    },
-  )
+  try {
+    await changeRdma(
+      rdma,
+      index,
+      { netnsFd: host.kernel.ownNetns().fd },
+      {
+        operation: `move the RDMA device out of ${pod.path}`,
+        target: `${device.name} of ${target}`,
+        driver: record.driver,
+      },
+    )
+  } catch (error) {
+    // The namespace has ended just now: the kernel brings the device home.
+    if (errnoOf(error) === 'ENODEV' || errnoOf(error) === 'EINVAL') {
+      return false
+    }
+    throw error
+  }
   return true
 }
 

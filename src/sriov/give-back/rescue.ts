@@ -2,9 +2,11 @@
 import { PluginError } from '../../errors.js'
 import { ZERO_MAC } from '../../netlink/mac.js'
 import type { VfSettings } from '../../netlink/vf-info.js'
+import { hardwareRdmaOf, rdmaNameAnywhere } from '../../pci/driver.js'
 import { driverOf, netdevsOf } from '../../pci/functions.js'
 import { openRtnl, type Rtnl } from '../../rtnl/connection.js'
 import { linkByName } from '../../rtnl/link.js'
+import { changeRdma, openRdma, rdmaDevicesOf } from '../../rtnl/rdma.js'
 import type { CallHost } from '../../state/folder.js'
 import { type DeviceLocation, describeDevice } from '../device/locate.js'
 import { findNetdev, freeDevName, moveNetdev } from '../netdev/move.js'
@@ -48,6 +50,23 @@ async function fetchNetdev(host: CallHost, hostRtnl: Rtnl, device: string): Prom
   return undefined
 }
 
+/** Moves the RDMA device to the host, from whatever namespace has it. Returns what was done; undefined when it is nowhere. */
+async function fetchRdma(host: CallHost, address: string): Promise<string | undefined> {
+  const { files, kernel } = host
+  const name = hardwareRdmaOf(files, address) === undefined ? rdmaNameAnywhere(files, address) : undefined
+  for (const path of name === undefined ? [] : allNetnsPaths(files)) {
+    using netns = openOrSkip(host, path)
+    using rdma = netns && openRdma(host, netns)
+    const device = rdma && (await rdmaDevicesOf(rdma)).find((one) => one.name === name)
+    if (device) {
+      const about = { operation: `move the RDMA device out of ${path}`, target: `${name} (${address})` }
+      await changeRdma(rdma, device.index, { netnsFd: kernel.ownNetns().fd }, about)
+      return `its RDMA device ${name} came from ${path}`
+    }
+  }
+  return undefined
+}
+
 function openOrSkip({ kernel }: CallHost, path: string) {
   try {
     return kernel.openNetns(path)
@@ -66,9 +85,11 @@ export async function rescueVf(host: CallHost, location: DeviceLocation): Promis
   const { files } = host
   const { address, vf } = location
   using hostRtnl = openRtnl(host)
-  const moved = netdevsOf(files, address).length > 0 ? undefined : await fetchNetdev(host, hostRtnl, address)
+  const rdma = await fetchRdma(host, address)
+  const netdev = netdevsOf(files, address).length > 0 ? undefined : await fetchNetdev(host, hostRtnl, address)
+  const moved = [rdma, netdev].flatMap((one) => one ?? [])
   if (!vf) {
-    return moved === undefined ? [] : [moved]
+    return moved
   }
   const { pf, vf: current } = await readVf(hostRtnl, vf.pf.name, vf.index)
   const target = {
@@ -84,7 +105,7 @@ export async function rescueVf(host: CallHost, location: DeviceLocation): Promis
   const told = await tellNoMac(() => applyVfSteps({ host, rtnl: hostRtnl }, target, mac))
   const done = [...steps, ...(told ? mac : [])].map(({ operation }) => operation)
   return [
-    ...(moved === undefined ? [] : [moved]),
+    ...moved,
     done.length === 0
       ? `${describeDevice(location)} had the defaults of its PF already`
       : `its PF was told: ${done.join(', ')}`,

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { RDMA_NLDEV_SET } from '../../../src/netlink/rdma.js'
-import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
+import { locateDevice } from '../../../src/sriov/device/locate.js'
+import { rescueVf } from '../../../src/sriov/give-back/rescue.js'
+import { call, callHostAs, codeOf, messageOf, netConf } from '../../fakes/call.js'
 import { type Effect, refuseAt } from '../../fakes/interference.js'
-import { makeMachine, PF, PF_ADDRESS, POD_A, VF_ADDRESS } from '../../fakes/machine.js'
+import { makeMachine, PF, PF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine.js'
 import { snapshot } from '../../fakes/snapshot.js'
 import type { FakeWorld } from '../../fakes/world.js'
 
@@ -136,11 +138,51 @@ describe('the RDMA device of a VF', () => {
     expect([codeOf(answer), messageOf(answer)]).toEqual([DIFFERS, expect.stringContaining('its RDMA device mlx5_3')])
   })
 
-  test('that its driver does not move fails the ADD, with everything undone', async () => {
+  const isMove = ({ kind, what }: Effect) => kind === 'netlink' && what.startsWith(String(RDMA_NLDEV_SET))
+
+  test('that its driver does not move stays on the host, and the log says so', async () => {
     const { world, before } = machine()
-    const isMove = ({ kind, what }: Effect) => kind === 'netlink' && what.startsWith(String(RDMA_NLDEV_SET))
+    const answer = await call(world, 'ADD', netConf(), { interfere: refuseAt(isMove, 0, 'EOPNOTSUPP') })
+    expect(codeOf(answer)).toBeUndefined()
+    expect(world.log.filter((line) => line.startsWith('warning'))).toEqual([
+      expect.stringContaining('the RDMA device stays on the host'),
+    ])
+    expect(codeOf(await call(world, 'CHECK', netConf()))).toBeUndefined()
+    await call(world, 'DEL', netConf())
+    expect(snapshot(world)).toEqual(before)
+  })
+
+  test.each([
+    ['ENODEV', 'the namespace ends between two requests'],
+    ['EINVAL', 'it is away already'],
+  ])('is waited for when the kernel says %s: %s', async (errno) => {
+    const { world, before } = machine()
+    await call(world, 'ADD', netConf())
+    expect(codeOf(await call(world, 'DEL', netConf(), { interfere: refuseAt(isMove, 0, errno) }))).toBeUndefined()
+    expect(snapshot(world)).toEqual(before)
+  })
+
+  test('that somebody else has keeps the VF from the next pod; repair brings it back', async () => {
+    const { world, device } = machine()
+    device.netns = pod(world)
+    const answer = await call(world, 'ADD', netConf(), { netns: POD_B })
+    expect([codeOf(answer), messageOf(answer)]).toEqual([
+      101,
+      'the RDMA device of VF 2 of ens1f0 (0000:01:10.4) is in another network namespace; sriovctl repair 0000:01:10.4 brings it back ("rdma": false does without it)',
+    ])
+    const link = `net:[${pod(world).inode}]`
+    world.files.set('/proc/self/mountinfo', `39 29 0:4 ${link} ${POD_A} rw shared:9 - nsfs nsfs rw\n`)
+    expect(await rescueVf(callHostAs(world, {}), locateDevice(callHostAs(world, {}).files, VF_ADDRESS))).toContain(
+      `its RDMA device mlx5_3 came from ${POD_A}`,
+    )
+    expect(device.netns).toBe(world.host)
+    expect(codeOf(await call(world, 'ADD', netConf(), { netns: POD_B }))).toBeUndefined()
+  })
+
+  test('that its driver does not move fails an ADD that wants it, with everything undone', async () => {
+    const { world, before } = machine()
     const refused = refuseAt(isMove, 0, 'EOPNOTSUPP')
-    const answer = await call(world, 'ADD', netConf(), { interfere: refused })
+    const answer = await call(world, 'ADD', netConf({ rdma: true }), { interfere: refused })
     expect(messageOf(answer)).toBe(
       `Cannot move the RDMA device into ${POD_A} on mlx5_3 (${VF_ADDRESS}) (driver ablevf): EOPNOTSUPP`,
     )

@@ -50,6 +50,14 @@ describe('the sandboxes of a container runtime', () => {
     expect([...(await liveSandboxes(await listen(true), 5_000))]).toEqual(['alive'])
   })
 
+  test('are those of a runtime that speaks the version before only', async () => {
+    const handler = (_call: unknown, done: (error: null, message: object) => void) =>
+      done(null, create(ListPodSandboxResponseSchema, { items: [{ id: 'old', state: PodSandboxState.SANDBOX_READY }] }))
+    const definition = { ...methodDefinition(listPodSandbox), path: '/runtime.v1alpha2.RuntimeService/ListPodSandbox' }
+    server.addService({ ListPodSandbox: definition }, { ListPodSandbox: handler as UntypedHandleCall })
+    expect([...(await liveSandboxes(await listen(false), 5_000))]).toEqual(['old'])
+  })
+
   test('are none where it serves no pods', async () => {
     expect([...(await liveSandboxes(await listen(false), 5_000))]).toEqual([])
   })

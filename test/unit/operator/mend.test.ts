@@ -170,6 +170,19 @@ describe('release', () => {
   })
 })
 
+test('why tells of the ADD that was refused, whatever was given back after it', async () => {
+  const world = makeMachine()
+  const environment = { CNI_ARGS: 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart-0' }
+  await call(world, 'ADD', FULL, { environment })
+  await call(world, 'ADD', FULL, { environment, containerId: 'pod-b', netns: POD_B })
+  world.removeNetns(POD_A, 0)
+  await sriovctl(world, ['gc', '--apply'])
+  expect(await sriovctl(world, ['why', 'shop/cart-0'])).toMatchObject({
+    exitCode: 1,
+    text: expect.stringContaining('the last ADD for shop/cart-0 was refused'),
+  })
+})
+
 test('the journal has what gc, release and repair gave back, and for whom', async () => {
   const world = makeMachine()
   const told = () =>

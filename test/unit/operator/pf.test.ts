@@ -131,14 +131,33 @@ describe('pf apply', () => {
     expect(world.link(world.host, PF).mtu).toBe(4000)
   })
 
-  test('more VFs than the card has are refused, and nothing is changed', async () => {
+  test('more VFs than the card has are refused; the rest is done', async () => {
     write({ pf: PF, numVfs: 9, mtu: 4000 })
-    const before = snapshot(world)
     expect(await apply()).toEqual({
       exitCode: 1,
-      text: 'ens1f0: numVfs: 9 is more than the 4 VFs that 0000:01:00.0 can have (sriov_totalvfs)\n',
+      text: 'ens1f0: set mtu 4000; numVfs: 9 is more than the 4 VFs that 0000:01:00.0 can have (sriov_totalvfs)\n',
     })
-    expect(snapshot(world)).toEqual(before)
+    expect(count()).toBe(4)
+  })
+
+  test('a setting that is refused does not keep a PF from its VFs', async () => {
+    await boot()
+    write({ pf: PF, numVfs: 4, mtu: 9_999_999 })
+    const { exitCode, text } = await apply()
+    expect(exitCode).toBe(1)
+    expect(text).toMatch(/^ens1f0: set sriov_numvfs 4 \(was 0\); Cannot set mtu 9999999/)
+    expect(count()).toBe(4)
+  })
+
+  test('a PF that does not take the new number has its VFs of before', async () => {
+    const card = world.cards[0]
+    write({ pf: PF, numVfs: 2 })
+    if (card) {
+      card.refusesCount = 2
+    }
+    const { exitCode, text } = await apply()
+    expect([exitCode, text]).toEqual([1, expect.stringContaining('ENOSPC; it has its 4 VFs again')])
+    expect(count()).toBe(4)
   })
 
   test('a PF that is there by name and by address is done once', async () => {
