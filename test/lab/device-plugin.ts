@@ -30,7 +30,11 @@ export const stopDevicePlugin = (): Promise<void> => end()
 /** Starts both. */
 export async function startDevicePlugin(
   resourceList: readonly object[],
-  { rdma, ...options }: KubeletOptions & { readonly rdma?: readonly object[] } = {},
+  {
+    rdma,
+    args = [],
+    ...options
+  }: KubeletOptions & { readonly rdma?: readonly object[]; readonly args?: readonly string[] } = {},
 ): Promise<DevicePlugin> {
   const configure = (list: readonly object[]) => {
     mkdirSync(CONF_DIR, { recursive: true })
@@ -43,7 +47,10 @@ export async function startDevicePlugin(
   const kubelet = new FakeKubelet(KUBELET, options)
   await kubelet.start()
   const begin = () =>
-    start(SRIOVCTL, ['device-plugin', '--log-level', 'debug', ...(rdma ? ['--rdma-config', RDMA_CONF] : [])])
+    start(SRIOVCTL, [
+      ...['device-plugin', '--log-level', 'debug', ...args],
+      ...(rdma ? ['--rdma-config', RDMA_CONF] : []),
+    ])
   let running = begin()
   end = async () => {
     end = async () => undefined
