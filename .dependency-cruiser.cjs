@@ -70,7 +70,12 @@ const layers = [
   {
     name: 'metrics',
     path: '^src/metrics/',
-    may: ['^src/errors', '^src/host/(ports|poll)', '^src/(netlink|rtnl|state|metrics)/', '^src/sriov/(survey|users)/'],
+    may: [
+      '^src/errors',
+      '^src/host/(ports|poll)',
+      '^src/(netlink|rtnl|state|metrics)/',
+      '^src/sriov/(netdev|survey|users)/',
+    ],
   },
   {
     name: 'pool',

@@ -10,6 +10,7 @@ import type { Log } from './host/ports.js'
 import { askPerson } from './host/question.js'
 import { realHost } from './host/real.js'
 import { processOutput } from './host/terminal.js'
+import { podResourcesSocket } from './node/kubelet.js'
 import type { PodsOfDevices } from './operator/look/status-document.js'
 import { printable } from './operator/output.js'
 import { makeProgram } from './operator/program.js'
@@ -54,7 +55,7 @@ async function askLiving(folder: string, kubeletFolder: string): Promise<Living>
     }
   }
   const pods = await answerOf(
-    `${kubeletFolder}/pod-resources/kubelet.sock`,
+    podResourcesSocket(kubeletFolder),
     (path) => asked().podsOfDevices(path, KUBELET_TIMEOUT_MS),
     new Map() as PodsOfDevices,
   )
@@ -70,7 +71,7 @@ async function askLiving(folder: string, kubeletFolder: string): Promise<Living>
 
 /** Which pods have which devices, by kubelet; nothing where there is no kubelet, or it does not answer. */
 async function askKubelet(folder: string, kubeletFolder: string): Promise<PodsOfDevices> {
-  const socket = `${kubeletFolder}/pod-resources/kubelet.sock`
+  const socket = podResourcesSocket(kubeletFolder)
   if (!realFiles(loadAddon(folder)).exists(socket)) {
     return new Map()
   }

@@ -8,8 +8,9 @@ import { LOG_LEVELS } from './log-levels.js'
 // One process reads one configuration: compiling the checks would cost more than it saves.
 z.config({ jitless: true })
 
-const MIN_MTU = 68
-const MAX_U32 = 0xffffffff
+/** In bytes: what IPv4 needs (RFC 791). */
+export const MIN_MTU = 68
+export const MAX_U32 = 0xffffffff
 
 const whole = (minimum: number, maximum: number) => {
   const error = `must be a whole number from ${minimum} to ${maximum}`

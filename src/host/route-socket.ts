@@ -30,6 +30,9 @@ function answerOrThrow(answer: Buffer | number): Buffer {
 /** Whether a request runs on a thread, so that nobody else waits for it. Empty bytes stand for a wait for an answer. */
 export type NeedsThread = (bytes: Buffer) => boolean
 
+/** Sends a request, unless it is empty, and receives the answers, or negative errno. */
+type Exchange = (fd: number, bytes: Buffer, timeoutMs: number) => Promise<Buffer | number> | Buffer | number
+
 /** An open socket, with its descriptor. */
 interface OpenedSocket extends NetlinkSocket {
   readonly fd: number
@@ -40,7 +43,7 @@ interface OpenedSocket extends NetlinkSocket {
  * of the addon: the kernel works inside sendmsg(2), 16 ms and more for a move.
  * @throws PluginError kind `kernel`
  */
-function openNetlinkSocket(addon: Addon, protocol: number, needsThread: NeedsThread, netns?: Netns): OpenedSocket {
+function openNetlinkSocket(addon: Addon, protocol: number, exchange: Exchange, netns?: Netns): OpenedSocket {
   const fd = orThrow(
     addon.openNetlinkSocket(netns?.fd ?? -1, protocol, 0),
     'open a netlink socket',
@@ -50,16 +53,10 @@ function openNetlinkSocket(addon: Addon, protocol: number, needsThread: NeedsThr
   return {
     fd,
     async send(bytes) {
-      answers = needsThread(bytes)
-        ? await addon.exchangeRoute(fd, bytes, ANSWER_TIMEOUT_MS)
-        : addon.exchangeRouteNow(fd, bytes, ANSWER_TIMEOUT_MS)
+      answers = await exchange(fd, bytes, ANSWER_TIMEOUT_MS)
     },
     async receive(timeoutMs) {
-      const received =
-        answers ??
-        (needsThread(NOTHING)
-          ? await addon.exchangeRoute(fd, NOTHING, timeoutMs)
-          : addon.exchangeRouteNow(fd, NOTHING, timeoutMs))
+      const received = answers ?? (await exchange(fd, NOTHING, timeoutMs))
       answers = undefined
       return answerOrThrow(received)
     },
@@ -71,7 +68,9 @@ function openNetlinkSocket(addon: Addon, protocol: number, needsThread: NeedsThr
 
 /** @throws PluginError kind `kernel` */
 export function openRouteSocket(addon: Addon, needsThread: NeedsThread, netns?: Netns): RouteSocket {
-  const socket = openNetlinkSocket(addon, NETLINK_ROUTE, needsThread, netns)
+  const exchange: Exchange = (fd, bytes, timeoutMs) =>
+    needsThread(bytes) ? addon.exchangeRoute(fd, bytes, timeoutMs) : addon.exchangeRouteNow(fd, bytes, timeoutMs)
+  const socket = openNetlinkSocket(addon, NETLINK_ROUTE, exchange, netns)
   return {
     ...socket,
     async busInfo(interfaceName) {
@@ -94,21 +93,10 @@ export function openRouteSocket(addon: Addon, needsThread: NeedsThread, netns?: 
  * the kernel moves an RDMA device only for a thread that is where the device is (rdma_dev_change_netns() in
  * drivers/infiniband/core/device.c). @throws PluginError kind `kernel`
  */
-export function openRdmaSocket(addon: Addon, netns?: Netns): NetlinkSocket {
-  const { fd, ...socket } = openNetlinkSocket(addon, NETLINK_RDMA, () => true, netns)
-  let answers: Buffer | number | undefined
-  return {
-    ...socket,
-    async send(bytes) {
-      answers = await addon.exchangeWithin(netns?.fd ?? -1, fd, bytes, ANSWER_TIMEOUT_MS)
-    },
-    async receive(timeoutMs) {
-      if (answers === undefined) {
-        return socket.receive(timeoutMs)
-      }
-      const received = answers
-      answers = undefined
-      return answerOrThrow(received)
-    },
-  }
-}
+export const openRdmaSocket = (addon: Addon, netns?: Netns): NetlinkSocket =>
+  openNetlinkSocket(
+    addon,
+    NETLINK_RDMA,
+    (fd, bytes, timeoutMs) => addon.exchangeWithin(netns?.fd ?? -1, fd, bytes, timeoutMs),
+    netns,
+  )

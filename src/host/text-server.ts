@@ -1,5 +1,5 @@
 /** Serves one text by HTTP, at an address or a unix socket. */
-import { rmSync } from 'node:fs'
+import { lstatSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { Listen } from './listen.js'
 
@@ -40,9 +40,9 @@ export async function serveText(listen: Listen, { path, contentType, make }: Ser
   server.headersTimeout = PEER_TIMEOUT_MS
   server.requestTimeout = PEER_TIMEOUT_MS
   server.maxConnections = MAX_CONNECTIONS
-  if ('path' in listen) {
-    // One that a killed process left: the caller holds a lock, so nobody listens there.
-    rmSync(listen.path, { force: true })
+  if ('path' in listen && lstatSync(listen.path, { throwIfNoEntry: false })?.isSocket()) {
+    // One that a killed process left: the caller holds a lock, so nobody listens there. Anything else stays: EADDRINUSE.
+    rmSync(listen.path)
   }
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)

@@ -2,7 +2,7 @@
 import { messageOf } from '../errors.js'
 import { type Survey, survey } from '../sriov/survey/survey.js'
 import type { SurveyedVf } from '../sriov/survey/survey-vf.js'
-import { VF_STATES } from '../sriov/survey/vf-state.js'
+import { BAD_STATES, VF_STATES } from '../sriov/survey/vf-state.js'
 import type { CallHost } from '../state/folder.js'
 import { type CallCounter, countCalls } from './calls.js'
 import type { Metric } from './text.js'
@@ -38,9 +38,6 @@ const gauge = (name: string, help: string, samples: Metric['samples']): Metric =
 })
 const flag = (value: boolean): number => (value ? 1 : 0)
 
-/** States in which a VF serves nobody until somebody mends it. */
-const UNFINISHED = new Set(['unfinished', 'leaked', 'broken'])
-
 function vfMetrics({ pfs, vfs, others }: Survey): readonly Metric[] {
   const labels = (pf: Survey['pfs'][number]) => ({ pf: pf.name ?? pf.address })
   return [
@@ -70,7 +67,7 @@ function vfMetrics({ pfs, vfs, others }: Survey): readonly Metric[] {
     gauge('sriov_releases_unfinished', 'Devices that serve nobody until they are given back or mended.', [
       {
         labels: {},
-        value: [...vfs, ...others].filter(({ verdict: { state } }) => UNFINISHED.has(state)).length,
+        value: [...vfs, ...others].filter(({ verdict: { state } }) => BAD_STATES.includes(state)).length,
       },
     ]),
   ]
@@ -110,15 +107,19 @@ export function makeCollector(
   onError: (what: string) => void,
 ): Collector {
   const calls: CallCounter = countCalls(openHost().files)
-  const errors = new Map<string, number>(['calls', 'kubelet', 'vfs', 'traffic'].map((part) => [part, 0]))
+  const errors = new Map<string, number>(['calls', 'kubelet', 'pools', 'traffic', 'vfs'].map((part) => [part, 0]))
+
+  function count(name: string, error: unknown): void {
+    errors.set(name, (errors.get(name) ?? 0) + 1)
+    onError(`${name}: ${messageOf(error)}`)
+  }
 
   /** What a part gives, or `none` when it fails. */
   async function part<T>(name: string, none: T, work: () => T | Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (error) {
-      errors.set(name, (errors.get(name) ?? 0) + 1)
-      onError(`${name}: ${messageOf(error)}`)
+      count(name, error)
       return none
     }
   }
@@ -129,11 +130,13 @@ export function makeCollector(
       const none: Survey = { pfs: [], vfs: [], others: [] }
       const found = await part('vfs', none, () => survey(host, undefined, true))
       const devices = await part('kubelet', [], devicesOfPods)
-      const traffic = await part('traffic', [], () => trafficOf(host, found.pfs, found.vfs))
+      const traffic = await part('traffic', [], () =>
+        trafficOf(host, found.pfs, found.vfs, (error) => count('traffic', error)),
+      )
       return [
         ...(await part('calls', [], () => calls.metrics(host.files))),
         ...vfMetrics(found),
-        poolMetrics(pools()),
+        poolMetrics(await part('pools', [], pools)),
         ...trafficMetrics(traffic, podNamer(devices)),
         gauge(
           'sriov_kubepoddevice',

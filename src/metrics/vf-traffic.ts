@@ -2,6 +2,7 @@
 import { type Counters, vfCountersIn } from '../netlink/counters.js'
 import { openRtnl } from '../rtnl/connection.js'
 import { countersOf } from '../rtnl/link.js'
+import { findNetdev, traceOf } from '../sriov/netdev/move.js'
 import type { SurveyedPf, SurveyedVf } from '../sriov/survey/survey-vf.js'
 import { openRecordedNetns } from '../sriov/users/pod-netns.js'
 import type { CallHost } from '../state/folder.js'
@@ -36,17 +37,20 @@ async function ownCounters(host: CallHost, { record, facts }: SurveyedVf): Promi
     return undefined
   }
   using rtnl = openRtnl(host, pod)
-  return await countersOf(rtnl, record.podIfName ?? record.ifName)
+  // Whatever the pod calls it.
+  const link = await findNetdev(rtnl, traceOf(record))
+  return link && (await countersOf(rtnl, link.name))
 }
 
 /**
  * The counters of the VFs: as their PF reports them, or their own interface where it reports nothing. A VF of which neither
- * tells is left out: a zero would be a lie. @throws PluginError kinds `kernel`, `netns`
+ * tells is left out: a zero would be a lie. What goes wrong with one VF is told to `onError`. @throws PluginError kind `wire`
  */
 export async function trafficOf(
   host: CallHost,
   pfs: readonly SurveyedPf[],
   vfs: readonly SurveyedVf[],
+  onError: (error: unknown) => void,
 ): Promise<readonly VfTraffic[]> {
   const byPf = new Map(
     pfs.map((pf) => [pf, pf.link?.vfList ? vfCountersIn(pf.link.vfList) : new Map<number, Counters>()]),
@@ -54,9 +58,13 @@ export async function trafficOf(
   const traffic: VfTraffic[] = []
   for (const vf of vfs) {
     const reported = byPf.get(vf.pf)?.get(vf.index)
-    const counters = reported && !isSilent(reported) ? reported : await ownCounters(host, vf)
-    if (counters) {
-      traffic.push({ vf, counters })
+    try {
+      const counters = reported && !isSilent(reported) ? reported : await ownCounters(host, vf)
+      if (counters) {
+        traffic.push({ vf, counters })
+      }
+    } catch (error) {
+      onError(error)
     }
   }
   return traffic

@@ -1,11 +1,11 @@
 /** Counters of VFs and interfaces (rtnl_fill_vfinfo, rtnl_fill_stats in net/core/rtnetlink.c; include/uapi/linux/if_link.h). */
 import { type Attribute, decodeAttributes, payloadOf } from './attribute.js'
 import { IFLA_VF_MAC } from './constants.js'
+import { decodeLinkMessage } from './link.js'
 import { vfInfosIn } from './vf-info.js'
 
 export const IFLA_STATS64 = 23
 export const IFLA_VF_STATS = 8
-const LINK_HEADER_BYTES = 16
 
 /** What has gone through since the driver was loaded, seen from the VF: what it has received, and sent. */
 export interface Counters {
@@ -54,7 +54,7 @@ export function vfCountersIn(list: Buffer): ReadonlyMap<number, Counters> {
 
 /** The counters of an interface, from RTM_NEWLINK (struct rtnl_link_stats64). @throws PluginError kind `wire` */
 export function linkCountersIn(message: Buffer): Counters | undefined {
-  const stats = payloadOf(decodeAttributes(message.subarray(LINK_HEADER_BYTES)), IFLA_STATS64)
+  const stats = payloadOf(decodeLinkMessage(message).attributes, IFLA_STATS64)
   const counter = (position: number) => numberAt(stats, position * 8)
   return (
     stats && {

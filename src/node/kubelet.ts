@@ -11,6 +11,9 @@ import { type PciAddress, parsePciAddress } from '../pci/address.js'
 export const checkpointPath = (kubeletFolder: string): string =>
   `${kubeletFolder}/device-plugins/kubelet_internal_checkpoint`
 
+/** Where kubelet tells which pod has which device. */
+export const podResourcesSocket = (kubeletFolder: string): string => `${kubeletFolder}/pod-resources/kubelet.sock`
+
 const addressesIn = (ids: readonly unknown[]): PciAddress[] =>
   ids.flatMap((id) => (typeof id === 'string' ? (parsePciAddress(id) ?? []) : []))
 

@@ -10,6 +10,7 @@ import type { Offer } from '../kubelet/offer.js'
 import { givenDevices } from '../kubelet/pod-resources.js'
 import { makeCollector, type PoolSize } from '../metrics/collect.js'
 import { CONTENT_TYPE, metricsText } from '../metrics/text.js'
+import { podResourcesSocket } from '../node/kubelet.js'
 import { loadPolicy } from '../policy/load.js'
 import { operatorHost } from '../state/folder.js'
 import { promisedDevices } from '../state/promises.js'
@@ -34,7 +35,7 @@ interface MetricsOf {
 export async function startMetrics(listen: Listen, { addon, log, offers }: MetricsOf): Promise<Disposable | undefined> {
   const files = realFiles(addon)
   const host = realHost(addon, log)
-  const socket = () => `${loadPolicy(files).kubeletFolder}/pod-resources/kubelet.sock`
+  const socket = () => podResourcesSocket(loadPolicy(files).kubeletFolder)
   try {
     const collector = makeCollector(
       {

@@ -1,6 +1,6 @@
 /** `sriovctl status`: which VF is where. */
 import { survey } from '../../sriov/survey/survey.js'
-import type { VfState } from '../../sriov/survey/vf-state.js'
+import { BAD_STATES, type VfState } from '../../sriov/survey/vf-state.js'
 import type { CallHost } from '../../state/folder.js'
 import { severityOf } from '../doctor/findings.js'
 import { kubeletFindings } from '../doctor/kubelet.js'
@@ -38,15 +38,12 @@ const COLOR: Readonly<Record<VfState, Color>> = {
   broken: 'red',
 }
 
-/** States in which a VF serves nobody, and should. */
-const BAD: readonly VfState[] = ['broken', 'leaked', 'unfinished']
-
 const isMeantFor = ({ pod }: StatusVf | StatusOther, wanted: string): boolean =>
   pod !== null && isMeant(wanted, { pod, containerId: pod.containerId })
 
 /** `3 in use, 4 free`, in the order of what needs a look. */
 function countsOf(vfs: readonly StatusVf[]): string {
-  const order: readonly VfState[] = [...BAD, 'in-use', 'reserved', 'host', 'foreign', 'free']
+  const order: readonly VfState[] = [...BAD_STATES, 'in-use', 'reserved', 'host', 'foreign', 'free']
   return order
     .map((state) => [vfs.filter((vf) => vf.state === state).length, state] as const)
     .filter(([count]) => count > 0)
@@ -55,7 +52,7 @@ function countsOf(vfs: readonly StatusVf[]): string {
 }
 
 const isSound = ({ problem, state }: StatusVf | StatusOther): boolean =>
-  !BAD.includes(state) && !(state === 'in-use' && problem)
+  !BAD_STATES.includes(state) && !(state === 'in-use' && problem)
 
 const nameOfPf = ({ name, address }: StatusPf): string => name ?? address
 

@@ -109,8 +109,11 @@ async function setCount(host: CallHost, address: PciAddress, now: number, wanted
         }
       } catch (error) {
         // Rather those of before than none.
-        await host.files.writeAttribute(path, String(now), MAKING_MS)
-        throw new Error(`${messageOf(error)}; it has its ${now} VFs again`)
+        const outcome = await host.files.writeAttribute(path, String(now), MAKING_MS).then(
+          () => `it has its ${now} VFs again`,
+          (second: unknown) => `nor does it take its ${now} VFs of before: ${messageOf(second)}`,
+        )
+        throw new Error(`${messageOf(error)}; ${outcome}`)
       }
     },
   )
@@ -121,7 +124,7 @@ function linkSteps(rtnl: Rtnl, link: Link | undefined, { pf, mtu, up }: WantedPf
     return []
   }
   if (!link) {
-    return [impossible('set mtu and up', 'it has no interface on the host, so mtu and up cannot be set')]
+    return [impossible('it has no interface on the host, so mtu and up cannot be set')]
   }
   const { index, name } = link
   const change = (what: string, to: Parameters<typeof changeLink>[2]): Step => ({
@@ -135,8 +138,8 @@ function linkSteps(rtnl: Rtnl, link: Link | undefined, { pf, mtu, up }: WantedPf
 }
 
 /** A step that cannot be made, whatever is tried. */
-const impossible = (what: string, problem: string): Step => ({
-  what,
+const impossible = (problem: string): Step => ({
+  what: problem,
   check: () => Promise.reject(new Error(problem)),
   work: () => Promise.resolve(),
 })
@@ -159,12 +162,7 @@ async function stepsFor(host: CallHost, rtnl: Rtnl, address: PciAddress, wanted:
         ]
       : []),
     ...(numVfs !== undefined && numVfs > total
-      ? [
-          impossible(
-            'set sriov_numvfs',
-            `numVfs: ${numVfs} is more than the ${total} VFs that ${address} can have (sriov_totalvfs)`,
-          ),
-        ]
+      ? [impossible(`numVfs: ${numVfs} is more than the ${total} VFs that ${address} can have (sriov_totalvfs)`)]
       : []),
     ...(numVfs !== undefined && numVfs !== now && numVfs <= total
       ? [

@@ -1,5 +1,6 @@
 /** The file that says how many VFs each PF of a node has, and how the PF is set: /etc/sriov-cni/pfs.json. */
 import * as z from 'zod/mini'
+import { MAX_U32, MIN_MTU } from '../../cni/netconf-schema.js'
 import { messageOf } from '../../errors.js'
 import type { FilePort } from '../../host/ports.js'
 import { distrustOf } from '../../node/trust.js'
@@ -8,7 +9,6 @@ import { POLICY_FOLDER } from '../../policy/policy.js'
 export const PFS_FILE = `${POLICY_FOLDER}/pfs.json`
 
 const MAX_TEXT = 256 * 1024
-const MIN_MTU = 68
 const MAX_VFS = 0xffff
 
 const flag = z.boolean('must be true or false')
@@ -21,7 +21,7 @@ const Pf = z.strictObject({
   numVfs: z.optional(z.int('must be a number of VFs').check(z.minimum(0), z.maximum(MAX_VFS))),
   /** Whether the kernel binds new VFs to their drivers (sriov_drivers_autoprobe). */
   autoprobe: z.optional(flag),
-  mtu: z.optional(z.int('must be an MTU').check(z.minimum(MIN_MTU), z.maximum(0xffffffff))),
+  mtu: z.optional(z.int('must be an MTU').check(z.minimum(MIN_MTU), z.maximum(MAX_U32))),
   up: z.optional(flag),
 })
 
@@ -54,10 +54,6 @@ export function readPfs(files: FilePort, path: string): readonly WantedPf[] {
       return `${at.join('.')}${at.length > 0 ? ': ' : ''}${unknown}`
     })
     throw new Error(`${path}: ${issues.join('; ')}`)
-  }
-  const twice = read.data.pfs.find(({ pf }, i) => read.data.pfs.findIndex((one) => one.pf === pf) !== i)
-  if (twice) {
-    throw new Error(`${path}: ${twice.pf} is there twice`)
   }
   return read.data.pfs
 }

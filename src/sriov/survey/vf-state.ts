@@ -18,6 +18,9 @@ export const VF_STATES: readonly VfState[] = [
   'broken',
 ]
 
+/** States in which a VF serves nobody, and should. */
+export const BAD_STATES: readonly VfState[] = ['broken', 'leaked', 'unfinished']
+
 /** The attachment that has a VF, or had it last. */
 export interface HolderFacts {
   readonly phase: Phase

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { lstatSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -33,7 +34,9 @@ beforeEach(async () => {
   made = 0
   fails = false
   // One that a killed process left.
-  writeFileSync(join(folder, 'socket'), '')
+  const killed = "require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))"
+  spawnSync(process.execPath, ['-e', killed, join(folder, 'socket')])
+  expect(lstatSync(join(folder, 'socket')).isSocket()).toBe(true)
   server = await serveText(
     { path: join(folder, 'socket') },
     {
@@ -72,6 +75,14 @@ describe('serveText()', () => {
   test('says that it has failed', async () => {
     fails = true
     expect((await ask('/metrics')).status).toBe(500)
+  })
+
+  test('leaves a file alone that is no socket', async () => {
+    const path = join(folder, 'file')
+    writeFileSync(path, 'precious')
+    const text = { path: '/', contentType: 'text/plain', make: async () => '' }
+    await expect(serveText({ path }, text)).rejects.toThrow('EADDRINUSE')
+    expect(readFileSync(path, 'utf8')).toBe('precious')
   })
 
   test('says why it cannot listen', async () => {

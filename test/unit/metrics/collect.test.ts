@@ -109,6 +109,7 @@ describe('the metrics of a node', () => {
     const rxOf = async () => (await lines()).filter((line) => line.startsWith('sriov_vf_rx_bytes{'))
     expect(await rxOf()).toEqual([expect.stringMatching(/pciAddr="0000:01:10\.4".* 1100$/)])
     await call(world, 'ADD', netConf())
+    world.link(world.netns(POD_A), 'net1').name = 'data0'
     expect(await rxOf()).toEqual([expect.stringMatching(/pciAddr="0000:01:10\.4".* 1100$/)])
     expect(await lines()).toContainEqual(expect.stringMatching(/^sriov_vf_tx_errors\{.* 5$/))
   })

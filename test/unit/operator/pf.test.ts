@@ -174,7 +174,6 @@ describe('pf apply', () => {
     [/pfs: must be a list of PFs/, '{}'],
     [/pfs\.0: count: is not known/, '{"pfs":[{"pf":"ens1f0","count":3}]}'],
     [/pfs\.0\.numVfs: must be a number of VFs/, '{"pfs":[{"pf":"ens1f0","numVfs":"3"}]}'],
-    [/ens1f0 is there twice/, '{"pfs":[{"pf":"ens1f0"},{"pf":"ens1f0"}]}'],
   ])('a file that cannot be used is named: %s', async (message, text) => {
     if (text !== undefined) {
       world.files.set(PFS_FILE, text)
