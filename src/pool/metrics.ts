@@ -15,7 +15,8 @@ import { loadPolicy } from '../policy/load.js'
 import { operatorHost } from '../state/folder.js'
 import { promisedDevices } from '../state/promises.js'
 
-const KUBELET_TIMEOUT_MS = 2_000
+/** Prometheus waits ten seconds for a scrape, by default. A busy kubelet's answer must not be missing in it. */
+const KUBELET_TIMEOUT_MS = 5_000
 
 /** A healthy device is promised to a pod, or free. */
 export function sizeOf({ resource, devices }: Offer, promised: ReadonlyMap<string, unknown>): PoolSize {

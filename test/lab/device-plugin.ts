@@ -18,6 +18,8 @@ export interface DevicePlugin {
   configure(resourceList: readonly object[]): void
   /** Waits until kubelet sees so many healthy devices, of so many. Returns the milliseconds. */
   sees(resource: string, healthy: number, all: number, timeoutMs?: number): Promise<number>
+  /** What the process has printed so far. */
+  printed(): { readonly stderr: string }
   /** Ends the process and starts another. */
   restart(signal?: NodeJS.Signals): Promise<void>
 }
@@ -82,6 +84,7 @@ export async function startDevicePlugin(
       )
       return performance.now() - startedAt
     },
+    printed: () => running.printed(),
     async restart(signal = 'SIGTERM') {
       process.kill(running.pid, signal)
       await running.done
