@@ -7,6 +7,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,6 +17,8 @@ import { replacePlugin, start } from '../daemon/installation.js'
 import { add, documentOf, install, missing, NO_SUCH_NETNS, RELEASE, type Released, released } from './released.js'
 
 const LIMIT = { timeout: 120_000 }
+/** What the installer runs. */
+const TOOLS = 'cat chmod cp cut date dirname du env ln mkdir mv readlink rm sha256sum sync test'.split(' ')
 
 let folder = ''
 const bin = () => join(folder, 'bin')
@@ -55,28 +58,48 @@ const inMounts = (script: string) =>
   }).done
 
 describe.skipIf(missing)(`install (${missing ?? 'can run here'})`, () => {
-  test('needs a shell and coreutils, nothing else', LIMIT, async () => {
+  /** A root folder with the release, and nothing to run it with. */
+  function rootWithRelease(): string {
     const root = join(folder, 'root')
-    const tools = 'cat chmod cp cut date du env ln mkdir mv readlink realpath rm sha256sum sync test dirname'.split(' ')
     mkdirSync(join(root, 'tmp'), { recursive: true })
-    const paths = ['/bin/sh', ...tools.map((tool) => execFileSync('which', [tool], { encoding: 'utf8' }).trim())]
+    execFileSync('cp', ['-R', RELEASE, join(root, 'release')])
+    return root
+  }
+
+  const inRoot = (root: string, ...words: string[]) =>
+    start('/usr/sbin/chroot', [root, ...words], { env: { PATH: '/usr/bin:/bin', CNI_COMMAND: 'VERSION' } }).done
+  const installInRoot = (root: string) => inRoot(root, '/release/install', '--bin-dir', '/opt/cni/bin')
+
+  async function expectToInstall(root: string): Promise<void> {
+    expect(await installInRoot(root)).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(documentOf(await inRoot(root, '/opt/cni/bin/sriov'))).toHaveProperty('supportedVersions')
+  }
+
+  test('needs a shell and coreutils, nothing else', LIMIT, async () => {
+    const root = rootWithRelease()
+    const paths = ['/bin/sh', ...TOOLS.map((tool) => execFileSync('which', [tool], { encoding: 'utf8' }).trim())]
     const libraries = paths.flatMap((path) => [
       ...execFileSync('ldd', [path], { encoding: 'utf8' }).matchAll(/(\/\S+) \(0x/g),
     ])
     for (const path of new Set([...paths, ...libraries.map(([, path = '']) => path)])) {
       execFileSync('sh', ['-ec', 'mkdir -p "$1$(dirname "$2")"; cp -L "$2" "$1$2"', 'sh', root, path])
     }
-    execFileSync('cp', ['-R', RELEASE, join(root, 'release')])
-    const { exitCode, stderr } = await start(
-      '/usr/sbin/chroot',
-      [root, '/release/install', '--bin-dir', '/opt/cni/bin'],
-      {
-        env: { PATH: '/usr/bin:/bin' },
-      },
-    ).done
-    expect([exitCode, stderr]).toEqual([0, ''])
-    const call = await start('/usr/sbin/chroot', [root, '/opt/cni/bin/sriov'], { env: { CNI_COMMAND: 'VERSION' } }).done
-    expect(documentOf(call)).toHaveProperty('supportedVersions')
+    await expectToInstall(root)
+  })
+
+  test('needs busybox, nothing else; names the file that is damaged there, too', LIMIT, async () => {
+    const root = rootWithRelease()
+    mkdirSync(join(root, 'bin'))
+    execFileSync('cp', [execFileSync('which', ['busybox'], { encoding: 'utf8' }).trim(), join(root, 'bin/busybox')])
+    for (const tool of ['sh', ...TOOLS]) {
+      symlinkSync('busybox', join(root, 'bin', tool))
+    }
+    await expectToInstall(root)
+    writeFileSync(join(root, 'release/release/main.cjs'), 'x', { flag: 'a' })
+    expect(await installInRoot(root)).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/main\.cjs: FAILED(?:.|\n)*nothing was changed/),
+    })
   })
 
   test('goes back to the release before, and forth again', LIMIT, async () => {
