@@ -1,7 +1,7 @@
 import { readCall } from '../cni/call.js'
 import { NODE_FOLDER } from '../cni/folders.js'
 import type { OtherView } from '../host/other-view.js'
-import { POLICY_FOLDER } from '../policy/policy.js'
+import { POLICY_FOLDERS } from '../policy/policy.js'
 import type { Request } from './protocol.js'
 
 /** The state folder that a request names; undefined when the request is not a call that uses one. */
@@ -23,7 +23,7 @@ export function seesSameFiles(view: OtherView, request: Request): boolean {
     return true
   }
   const folders = (request.environment.CNI_PATH ?? '').split(':').filter((folder) => folder !== '')
-  if (!['/', NODE_FOLDER, POLICY_FOLDER, ...folders].every((path) => view.sharesPath(path))) {
+  if (!['/', NODE_FOLDER, ...POLICY_FOLDERS, ...folders].every((path) => view.sharesPath(path))) {
     return false
   }
   const stateFolder = stateFolderOf(request)

@@ -1,11 +1,10 @@
 import { messageOf } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
 import { distrustOf } from '../node/trust.js'
-import { DEFAULT_RULES, POLICY_FILE, POLICY_FOLDER, type Policy, type PolicyRules } from './policy.js'
+import { DEFAULT_RULES, POLICY_FOLDER, POLICY_FOLDERS, type Policy, type PolicyRules } from './policy.js'
 import { PolicyFile } from './policy-schema.js'
 
 const DEFAULT_POLICY: Policy = { ...DEFAULT_RULES, origins: {} }
-const MORE_FOLDER = `${POLICY_FOLDER}/policy.d`
 const MAX_TEXT = 256 * 1024
 
 interface PolicyText {
@@ -44,16 +43,17 @@ function merge(policy: Policy, { file, text }: PolicyText): Policy {
   }
 }
 
-/** The files in the order in which they are merged. @throws PluginError kind `state` */
-function filesOf(files: FilePort): string[] {
-  const names = files.list(POLICY_FOLDER)
+/** The files of a folder in the order in which they are merged. @throws PluginError kind `state` */
+function filesOf(files: FilePort, folder: string): string[] {
+  const names = files.list(folder)
+  const more = `${folder}/policy.d`
   return [
-    ...(names.includes('policy.json') ? [POLICY_FILE] : []),
+    ...(names.includes('policy.json') ? [`${folder}/policy.json`] : []),
     ...(names.includes('policy.d')
       ? files
-          .list(MORE_FOLDER)
+          .list(more)
           .filter((name) => name.endsWith('.json') && !name.startsWith('.'))
-          .map((name) => `${MORE_FOLDER}/${name}`)
+          .map((name) => `${more}/${name}`)
       : []),
   ]
 }
@@ -78,16 +78,26 @@ function policyOf(texts: readonly PolicyText[]): Policy {
   return last.policy
 }
 
+/** What is wrong with the text of a policy file; undefined when it is right. */
+export function policyProblem(text: string): string | undefined {
+  try {
+    merge(DEFAULT_POLICY, { file: '', text })
+    return undefined
+  } catch (error) {
+    return messageOf(error)
+  }
+}
+
 /**
- * Reads the policy of this node: policy.json, then policy.d/*.json by name. A later file replaces the rules that it
+ * Reads the policy of this node: of each folder policy.json, then policy.d/*.json by name. A later file replaces the rules that it
  * names, and the namespaces that it names. Without files the defaults hold; with one that cannot be trusted or
  * understood, too, and `problem` says why. Throws nothing.
  */
 export function loadPolicy(files: FilePort): Policy {
   const texts: PolicyText[] = []
-  let file = POLICY_FOLDER
+  let file: string = POLICY_FOLDER
   try {
-    for (file of filesOf(files)) {
+    for (file of POLICY_FOLDERS.flatMap((folder) => filesOf(files, folder))) {
       const why = distrustOf(files, file)
       if (why !== undefined) {
         return { ...DEFAULT_POLICY, problem: why }

@@ -57,7 +57,12 @@ export interface Policy extends PolicyRules {
   readonly problem?: string
 }
 
+/** The administrator's own files. */
 export const POLICY_FOLDER = '/etc/sriov-cni'
+/** What the DaemonSet writes from a ConfigMap; also the place for a node whose /etc is read-only. */
+export const CLUSTER_FOLDER = '/var/lib/sriov-cni'
+/** In the order in which they are read: of two rules, the last one counts. */
+export const POLICY_FOLDERS = [CLUSTER_FOLDER, POLICY_FOLDER] as const
 export const POLICY_FILE = `${POLICY_FOLDER}/policy.json`
 
 /** The name of the program that binds a function to a driver (DPDK, usertools). */

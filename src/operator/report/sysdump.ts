@@ -5,7 +5,7 @@ import { BIN_FOLDER, NODE_FOLDER } from '../../cni/folders.js'
 import type { Resident } from '../../daemon/probe.js'
 import { messageOf } from '../../errors.js'
 import { deviceFolder } from '../../pci/functions.js'
-import { POLICY_FOLDER } from '../../policy/policy.js'
+import { CLUSTER_FOLDER, POLICY_FOLDER } from '../../policy/policy.js'
 import { type Survey, survey } from '../../sriov/survey/survey.js'
 import type { CallHost } from '../../state/folder.js'
 import { journalEntries } from '../../state/journal.js'
@@ -137,6 +137,7 @@ export async function partsOf(host: CallHost, resident: Resident): Promise<reado
     ...copies(host, NODE_FOLDER, 'records', withoutSecrets),
     ...copies(host, `${NODE_FOLDER}/pci`, 'marks', (text) => text),
     ...copies(host, NETWORK_FOLDER, 'networks', withoutSecrets),
+    ...copies(host, CLUSTER_FOLDER, 'cluster', (text) => text),
     ...copies(host, POLICY_FOLDER, 'policy', (text) => text),
     ...copies(host, `${POLICY_FOLDER}/policy.d`, 'policy.d', (text) => text),
   ])

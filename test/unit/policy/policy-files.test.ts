@@ -7,10 +7,23 @@ import { setPolicy } from '../../fakes/policy.js'
 import type { FakeWorld } from '../../fakes/world.js'
 
 const MORE = '/etc/sriov-cni/policy.d'
+const FROM_CLUSTER = '/var/lib/sriov-cni/policy.json'
 const policyOf = (world: FakeWorld) => loadPolicy(hostOf(world).files)
 
 test('without a file the defaults hold', () => {
   expect(policyOf(makeMachine())).toEqual({ ...DEFAULT_RULES, origins: {} })
+})
+
+test("the administrator's file is read after what the cluster wrote, and a wrong one of either counts", () => {
+  const world = makeMachine()
+  setPolicy(world, { logFolders: ['/cluster'], hostInterfaces: true }, FROM_CLUSTER)
+  expect(policyOf(world)).toMatchObject({ logFolders: ['/cluster'], hostInterfaces: true })
+  setPolicy(world, { logFolders: ['/own'] })
+  const policy = policyOf(world)
+  expect(policy).toMatchObject({ logFolders: ['/own'], hostInterfaces: true })
+  expect(ruleText(policy, 'hostInterfaces', true)).toContain(`${FROM_CLUSTER}:`)
+  world.files.set(FROM_CLUSTER, '{')
+  expect(policyOf(world).problem).toContain(FROM_CLUSTER)
 })
 
 test('files are merged in order: a later one replaces the rules and the namespaces that it names', () => {
