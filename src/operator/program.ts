@@ -1,6 +1,7 @@
 /** The command line of sriovctl. */
 import { Command, Option } from 'commander'
 import { LOG_LEVELS } from '../cni/log-levels.js'
+import type { Resident } from '../daemon/probe.js'
 import { RESIDENT_SOCKET } from '../daemon/protocol.js'
 import { DEFAULT_POOL_OPTIONS } from '../pool/options.js'
 import { addConf } from './conf/verbs.js'
@@ -10,6 +11,12 @@ import { addPf } from './pf/verbs.js'
 import { addReport } from './report/verbs.js'
 import { addText } from './text/verbs.js'
 import { type AddVerbs, absolutePath, helpEnd, listenAt, type Verbs } from './verb.js'
+
+const PROBED: Readonly<Record<Resident['reaction'], string>> = {
+  answered: 'the resident process answers\n',
+  absent: `nobody listens at ${RESIDENT_SOCKET}\n`,
+  hung: `${RESIDENT_SOCKET} is there, and nobody answers\n`,
+}
 
 const addDaemon: AddVerbs = (program, { surroundings, finish }) => {
   const socketText = `where to listen; the plugin looks elsewhere only by SRIOV_CNI_SOCKET (default: ${RESIDENT_SOCKET})`
@@ -21,16 +28,29 @@ const addDaemon: AddVerbs = (program, { surroundings, finish }) => {
     .option('--socket <path>', socketText, absolutePath)
     .addOption(new Option('--log-level <level>', 'how much to log (default: info)').choices([...LOG_LEVELS]))
     .option('--log-file <file>', 'appended to; stderr otherwise')
-    .addHelpText('after', helpEnd(['sriovctl daemon --log-level debug']))
-    .action(async ({ socket, logLevel, logFile }) =>
+    .option('--probe', 'only ask the one that runs whether it answers')
+    .addHelpText(
+      'after',
+      helpEnd(
+        ['sriovctl daemon --log-level debug', 'sriovctl daemon --probe'],
+        'when it cannot go on, or does not answer',
+      ),
+    )
+    .action(async ({ socket, logLevel, logFile, probe }) => {
+      if (probe) {
+        const { reaction } = await surroundings.askResident()
+        surroundings.out.write(PROBED[reaction])
+        finish(reaction === 'answered' ? 0 : 1)
+        return
+      }
       finish(
         await surroundings.runDaemon({
           ...(socket !== undefined && { socketPath: socket }),
           ...(logLevel !== undefined && { logLevel }),
           ...(logFile !== undefined && { logFile }),
         }),
-      ),
-    )
+      )
+    })
 }
 
 const addDevicePlugin: AddVerbs = (program, { surroundings, finish }) => {

@@ -1,7 +1,8 @@
-import { Argument } from 'commander'
+import { Argument, Option } from 'commander'
 import { asJson } from '../output.js'
 import { type AddVerbs, helpEnd, jsonOption } from '../verb.js'
 import { explain } from './explain.js'
+import { NODE_FILES, type NodeFile, validateAs } from './node-files.js'
 import { SCHEMA_NAMES, SCHEMAS, type SchemaName } from './schema.js'
 import { validate } from './validate.js'
 
@@ -11,9 +12,21 @@ export const addConf: AddVerbs = (program, { surroundings: { out, openHost }, fi
     .command('validate')
     .argument('<path...>', 'configurations, lists, network definitions (YAML or JSON), or folders with them')
     .description('tell every problem of configurations, with file, line and key')
+    .addOption(new Option('--as <what>', 'a file that configures a node instead').choices(NODE_FILES))
     .addOption(jsonOption())
-    .addHelpText('after', helpEnd(['sriovctl validate /etc/cni/net.d nad.yaml'], 'when there is a problem'))
-    .action((paths: readonly string[], options: { json?: true }) => finish(validate(openHost(), out, paths, options)))
+    .addHelpText(
+      'after',
+      helpEnd(
+        ['sriovctl validate /etc/cni/net.d nad.yaml', 'sriovctl validate --as policy policy.json'],
+        'when there is a problem',
+      ),
+    )
+    .action((paths: readonly string[], { as, ...options }: { json?: true; as?: NodeFile }) => {
+      const host = openHost()
+      finish(
+        as === undefined ? validate(host, out, paths, options) : validateAs(host.files, out, paths, { as, ...options }),
+      )
+    })
   program
     .command('explain')
     .argument('<path>', 'a configuration, a list, network definitions, or a folder with them')

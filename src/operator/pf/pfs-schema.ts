@@ -28,6 +28,25 @@ const Pf = z.strictObject({
 export const PfsFile = z.strictObject({ pfs: z.array(Pf, 'must be a list of PFs') })
 export type WantedPf = z.infer<typeof Pf>
 
+/** Reads the text of such a file. @throws Error that names the key */
+export function pfsIn(text: string): readonly WantedPf[] {
+  let document: unknown
+  try {
+    document = JSON.parse(text)
+  } catch (error) {
+    throw new Error(`it is not JSON: ${messageOf(error)}`)
+  }
+  const read = PfsFile.safeParse(document)
+  if (!read.success) {
+    const issues = read.error.issues.map(({ path: at, message, ...issue }) => {
+      const unknown = 'keys' in issue ? `${issue.keys.join(', ')}: is not known` : message
+      return `${at.join('.')}${at.length > 0 ? ': ' : ''}${unknown}`
+    })
+    throw new Error(issues.join('; '))
+  }
+  return read.data.pfs
+}
+
 /** @throws Error that names the file and the key */
 export function readPfs(files: FilePort, path: string): readonly WantedPf[] {
   const distrust = distrustOf(files, path)
@@ -41,19 +60,9 @@ export function readPfs(files: FilePort, path: string): readonly WantedPf[] {
   if (text.length > MAX_TEXT) {
     throw new Error(`${path} is larger than ${MAX_TEXT} bytes`)
   }
-  let document: unknown
   try {
-    document = JSON.parse(text)
+    return pfsIn(text)
   } catch (error) {
-    throw new Error(`${path} is not JSON: ${messageOf(error)}`)
+    throw new Error(`${path}: ${messageOf(error)}`)
   }
-  const read = PfsFile.safeParse(document)
-  if (!read.success) {
-    const issues = read.error.issues.map(({ path: at, message, ...issue }) => {
-      const unknown = 'keys' in issue ? `${issue.keys.join(', ')}: is not known` : message
-      return `${at.join('.')}${at.length > 0 ? ': ' : ''}${unknown}`
-    })
-    throw new Error(`${path}: ${issues.join('; ')}`)
-  }
-  return read.data.pfs
 }

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { makeMachine } from '../../fakes/machine.js'
-import { jsonOf, sriovctl } from './operator.js'
+import { jsonOf, resident, sriovctl } from './operator.js'
 
 const EXAMPLES = 'docs/examples'
 
@@ -93,5 +93,58 @@ describe('validate', () => {
     expect(schema).toMatchObject({
       properties: { vlan: { type: 'integer', maximum: 4094 }, spoofchk: { enum: ['on', 'off'] } },
     })
+  })
+})
+
+describe('validate --as', () => {
+  const ran = (as: string, text: string) => {
+    const world = makeMachine()
+    world.files.set('/tmp/file', text)
+    return sriovctl(world, ['validate', '--as', as, '/tmp/file'])
+  }
+
+  test.each([
+    ['policy', '{ "wholePfs": ["ens1f0"], "namespaces": { "*": { "trust": false } } }'],
+    ['pfs', '{ "pfs": [{ "pf": "ens1f0", "numVfs": 7 }] }'],
+    ['pools', '{ "resourceList": [{ "resourceName": "vfs", "selectors": { "pfNames": ["ens1f0"] } }] }'],
+    ['rdma', '{ "configList": [{ "resourceName": "hca", "rdmaHcaMax": 10, "selectors": { "ifNames": ["ens1f0"] } }] }'],
+  ])('%s: finds nothing in a right file', async (as, text) => {
+    expect(await ran(as, text)).toMatchObject({ exitCode: 0, text: '0 problems\n' })
+  })
+
+  test.each([
+    ['policy', '{ "wholePf": [] }', 'wholePf: is not known'],
+    ['policy', '{', 'JSON'],
+    ['pfs', '{ "pfs": [{ "pf": "ens1f0", "numVfs": -1 }] }', 'pfs.0.numVfs'],
+    ['pfs', '[', 'is not JSON'],
+    ['pools', '{ "resourceList": [{ "resourceName": "a b" }] }', 'resourceList[0].resourceName'],
+    ['pools', '{', 'JSON'],
+    ['rdma', '{ "configList": [{ "rdmaHcaMax": 10 }] }', 'resourceName'],
+  ])('%s: names the file and the key in %s', async (as, text, problem) => {
+    const output = await ran(as, text)
+    expect(output.exitCode).toBe(1)
+    expect(output.text).toContain(`/tmp/file: `)
+    expect(output.text).toContain(problem)
+  })
+
+  test('a file that is not there is named', async () => {
+    await expect(sriovctl(makeMachine(), ['validate', '--as', 'pfs', '/none'])).rejects.toThrow(
+      'there is no file /none',
+    )
+  })
+})
+
+describe('daemon --probe', () => {
+  afterEach(() => {
+    resident.is = { reaction: 'answered' }
+  })
+  test.each([
+    ['answered', 0, 'answers'],
+    ['absent', 1, 'nobody listens at /run/sriov-cni/daemon.sock'],
+    ['hung', 1, 'nobody answers'],
+  ] as const)('%s', async (reaction, exitCode, text) => {
+    resident.is = { reaction }
+    const output = await sriovctl(makeMachine(), ['daemon', '--probe'])
+    expect(output).toMatchObject({ exitCode, text: expect.stringContaining(text) })
   })
 })
