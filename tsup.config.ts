@@ -34,6 +34,7 @@ export default defineConfig([
       'bench-on-machine': 'scripts/tools/bench/on-machine.ts',
       'bench-report': 'scripts/tools/bench/report.ts',
       bytecode: 'scripts/tools/bytecode.ts',
+      'image-index': 'scripts/tools/image-index.ts',
       sbom: 'scripts/tools/sbom.ts',
       summary: 'scripts/tools/summary.ts',
       'kill-hook': 'test/lab/kill-hook.ts',

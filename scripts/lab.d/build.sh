@@ -26,20 +26,6 @@ lab_say() {
   printf '[lab] %3d s  %s\n' "$SECONDS" "$*"
 }
 
-# Prints the Debian mirror that the machine's apt uses.
-lab_mirror() {
-  local mirror=${SRIOV_LAB_MIRROR:-} origin
-  # A private mirror may not call itself Debian, so a second look takes any repository with a usual suite.
-  for origin in 'Origin: Debian' 'Component: main'; do
-    [ -n "$mirror" ] && break
-    # shellcheck disable=SC2016
-    mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' "$origin" 2>/dev/null |
-      awk '$2 ~ /^(stable|oldstable|testing|unstable|bookworm|trixie|forky|sid)$/ { print $1; exit }') || true
-  done
-  [ -n "$mirror" ] || die "no Debian mirror in the machine's apt settings (run apt-get update, or set SRIOV_LAB_MIRROR)"
-  printf '%s\n' "$mirror"
-}
-
 # mmdebstrap with the settings that make it fast and small.
 lab_debstrap() {
   mmdebstrap --mode=root \
@@ -134,7 +120,7 @@ lab_do_build() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 \
       mmdebstrap >"$LAB_CACHE/build.log" 2>&1 || { tail "$LAB_CACHE/build.log" >&2 && die "could not install mmdebstrap"; }
   fi
-  mirror=$(lab_mirror)
+  mirror=$("$LAB_PARTS/debian-mirror")
   # shellcheck disable=SC2064
   trap "lab_build_abort '$new'" EXIT
   trap 'exit 130' INT
