@@ -19,7 +19,7 @@ LAB_QEMU_LEAST=10.0.13
 # Prints the name of the build that belongs to this version of the scripts.
 lab_stamp() {
   # What runs after the boot is read from the project tree, so it is no part of the stamp.
-  cat "$LAB_PARTS/build.sh" "$LAB_PARTS/kernel" "$LAB_PARTS/init" | sha256sum | cut -c1-16
+  cat "$LAB_PARTS"/{build.sh,suite.sh,kernel,containerd,init} | sha256sum | cut -c1-16
 }
 
 lab_say() {
@@ -44,6 +44,7 @@ lab_make_guest() {
   lab_debstrap --variant=minbase --include="$(lab_join "${LAB_GUEST_PACKAGES[@]}")" bookworm "$root" "$2"
   # Points to mount on: the root is shared read-only and an overlay over 9p makes folders slowly.
   mkdir -p "$root"/lab "$root"/out "$root"/usr/lib/modules "$root"/etc/cni/net.d "$root"/opt/cni/bin "$root"/var/lib/{cni,containers,containerd}
+  "$LAB_PARTS/containerd" "$root/opt/containerd-2" "$1/apt" "$2"
   # The machine's node is mounted on this file when the guest starts.
   : >"$root/usr/local/bin/node"
   chmod 755 "$root/usr/local/bin/node"

@@ -12,6 +12,8 @@ export const LEASE_FOLDER = '/var/lib/cni/networks'
 
 /** Numbers that move by themselves; igbvf writes over permaddr when the MAC is set. */
 const VOLATILE_KEYS = new Set(['ifindex', 'permaddr', 'stats', 'stats64', 'qdisc', 'operstate', 'link_index'])
+/** Of a bridge: its timers are among the others, and what it takes over from its ports. */
+const KEYS_OF_BRIDGE = new Set(['ifname', 'flags', 'address'])
 /** Follow the carrier, some milliseconds late. */
 const CARRIER_FLAGS = new Set(['LOWER_UP', 'NO-CARRIER', 'RUNNING'])
 /** Of host-local: how far it has counted, and its lock. */
@@ -29,7 +31,7 @@ function* linkFacts(link: LinkView): Generator<[string, string]> {
       }
     } else if (key === 'flags') {
       yield [`${title} flags`, link.flags.filter((flag) => !CARRIER_FLAGS.has(flag)).join(' ')]
-    } else if (!VOLATILE_KEYS.has(key)) {
+    } else if (link.linkinfo?.info_kind === 'bridge' ? KEYS_OF_BRIDGE.has(key) : !VOLATILE_KEYS.has(key)) {
       yield [`${title} ${key}`, JSON.stringify(value)]
     }
   }
