@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { type DeviceOfPod, makeCollector, type PoolSize } from '../../../src/metrics/collect.js'
 import { metricsText } from '../../../src/metrics/text.js'
-import { JOURNAL } from '../../../src/state/journal.js'
-import { call, callHostAs, netConf } from '../../fakes/call.js'
+import { JOURNAL, noteCall } from '../../../src/state/journal.js'
+import { call, callHostAs, hostOf, netConf } from '../../fakes/call.js'
 import { makeMachine, PF, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
 import type { FakeWorld } from '../../fakes/world.js'
 
@@ -76,6 +76,25 @@ describe('the metrics of a node', () => {
         'sriov_call_duration_seconds_count{verb="ADD"} 2',
       ]),
     )
+  })
+
+  test('have the phases of each ADD and DEL; a phase that is not known here is left out', async () => {
+    const world = makeMachine()
+    const { lines } = collectorOf(world)
+    await call(world, 'ADD', netConf())
+    const entry = { at: '2026-01-01T00:00:00.000Z', verb: 'ADD', ms: 9, containerId: 'c', ifName: 'net1', network: 'n' }
+    noteCall(hostOf(world).files, { ...entry, phases: { move: 70, ...{ firmware: 3 } } })
+    const told = (await lines()).filter((line) => line.startsWith('sriov_phase_duration_seconds'))
+    expect(told).toEqual(
+      expect.arrayContaining([
+        'sriov_phase_duration_seconds_bucket{verb="ADD",phase="move",le="0.05"} 1',
+        'sriov_phase_duration_seconds_bucket{verb="ADD",phase="move",le="0.1"} 2',
+        'sriov_phase_duration_seconds_bucket{verb="ADD",phase="move",le="+Inf"} 2',
+        'sriov_phase_duration_seconds_sum{verb="ADD",phase="move"} 0.07',
+        'sriov_phase_duration_seconds_count{verb="ADD",phase="lock"} 1',
+      ]),
+    )
+    expect(told.join()).not.toMatch(/firmware|driver|ipam/)
   })
 
   test('have what the PF has counted for a VF, with its pod in the same series', async () => {
