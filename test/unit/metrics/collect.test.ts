@@ -15,6 +15,8 @@ function collectorOf(world: FakeWorld) {
     pools: [] as PoolSize[],
     devices: [] as DeviceOfPod[],
     problem: undefined as string | undefined,
+    living: { pods: new Map<string, { namespace: string; name: string }>(), sandboxes: new Set<string>() },
+    runtimeProblem: undefined as string | undefined,
     errors: [] as string[],
   }
   const collector = makeCollector(
@@ -26,6 +28,12 @@ function collectorOf(world: FakeWorld) {
           throw new Error(ports.problem)
         }
         return ports.devices
+      },
+      living: async () => {
+        if (ports.runtimeProblem !== undefined) {
+          throw new Error(ports.runtimeProblem)
+        }
+        return ports.living
       },
     },
     (what) => ports.errors.push(what),
@@ -131,6 +139,37 @@ describe('the metrics of a node', () => {
     world.link(world.netns(POD_A), 'net1').name = 'data0'
     expect(await rxOf()).toEqual([expect.stringMatching(/pciAddr="0000:01:10\.4".* 1100$/)])
     expect(await lines()).toContainEqual(expect.stringMatching(/^sriov_vf_tx_errors\{.* 5$/))
+  })
+
+  test('say how many devices a GC would give back: not what is young or alive; asked once a minute', async () => {
+    const world = makeMachine()
+    const { lines, ports } = collectorOf(world)
+    const toGo = async () => (await lines()).find((line) => line.startsWith('sriov_gc_candidates '))
+    await call(world, 'ADD', netConf())
+    expect(await toGo()).toBe('sriov_gc_candidates 0')
+    world.removeNetns(POD_A, 0)
+    await world.clock.sleep(60_000)
+    expect(await toGo()).toBe('sriov_gc_candidates 0')
+    await world.clock.sleep(600_000)
+    expect(await toGo()).toBe('sriov_gc_candidates 1')
+    ports.living.sandboxes.add('pod-a')
+    expect(await toGo()).toBe('sriov_gc_candidates 1')
+    await world.clock.sleep(60_000)
+    expect(await toGo()).toBe('sriov_gc_candidates 0')
+  })
+
+  test('leave that out while the container runtime does not answer, and count it', async () => {
+    const world = makeMachine()
+    const { lines, ports } = collectorOf(world)
+    ports.runtimeProblem = 'containerd.sock does not answer'
+    for (const told of [await lines(), await lines()]) {
+      expect(told.join()).not.toContain('sriov_gc_candidates')
+      expect(told).toContain('sriov_collect_errors_total{part="gc"} 1')
+    }
+    expect(ports.errors).toEqual(['gc: containerd.sock does not answer'])
+    ports.runtimeProblem = undefined
+    await world.clock.sleep(60_000)
+    expect(await lines()).toContain('sriov_gc_candidates 0')
   })
 
   test('tell the pools, and what could not be collected; the rest is there all the same', async () => {
