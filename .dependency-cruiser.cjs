@@ -66,7 +66,7 @@ const layers = [
       '^src/node/lock-holders',
     ],
   },
-  { name: 'kubelet', path: '^src/kubelet/', may: ['^src/kubelet/', '^src/pci/address'] },
+  { name: 'kubelet', path: '^src/kubelet/', may: ['^src/errors', '^src/kubelet/', '^src/pci/address'] },
   {
     name: 'metrics',
     path: '^src/metrics/',

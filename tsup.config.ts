@@ -29,6 +29,7 @@ export default defineConfig([
   {
     ...base,
     entry: {
+      dashboard: 'scripts/tools/dashboard.ts',
       demo: 'scripts/tools/demo.ts',
       'bench-in-guest': 'scripts/tools/bench/in-guest.ts',
       'bench-on-machine': 'scripts/tools/bench/on-machine.ts',

@@ -10,12 +10,13 @@ import type { Log } from './host/ports.js'
 import { askPerson } from './host/question.js'
 import { realHost } from './host/real.js'
 import { processOutput } from './host/terminal.js'
+import { askLiving } from './kubelet/living.js'
 import { podResourcesSocket } from './node/kubelet.js'
 import type { PodsOfDevices } from './operator/look/status-document.js'
 import { printable } from './operator/output.js'
 import { makeProgram } from './operator/program.js'
-import type { Living } from './operator/verb.js'
 import { loadPolicy } from './policy/load.js'
+import type { Living } from './sriov/survey/spare.js'
 import { type CallHost, operatorHost } from './state/folder.js'
 
 const USAGE_EXIT_CODE = 2
@@ -34,39 +35,19 @@ const KUBELET_TIMEOUT_MS = 2_000
 const KUBELET = './kubelet.cjs'
 const DEVICE_PLUGIN = './device-plugin.cjs'
 
-/** Where container runtimes listen: containerd, CRI-O, k3s. */
-const RUNTIME_SOCKETS = [
-  '/run/containerd/containerd.sock',
-  '/run/crio/crio.sock',
-  '/run/k3s/containerd/containerd.sock',
-]
-
-/** Asks those that listen; what none of them has is empty. @throws Error that names a socket where nobody answers */
-async function askLiving(folder: string, kubeletFolder: string): Promise<Living> {
+/** Asks kubelet and the container runtimes. @throws Error that names a socket where nobody answers */
+async function askWhoLives(folder: string, kubeletFolder: string): Promise<Living> {
   const files = realFiles(loadAddon(folder))
-  const asked = () => createRequire(`${folder}/`)(KUBELET) as typeof import('./kubelet/asked.js')
-  const answerOf = async <T>(socket: string, question: (path: string) => Promise<T>, none: T): Promise<T> => {
-    try {
-      return files.exists(socket) ? await question(socket) : none
-    } catch (error) {
-      throw new Error(
-        `${socket} does not answer, so nobody can tell which pods are alive (--without-asking goes on without): ${messageOf(error)}`,
-      )
-    }
+  try {
+    return await askLiving({
+      kubelet: podResourcesSocket(kubeletFolder),
+      exists: (path) => files.exists(path),
+      timeoutMs: KUBELET_TIMEOUT_MS,
+      load: () => createRequire(`${folder}/`)(KUBELET) as typeof import('./kubelet/asked.js'),
+    })
+  } catch (error) {
+    throw new Error(`${messageOf(error)} (--without-asking goes on without)`)
   }
-  const pods = await answerOf(
-    podResourcesSocket(kubeletFolder),
-    (path) => asked().podsOfDevices(path, KUBELET_TIMEOUT_MS),
-    new Map() as PodsOfDevices,
-  )
-  const sandboxes = new Set<string>()
-  for (const socket of RUNTIME_SOCKETS) {
-    const live = await answerOf(socket, (path) => asked().liveSandboxes(path, KUBELET_TIMEOUT_MS), new Set<string>())
-    for (const id of live) {
-      sandboxes.add(id)
-    }
-  }
-  return { pods, sandboxes }
 }
 
 /** Which pods have which devices, by kubelet; nothing where there is no kubelet, or it does not answer. */
@@ -94,7 +75,7 @@ export async function ctl(folder: string, words: readonly string[]): Promise<num
       ask: askPerson,
       save: writeNewFile,
       openHost: () => openHost(folder),
-      askLiving: (kubeletFolder) => askLiving(folder, kubeletFolder),
+      askLiving: (kubeletFolder) => askWhoLives(folder, kubeletFolder),
       askKubelet: (kubeletFolder) => askKubelet(folder, kubeletFolder),
       askResident: () => askResident(loadAddon(folder)),
       runDaemon: (options) => runDaemon(folder, options),

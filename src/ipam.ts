@@ -101,7 +101,7 @@ function start(
   return {
     begin: () => child.begin(),
     async finish() {
-      const { status, stdout } = await child.wait(IPAM_TIMEOUT_MS)
+      const { status, stdout } = await host.phases.beside('ipam', () => child.wait(IPAM_TIMEOUT_MS))
       if (status !== 0) {
         throw failureOf(call.type, status, stdout)
       }

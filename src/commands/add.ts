@@ -55,9 +55,15 @@ export async function add(host: CallHost, args: CallArgs, parsed: GovernedNetCon
   if (!device) {
     throw new PluginError({ kind: 'config', issues: [{ key: 'deviceID', problem: 'is missing' }] })
   }
-  await requireNewAttachment(host, args)
-  return withDevice(host, conf, device, (location, lock) => {
-    host.story.device = location.address
-    return attachVf(host, { args, conf, location, pod, lock })
-  })
+  const endChoice = host.phases.begin('choose')
+  try {
+    await requireNewAttachment(host, args)
+    return await withDevice(host, conf, device, (location, lock) => {
+      endChoice()
+      host.story.device = location.address
+      return attachVf(host, { args, conf, location, pod, lock })
+    })
+  } finally {
+    endChoice()
+  }
 }

@@ -53,8 +53,11 @@ export function journalOf(host: CallHost, { verb, args: { containerId, ifName },
   const add = measured(host)
   const note = (thrown?: unknown) => {
     const { pod, story } = host
+    const times = host.phases.times()
     const device = story.device !== undefined && { device: story.device }
-    add({ verb, containerId, ifName, network, ...(pod && { pod }), ...device }, thrown)
+    // A CHECK or a GC is noted only when it fails, which says nothing of how long they take.
+    const phases = NOTED[verb] === 'always' && Object.keys(times).length > 0 && { phases: times }
+    add({ verb, containerId, ifName, network, ...(pod && { pod }), ...device, ...phases }, thrown)
   }
   return {
     succeeded() {

@@ -1,3 +1,3 @@
 /** What sriovctl asks kubelet and the container runtime. A bundle of its own: gRPC takes long to load. */
-export { podsOfDevices } from './pod-resources.js'
+export { type PodName, podsOfDevices } from './pod-resources.js'
 export { liveSandboxes } from './sandboxes.js'

@@ -1,10 +1,12 @@
 /** All metrics of the node, from one survey. */
 import { messageOf } from '../errors.js'
+import type { Living } from '../sriov/survey/spare.js'
 import { type Survey, survey } from '../sriov/survey/survey.js'
 import type { SurveyedVf } from '../sriov/survey/survey-vf.js'
 import { BAD_STATES, VF_STATES } from '../sriov/survey/vf-state.js'
 import type { CallHost } from '../state/folder.js'
 import { type CallCounter, countCalls } from './calls.js'
+import { countGcCandidates } from './gc-candidates.js'
 import type { Metric } from './text.js'
 import { type PodLabels, trafficMetrics, trafficOf } from './vf-traffic.js'
 
@@ -28,6 +30,8 @@ export interface MetricPorts {
   pools(): readonly PoolSize[]
   /** @throws Error when kubelet is there and does not answer */
   devicesOfPods(): Promise<readonly DeviceOfPod[]>
+  /** @throws Error when kubelet or the container runtime is there and does not answer */
+  living(): Promise<Living>
 }
 
 const gauge = (name: string, help: string, samples: Metric['samples']): Metric => ({
@@ -103,11 +107,12 @@ export interface Collector {
 
 /** @throws PluginError kind `state` when the journal cannot be read */
 export function makeCollector(
-  { openHost, pools, devicesOfPods }: MetricPorts,
+  { openHost, pools, devicesOfPods, living }: MetricPorts,
   onError: (what: string) => void,
 ): Collector {
   const calls: CallCounter = countCalls(openHost().files)
-  const errors = new Map<string, number>(['calls', 'kubelet', 'pools', 'traffic', 'vfs'].map((part) => [part, 0]))
+  const gcCandidates = countGcCandidates(living)
+  const errors = new Map<string, number>(['calls', 'gc', 'kubelet', 'pools', 'traffic', 'vfs'].map((part) => [part, 0]))
 
   function count(name: string, error: unknown): void {
     errors.set(name, (errors.get(name) ?? 0) + 1)
@@ -128,7 +133,9 @@ export function makeCollector(
     async collect() {
       const host = openHost()
       const none: Survey = { pfs: [], vfs: [], others: [] }
-      const found = await part('vfs', none, () => survey(host, undefined, true))
+      const surveyed = await part('vfs', undefined, () => survey(host, undefined, true))
+      const found = surveyed ?? none
+      const toGo = surveyed && (await part('gc', undefined, () => gcCandidates.count(host, surveyed)))
       const devices = await part('kubelet', [], devicesOfPods)
       const traffic = await part('traffic', [], () =>
         trafficOf(host, found.pfs, found.vfs, (error) => count('traffic', error)),
@@ -136,6 +143,11 @@ export function makeCollector(
       return [
         ...(await part('calls', [], () => calls.metrics(host.files))),
         ...vfMetrics(found),
+        gauge(
+          'sriov_gc_candidates',
+          'Devices that sriovctl gc --apply --older-than 10m would give back; at most a minute old.',
+          toGo === undefined ? [] : [{ labels: {}, value: toGo }],
+        ),
         poolMetrics(await part('pools', [], pools)),
         ...trafficMetrics(traffic, podNamer(devices)),
         gauge(

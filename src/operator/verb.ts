@@ -4,6 +4,7 @@ import type { Resident } from '../daemon/probe.js'
 import type { DaemonOptions } from '../daemon/run.js'
 import { type Listen, parseListen } from '../host/listen.js'
 import type { PoolOptions } from '../pool/options.js'
+import type { Living } from '../sriov/survey/spare.js'
 import type { CallHost } from '../state/folder.js'
 import type { PodsOfDevices } from './look/status-document.js'
 import type { Ask } from './mend/release.js'
@@ -23,14 +24,6 @@ export interface Surroundings {
   askLiving(kubeletFolder: string): Promise<Living>
   runDaemon(options: DaemonOptions): Promise<number>
   runDevicePlugin(options: PoolOptions): Promise<number>
-}
-
-/** What lives on this node. Both are empty where there is no Kubernetes. */
-export interface Living {
-  /** The pods of devices, by kubelet. */
-  readonly pods: PodsOfDevices
-  /** The container IDs of the sandboxes that are ready, by the container runtime. */
-  readonly sandboxes: ReadonlySet<string>
 }
 
 export interface Verbs {

@@ -6,6 +6,8 @@ import type { Listen } from '../host/listen.js'
 import type { Log } from '../host/ports.js'
 import { realHost } from '../host/real.js'
 import { serveText } from '../host/text-server.js'
+import * as asked from '../kubelet/asked.js'
+import { askLiving } from '../kubelet/living.js'
 import type { Offer } from '../kubelet/offer.js'
 import { givenDevices } from '../kubelet/pod-resources.js'
 import { makeCollector, type PoolSize } from '../metrics/collect.js'
@@ -43,6 +45,13 @@ export async function startMetrics(listen: Listen, { addon, log, offers }: Metri
         openHost: () => operatorHost(host, loadPolicy(files)),
         pools: () => offers().map((offer) => sizeOf(offer, promisedDevices(files))),
         devicesOfPods: async () => (files.exists(socket()) ? givenDevices(socket(), KUBELET_TIMEOUT_MS) : []),
+        living: () =>
+          askLiving({
+            kubelet: socket(),
+            exists: (path) => files.exists(path),
+            timeoutMs: KUBELET_TIMEOUT_MS,
+            load: () => asked,
+          }),
       },
       (what) => log.warning('a metric could not be collected', { what }),
     )

@@ -6,6 +6,7 @@ import { distrustOf } from '../node/trust.js'
 import type { PciAddress } from '../pci/address.js'
 import { limitsOf, type NamespaceLimits } from '../policy/govern.js'
 import type { Policy } from '../policy/policy.js'
+import { type PhaseRecorder, recordPhases } from './call-phases.js'
 import type { RecordedPod } from './record.js'
 
 /** Where the attachments of a configuration are recorded. */
@@ -29,6 +30,8 @@ export interface CallHost extends Host {
   readonly pod?: RecordedPod
   /** What the call finds out on its way, for the journal. */
   readonly story: Story
+  /** What the call spends its time on, for the journal. */
+  readonly phases: PhaseRecorder
 }
 
 export interface Story {
@@ -55,6 +58,7 @@ export function callHost(host: Host, policy: Policy, args: CallArgs, cniDir: str
     ...(args.extra.K8S_POD_UID !== undefined && { podUid: args.extra.K8S_POD_UID }),
     ...(pod && { pod }),
     story: {},
+    phases: recordPhases(host.clock),
     cniPath: args.environment.CNI_PATH ?? '',
     state: { files: host.files, path: cniDir },
   }

@@ -5,6 +5,7 @@
 import { NODE_FOLDER } from '../cni/folders.js'
 import { isJsonObject } from '../cni/json.js'
 import type { FilePort } from '../host/ports.js'
+import type { PhaseTimes } from './call-phases.js'
 import { readOwn } from './own-file.js'
 import type { RecordedPod } from './record.js'
 
@@ -29,6 +30,8 @@ export interface JournalEntry {
   readonly pod?: RecordedPod
   /** The PCI address of the device, as soon as the call knew it. */
   readonly device?: string
+  /** What an ADD or a DEL spent its time on, in milliseconds. Another version may have other names. */
+  readonly phases?: PhaseTimes
   /** Absent when the call succeeded. `kind` is what refused: the kernel, the policy, the IPAM plugin and so on. */
   readonly error?: { readonly code: number; readonly kind: string; readonly message: string }
 }
@@ -46,6 +49,9 @@ export function noteCall(files: FilePort, entry: JournalEntry): void {
   }
 }
 
+const areTimes = (phases: unknown): boolean =>
+  isJsonObject(phases) && Object.values(phases).every((ms) => typeof ms === 'number' && ms >= 0)
+
 function entryOf(line: string): JournalEntry | undefined {
   try {
     const entry: unknown = JSON.parse(line)
@@ -54,7 +60,8 @@ function entryOf(line: string): JournalEntry | undefined {
       ['at', 'verb', 'containerId', 'ifName', 'network'].every((key) => typeof entry[key] === 'string') &&
       typeof entry.ms === 'number' &&
       (entry.error === undefined || isJsonObject(entry.error)) &&
-      (entry.pod === undefined || isJsonObject(entry.pod))
+      (entry.pod === undefined || isJsonObject(entry.pod)) &&
+      (entry.phases === undefined || areTimes(entry.phases))
     return isEntry ? (entry as unknown as JournalEntry) : undefined
   } catch {
     // A power cut can take a part of a line.

@@ -3,6 +3,7 @@ import { PluginError } from '../errors.js'
 import type { FilePort, Host, Lock } from '../host/ports.js'
 import { lockHolders, processesHolding } from '../node/lock-holders.js'
 import type { PciAddress } from '../pci/address.js'
+import type { CallHost } from './folder.js'
 
 const LOCK_TIMEOUT_MS = 60_000
 const FIRST_PAUSE_MS = 1
@@ -10,7 +11,10 @@ const LONGEST_PAUSE_MS = 50
 
 const vfLockPath = (deviceId: PciAddress): string => `${NODE_FOLDER}/pci/vf_lock/${deviceId}.lock`
 
-async function take({ files, clock }: Host, path: string, what: string): Promise<Lock> {
+/** What it takes to wait for a lock. */
+type Waiting = Pick<CallHost, 'files' | 'clock' | 'phases'>
+
+async function awaitLock({ files, clock }: Waiting, path: string, what: string): Promise<Lock> {
   files.makeFolder(path.slice(0, path.lastIndexOf('/')))
   const deadline = clock.nowMs() + LOCK_TIMEOUT_MS
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
@@ -28,12 +32,15 @@ async function take({ files, clock }: Host, path: string, what: string): Promise
   }
 }
 
+const take = (host: Waiting, path: string, what: string): Promise<Lock> =>
+  host.phases.during('lock', () => awaitLock(host, path, what))
+
 /**
  * Holds the lock of a VF while `work` runs. One call at a time touches a VF; calls of the Go sriov-cni take this lock,
  * too.
  * @throws PluginError kind `tryAgain` after 60 s, naming the process that has it
  */
-export async function withVfLock<T>(host: Host, deviceId: PciAddress, work: (lock: Lock) => Promise<T>): Promise<T> {
+export async function withVfLock<T>(host: Waiting, deviceId: PciAddress, work: (lock: Lock) => Promise<T>): Promise<T> {
   using lock = await take(host, vfLockPath(deviceId), `VF ${deviceId}`)
   return await work(lock)
 }
@@ -65,7 +72,7 @@ export async function withFreeVfLock(
  * requests at once. Never held while another program is waited for. Always taken after a VF's lock.
  * @throws PluginError kind `tryAgain` after 60 s, naming the process that has it
  */
-export async function withPfLock<T>(host: Host, pfAddress: PciAddress, work: () => Promise<T>): Promise<T> {
+export async function withPfLock<T>(host: Waiting, pfAddress: PciAddress, work: () => Promise<T>): Promise<T> {
   using _lock = await take(host, `${NODE_FOLDER}/pci/pf_lock/${pfAddress}.lock`, `PF ${pfAddress}`)
   return await work()
 }

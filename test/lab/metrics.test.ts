@@ -78,6 +78,10 @@ test('metrics of a node: calls, states, pools, and the traffic of a VF in its po
   expect([...all.keys()].find((key) => key.startsWith('sriov_vf_rx_bytes') && key.includes(vf(0).pci))).toContain(
     'namespace="shop",pod="cart-0"',
   )
+  for (const phase of ['lock', 'choose', 'pf', 'netdev', 'move']) {
+    expect(value(`sriov_phase_duration_seconds_count{verb="ADD",phase="${phase}"}`)).toBe(2)
+  }
+  expect(value('sriov_gc_candidates')).toBe(0)
   for (const part of ['vfs', 'kubelet', 'calls', 'traffic']) {
     expect(value(`sriov_collect_errors_total{part="${part}"}`), printed().stderr).toBe(0)
   }

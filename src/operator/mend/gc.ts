@@ -3,27 +3,12 @@ import { readCall } from '../../cni/call.js'
 import { BIN_FOLDER } from '../../cni/folders.js'
 import { gc } from '../../commands/gc.js'
 import { messageOf } from '../../errors.js'
-import { deviceExists } from '../../pci/functions.js'
-import { type SurveyedOther, survey } from '../../sriov/survey/survey.js'
-import type { SurveyedVf } from '../../sriov/survey/survey-vf.js'
-import type { Reason } from '../../sriov/survey/vf-state.js'
-import { holderOf } from '../../sriov/users/ownership.js'
-import { brokenClaims } from '../../state/claims.js'
+import { isToGo, type Leftover, leftoversOf } from '../../sriov/survey/leftovers.js'
+import { type Living, type Spare, spareBy } from '../../sriov/survey/spare.js'
+import { survey } from '../../sriov/survey/survey.js'
 import type { CallHost } from '../../state/folder.js'
 import { allAttachments } from '../../state/listing.js'
-import type { AttachmentRecord } from '../../state/record.js'
 import { asJson, counted, type Output, printable } from '../output.js'
-import type { Living } from '../verb.js'
-
-export interface Leftover {
-  readonly device: string
-  readonly problem: string
-  /** Why it is left alone now; null when it is to be given back. */
-  readonly spared: string | null
-}
-
-/** Why an attachment is to be left alone, whatever it looks like; undefined when it is not. */
-type Spare = (record: AttachmentRecord) => string | undefined
 
 /** What a GC asks before it takes something from anybody, and how young an ADD has to be for it to be left alone. */
 export interface GcOptions {
@@ -32,60 +17,6 @@ export interface GcOptions {
   /** Milliseconds. */
   readonly olderThan?: number
   readonly living: () => Promise<Living>
-}
-
-function spareBy({ clock }: CallHost, { sandboxes, pods }: Living, youngMs: number): Spare {
-  const now = clock.dateMs()
-  return ({ containerId, deviceId, pod, since }) => {
-    if (sandboxes.has(containerId)) {
-      return 'the container runtime says that its sandbox is alive'
-    }
-    const owner = pods.get(deviceId)
-    if (owner && (!pod || (pod.namespace === owner.namespace && pod.name === owner.name))) {
-      return `kubelet has it for ${owner.namespace}/${owner.name}`
-    }
-    // After a clock was set back an ADD may lie ahead: it is not old either.
-    return since !== undefined && youngMs > 0 && now - Date.parse(since) < youngMs
-      ? `its ADD began at ${since}, which is not long ago`
-      : undefined
-  }
-}
-
-/** Why a VF is to be given back by a GC: its pod is dead, or a call ended in the middle. */
-const LEFTOVERS: ReadonlySet<Reason> = new Set([
-  'pod-gone',
-  'mark-left',
-  'other-boot',
-  'add-unfinished',
-  'del-unfinished',
-  'lease-left',
-])
-
-const isLeftover = ({ verdict: { reason } }: SurveyedVf | SurveyedOther): boolean =>
-  reason !== undefined && LEFTOVERS.has(reason)
-
-/** What dead pods and calls have left now. @throws PluginError */
-async function leftoversOf(host: CallHost, spare: Spare): Promise<readonly Leftover[]> {
-  const spared = (record: AttachmentRecord | undefined) => (record && spare(record)) ?? null
-  const { vfs, others } = await survey(host)
-  const gone = allAttachments(host.state).filter(({ deviceId }) => !deviceExists(host.files, deviceId))
-  return [
-    ...[...vfs, ...others].filter(isLeftover).map(({ address, verdict, record }) => ({
-      device: address,
-      problem: verdict.problem ?? '',
-      spared: spared(record),
-    })),
-    ...gone.map((record) => ({
-      device: record.deviceId,
-      problem: `it is not there any more; ${holderOf(record)} had it`,
-      spared: spared(record),
-    })),
-    ...brokenClaims(host.files).map(({ deviceId, problem }) => ({
-      device: deviceId,
-      problem: `its claim: ${problem}`,
-      spared: null,
-    })),
-  ]
 }
 
 const ENVIRONMENT = { CNI_COMMAND: 'GC', CNI_PATH: BIN_FOLDER }
@@ -118,7 +49,6 @@ const listed = (title: string, some: readonly Leftover[]): string =>
         ),
       ].join('')
 
-const isToGo = ({ spared }: Leftover): boolean => spared === null
 const isLeftAlone = ({ spared }: Leftover): boolean => spared !== null
 
 const NOTHING = 'there is nothing to give back\n'
@@ -133,7 +63,7 @@ export async function collectGarbage(
   { apply, json, olderThan = 0, living }: GcOptions,
 ): Promise<number> {
   const spare = spareBy(host, await living(), olderThan)
-  const before = await leftoversOf(host, spare)
+  const before = leftoversOf(host, await survey(host), spare)
   const toGo = before.filter(isToGo)
   const leftAlone = listed('left alone:', before.filter(isLeftAlone))
   if (!apply) {
@@ -142,7 +72,7 @@ export async function collectGarbage(
     return 0
   }
   const problems = await collect(host, spare)
-  const left = (await leftoversOf(host, spare)).filter(isToGo)
+  const left = leftoversOf(host, await survey(host), spare).filter(isToGo)
   const done = toGo.filter(({ device }) => !left.some((one) => one.device === device))
   out.write(
     json

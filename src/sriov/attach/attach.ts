@@ -36,7 +36,7 @@ async function setUpDevice(attachment: Attachment, findings: Findings, progress:
   const { netdev, dpdk } = findings
   return dpdk
     ? { interfaces: [await setUpDpdk(attachment, findings, dpdk, progress)] }
-    : setUpNetdev(attachment, findings, netdev, progress)
+    : attachment.host.phases.during('netdev', () => setUpNetdev(attachment, findings, netdev, progress))
 }
 
 async function change(
@@ -57,7 +57,8 @@ async function change(
   startLease(attachment, progress, true)
   const leased = await progress.lease?.result()
   if (leased && link) {
-    await configureAddresses(host, { netns: pod, rtnl: podRtnl, link }, leased)
+    const podNetdev = { netns: pod, rtnl: podRtnl, link }
+    await host.phases.during('netdev', () => configureAddresses(host, podNetdev, leased))
   }
   return {
     interfaces: [...interfaces, ...ports],
@@ -115,7 +116,7 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
   try {
     // Before the first change: the mark tells the Go sriov-cni that a pod has the VF, even when we are killed.
     writeMark(host.files, intent.deviceId, pod.path)
-    await reclaimRivals(host, attachment.location)
+    await host.phases.during('choose', () => reclaimRivals(host, attachment.location))
     writeDeviceInfo(host.files, intent)
     const started = host.kernel.duringRequest(() => startLease(attachment, progress, false))
     // Read the result as soon as it is there, not only when it is needed.

@@ -65,12 +65,13 @@ export async function setUpDpdk(
   const { address } = location
   if (netdev?.isUp) {
     const blame = { operation: 'take it down', target: `${netdev.name} (${address})`, driver }
-    await changeLink(hostRtnl, netdev.index, { isUp: false }, blame)
+    await host.phases.during('netdev', () => changeLink(hostRtnl, netdev.index, { isUp: false }, blame))
   }
   await setUpPf(attachment, findings, progress)
   if (dpdk.driver !== driver) {
     const { driverOverride = driverOverrideOf(host.files, address) } = progress.record
-    await bind(host, { address, lock, target: describeDevice(location), driverOverride, ...dpdk })
+    const binding = { address, lock, target: describeDevice(location), driverOverride, ...dpdk }
+    await host.phases.during('driver', () => bind(host, binding))
   }
   // A VF without a MAC gets one from the program in user space.
   const mac = conf.vf.mac ?? pfSide?.vf.mac ?? ZERO_MAC

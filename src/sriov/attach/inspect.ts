@@ -140,7 +140,7 @@ export async function inspect(attachment: Attachment): Promise<Findings> {
   const [names, { netdev, second }, pfSide] = await together([
     dpdk ? Promise.resolve([]) : podNamesFor(attachment, presence),
     linksOf(attachment, presence),
-    vf ? readVf(hostRtnl, vf.pf.name, vf.index) : Promise.resolve(undefined),
+    vf ? host.phases.during('pf', () => readVf(hostRtnl, vf.pf.name, vf.index)) : Promise.resolve(undefined),
   ])
   const use = useOf(attachment, dpdk, netdev)
   const issues = [
@@ -151,7 +151,7 @@ export async function inspect(attachment: Attachment): Promise<Findings> {
     throw new PluginError({ kind: 'config', issues })
   }
   if (dpdk) {
-    await requireBindable(host, attachment, dpdk, presence)
+    await host.phases.during('driver', () => requireBindable(host, attachment, dpdk, presence))
   }
   const rdma = dpdk ? undefined : await findRdma(attachment, driver)
   const representor = await findRepresentor(files, hostRtnl, location)

@@ -4,7 +4,7 @@ import type { Link } from '../../netlink/link.js'
 import { changeLink, requireLink } from '../../rtnl/link.js'
 import { noteAttachment } from '../../state/attachments.js'
 import { dropAltNames } from '../netdev/alt-names.js'
-import { moveNetdev } from '../netdev/move.js'
+import { type Move, moveNetdev } from '../netdev/move.js'
 import { podIfName } from '../netdev/pod-names.js'
 import { applyVfSteps } from '../pf/apply.js'
 import { adminMacToRelease, freeMac, isUnknownToPf, mayNotSetMac, settleMac, trySetMac } from '../pf/mac.js'
@@ -82,7 +82,7 @@ async function moveIn(attachment: Attachment, findings: Findings, netdev: Link):
   const name = podIfName(attachment)
   const { mtu, promisc, allmulti } = conf.netdev
   const { mac } = conf.vf
-  await moveNetdev({
+  const move: Move = {
     link: netdev,
     from: hostRtnl,
     to: podRtnl,
@@ -95,7 +95,8 @@ async function moveIn(attachment: Attachment, findings: Findings, netdev: Link):
       ...(promisc !== undefined && { isPromisc: promisc }),
       ...(allmulti !== undefined && { isAllmulti: allmulti }),
     },
-  })
+  }
+  await host.phases.during('move', () => moveNetdev(move))
   // Read the link after the move: a MAC that the PF was told may become the VF's when it comes up.
   let link = await requireLink(podRtnl, name)
   if (location.vf && findings.pfSide && isUnknownToPf(location.vf.pf.driver, findings.pfSide.vf)) {

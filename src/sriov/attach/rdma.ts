@@ -85,14 +85,10 @@ async function move({ host, pod, location }: Attachment, { rdma: device, driver 
     return
   }
   using rdma = openRdma(host)
-  await changeRdma(
-    rdma,
-    device.index,
-    { netnsFd: pod.fd },
-    {
-      operation: `move the RDMA device into ${pod.path}`,
-      target: `${device.name} (${location.address})`,
-      driver,
-    },
-  )
+  const about = {
+    operation: `move the RDMA device into ${pod.path}`,
+    target: `${device.name} (${location.address})`,
+    driver,
+  }
+  await host.phases.during('move', () => changeRdma(rdma, device.index, { netnsFd: pod.fd }, about))
 }

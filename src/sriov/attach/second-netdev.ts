@@ -3,7 +3,7 @@ import type { ResultInterface } from '../../cni/result.js'
 import type { Link } from '../../netlink/link.js'
 import { changeLink } from '../../rtnl/link.js'
 import { dropAltNames } from '../netdev/alt-names.js'
-import { moveNetdev } from '../netdev/move.js'
+import { type Move, moveNetdev } from '../netdev/move.js'
 import { podIfName, secondName } from '../netdev/pod-names.js'
 import type { Attachment, Findings } from './attachment.js'
 
@@ -25,7 +25,7 @@ export async function moveSecondIn(
   }
   const equal = second.altNames.filter((altName) => altName === name)
   await dropAltNames({ rtnl: hostRtnl, log: host.log }, second, equal, target)
-  await moveNetdev({
+  const move: Move = {
     link: second,
     from: hostRtnl,
     to: podRtnl,
@@ -35,6 +35,7 @@ export async function moveSecondIn(
     name,
     ...(mtu !== second.mtu && { mtu }),
     up: {},
-  })
+  }
+  await host.phases.during('move', () => moveNetdev(move))
   return { name, mac: second.mac, mtu, sandbox: pod.path, pciID: location.address }
 }

@@ -64,24 +64,19 @@ async function rebind(host: CallHost, binding: Binding, tool: string | undefined
   await bind(host, binding)
 }
 
-/**
- * Gives a VF its driver back and waits for the network interface that the driver makes. Resets the VF first, where
- * `flr` asks for it. Does nothing where the VF has its driver. When `dpdk_tool` is gone or fails, sysfs does the job.
- * @throws PluginError kinds `device`, `kernel`
- */
-export async function bindBack(release: Release): Promise<void> {
+interface DriverToRelease {
+  /** "" for none. */
+  readonly driver: string
+  /** The value of driver_override in sysfs afterwards. */
+  readonly driverOverride: string
+}
+
+/** Waits for the last user, resets and binds as is needed, and waits for the interface. */
+async function changeDriver(release: Release, { driver, driverOverride }: DriverToRelease): Promise<void> {
   const { host, record, lock, target } = release
   const { files } = host
   const { deviceId: address, dpdk, flr, original } = record
-  if (!deviceExists(files, address)) {
-    return
-  }
-  const { driverOverride = driverOverrideOf(files, address) } = record
-  // A record that names no driver does not say that the present one is wrong.
-  const driver = driverToRelease(record) ?? driverOf(files, address) ?? ''
-  if (flr === true || dpdk || !isBoundTo(files, address, driver)) {
-    await awaitNoUser(host, address, target)
-  }
+  await awaitNoUser(host, address, target)
   if (flr === true) {
     await reset(release)
   }
@@ -92,5 +87,27 @@ export async function bindBack(release: Release): Promise<void> {
   await restoreOverride(files, address, driverOverride)
   if ((isRebound || dpdk) && original.netdev.name !== '') {
     await awaitNetdev(release)
+  }
+}
+
+/**
+ * Gives a VF its driver back and waits for the network interface that the driver makes. Resets the VF first, where
+ * `flr` asks for it. Does nothing where the VF has its driver. When `dpdk_tool` is gone or fails, sysfs does the job.
+ * @throws PluginError kinds `device`, `kernel`
+ */
+export async function bindBack(release: Release): Promise<void> {
+  const { host, record } = release
+  const { files } = host
+  const { deviceId: address, dpdk, flr } = record
+  if (!deviceExists(files, address)) {
+    return
+  }
+  const { driverOverride = driverOverrideOf(files, address) } = record
+  // A record that names no driver does not say that the present one is wrong.
+  const driver = driverToRelease(record) ?? driverOf(files, address) ?? ''
+  if (flr === true || dpdk || !isBoundTo(files, address, driver)) {
+    await host.phases.during('driver', () => changeDriver(release, { driver, driverOverride }))
+  } else {
+    await restoreOverride(files, address, driverOverride)
   }
 }

@@ -46,12 +46,7 @@ function lostMessage({ host, record, target }: Release): string {
   return `the interface of ${target} (driver ${driver}) is neither on the host nor in ${record.netns.path}; does a process still hold a namespace that has it?`
 }
 
-/**
- * Moves the interface of a VF to the host, from whatever namespace has it. Returns its name on the host; undefined when
- * the device itself is gone.
- * @throws PluginError kinds `device`, `kernel`
- */
-export async function leavePod(release: Release): Promise<string | undefined> {
+async function moveHome(release: Release): Promise<string | undefined> {
   const { host, record, netnsPaths } = release
   const deadline = host.clock.nowMs() + NETNS_CLEANUP.timeoutMs
   for (let isFirst = true; ; isFirst = false) {
@@ -74,6 +69,14 @@ export async function leavePod(release: Release): Promise<string | undefined> {
     await host.clock.sleep(NETNS_CLEANUP.pauseMs)
   }
 }
+
+/**
+ * Moves the interface of a VF to the host, from whatever namespace has it. Returns its name on the host; undefined when
+ * the device itself is gone.
+ * @throws PluginError kinds `device`, `kernel`
+ */
+export const leavePod = (release: Release): Promise<string | undefined> =>
+  release.host.phases.during('move', () => moveHome(release))
 
 /**
  * Takes the interface down on the host and gives it its old name and MTU. `name` is its present name, which somebody on

@@ -125,6 +125,7 @@ async function restoreSecond(second: Release): Promise<void> {
 export async function restoreVf(release: Release, { isBound, name }: Departed, collect: Collect): Promise<void> {
   const { host, hostRtnl, record } = release
   const { representor } = record
+  const collectNetdev: Collect = (work) => collect(() => host.phases.during('netdev', work))
   const second = isBound ? releaseOfSecond(release) : undefined
   let link: Link | undefined
   const nameOfSecond = second && netdevOnHost(host.files, second.record)
@@ -133,12 +134,12 @@ export async function restoreVf(release: Release, { isBound, name }: Departed, c
     await settleAtHome(second, nameOfSecond).catch(() => undefined)
   }
   if (name !== undefined) {
-    await collect(async () => {
+    await collectNetdev(async () => {
       link = await settleAtHome(release, name)
     })
   }
   if (second) {
-    await collect(() => restoreSecond(second))
+    await collectNetdev(() => restoreSecond(second))
   }
   await collect(() => renameRdma(release))
   const home = link
@@ -163,8 +164,8 @@ export async function restoreVf(release: Release, { isBound, name }: Departed, c
   if (home) {
     // Without an answer of the PF the MAC is left to the next DEL.
     if (found || !record.pf) {
-      await collect(() => restoreNetdev(release, home, found))
+      await collectNetdev(() => restoreNetdev(release, home, found))
     }
-    await collect(() => restoreAltNames(release, home))
+    await collectNetdev(() => restoreAltNames(release, home))
   }
 }

@@ -58,7 +58,7 @@ export async function bringRdmaHome(release: Release): Promise<void> {
     return
   }
   let isFirst = true
-  const found = await pollUntil(host.clock, NETNS_CLEANUP, async () => {
+  const bringHome = async () => {
     const isSearched = isFirst
     isFirst = false
     return hardwareRdmaOf(host.files, deviceId) !== undefined ||
@@ -68,7 +68,8 @@ export async function bringRdmaHome(release: Release): Promise<void> {
       (isSearched && (await moveOutOf(release, device, searchRecordedNetns(host, record))))
       ? true
       : undefined
-  })
+  }
+  const found = await host.phases.during('move', () => pollUntil(host.clock, NETNS_CLEANUP, bringHome))
   if (!found) {
     throw new PluginError({
       kind: 'device',

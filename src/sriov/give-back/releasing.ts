@@ -60,9 +60,9 @@ export interface RecordedVf {
 }
 
 /** Asks the PF about the VF of a record, with one dump. @throws PluginError kinds `device`, `kernel` */
-export async function readRecordedVf({ hostRtnl, locate }: Release): Promise<RecordedVf> {
+export async function readRecordedVf({ host, hostRtnl, locate }: Release): Promise<RecordedVf> {
   const { original, ...where } = await locate()
-  const { pf, vf } = await readVf(hostRtnl, where.pfName, where.vfIndex)
+  const { pf, vf } = await host.phases.during('pf', () => readVf(hostRtnl, where.pfName, where.vfIndex))
   return { target: { ...where, pfIndex: pf.index }, vf, original: { ...vf, ...original } }
 }
 

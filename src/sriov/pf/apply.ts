@@ -1,11 +1,11 @@
 import { errnoOf, PluginError } from '../../errors.js'
-import type { Host } from '../../host/ports.js'
 import type { Link } from '../../netlink/link.js'
 import { findVfInfo, type VfInfo } from '../../netlink/vf-info.js'
 import type { PciAddress } from '../../pci/address.js'
 import { isBusy } from '../../rtnl/busy.js'
 import type { Rtnl } from '../../rtnl/connection.js'
 import { changeVf, pfWithVfs } from '../../rtnl/link.js'
+import type { CallHost } from '../../state/folder.js'
 import { withPfLock } from '../../state/lock.js'
 import { describeVf } from '../device/locate.js'
 import { holds, mergeSteps, type VfStep } from './plan.js'
@@ -21,7 +21,7 @@ export interface VfTarget {
 
 /** What it takes to write to a PF. One call at a time does, under the lock of the PF. */
 export interface PfWriter {
-  readonly host: Host
+  readonly host: CallHost
   readonly rtnl: Rtnl
 }
 
@@ -75,7 +75,7 @@ export async function applyVfSteps(
   if (!first) {
     return
   }
-  await withPfLock(host, pfAddress, async () => {
+  const applyAll = async () => {
     try {
       await apply(steps.map(({ operation }) => operation).join(', '), steps)
       return
@@ -87,5 +87,6 @@ export async function applyVfSteps(
     for (const step of steps) {
       await applyOrReadBack(rtnl, target, step, () => apply(step.operation, [step]))
     }
-  })
+  }
+  await withPfLock(host, pfAddress, () => host.phases.during('pf', applyAll))
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { type DeviceOfPod, makeCollector, type PoolSize } from '../../../src/metrics/collect.js'
 import { metricsText } from '../../../src/metrics/text.js'
-import { JOURNAL } from '../../../src/state/journal.js'
-import { call, callHostAs, netConf } from '../../fakes/call.js'
+import { JOURNAL, noteCall } from '../../../src/state/journal.js'
+import { call, callHostAs, hostOf, netConf } from '../../fakes/call.js'
 import { makeMachine, PF, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
 import type { FakeWorld } from '../../fakes/world.js'
 
@@ -15,6 +15,8 @@ function collectorOf(world: FakeWorld) {
     pools: [] as PoolSize[],
     devices: [] as DeviceOfPod[],
     problem: undefined as string | undefined,
+    living: { pods: new Map<string, { namespace: string; name: string }>(), sandboxes: new Set<string>() },
+    runtimeProblem: undefined as string | undefined,
     errors: [] as string[],
   }
   const collector = makeCollector(
@@ -26,6 +28,12 @@ function collectorOf(world: FakeWorld) {
           throw new Error(ports.problem)
         }
         return ports.devices
+      },
+      living: async () => {
+        if (ports.runtimeProblem !== undefined) {
+          throw new Error(ports.runtimeProblem)
+        }
+        return ports.living
       },
     },
     (what) => ports.errors.push(what),
@@ -78,6 +86,25 @@ describe('the metrics of a node', () => {
     )
   })
 
+  test('have the phases of each ADD and DEL; a phase that is not known here is left out', async () => {
+    const world = makeMachine()
+    const { lines } = collectorOf(world)
+    await call(world, 'ADD', netConf())
+    const entry = { at: '2026-01-01T00:00:00.000Z', verb: 'ADD', ms: 9, containerId: 'c', ifName: 'net1', network: 'n' }
+    noteCall(hostOf(world).files, { ...entry, phases: { move: 70, ...{ firmware: 3 } } })
+    const told = (await lines()).filter((line) => line.startsWith('sriov_phase_duration_seconds'))
+    expect(told).toEqual(
+      expect.arrayContaining([
+        'sriov_phase_duration_seconds_bucket{verb="ADD",phase="move",le="0.05"} 1',
+        'sriov_phase_duration_seconds_bucket{verb="ADD",phase="move",le="0.1"} 2',
+        'sriov_phase_duration_seconds_bucket{verb="ADD",phase="move",le="+Inf"} 2',
+        'sriov_phase_duration_seconds_sum{verb="ADD",phase="move"} 0.07',
+        'sriov_phase_duration_seconds_count{verb="ADD",phase="lock"} 1',
+      ]),
+    )
+    expect(told.join()).not.toMatch(/firmware|driver|ipam/)
+  })
+
   test('have what the PF has counted for a VF, with its pod in the same series', async () => {
     const world = makeMachine()
     const { lines, ports } = collectorOf(world)
@@ -112,6 +139,37 @@ describe('the metrics of a node', () => {
     world.link(world.netns(POD_A), 'net1').name = 'data0'
     expect(await rxOf()).toEqual([expect.stringMatching(/pciAddr="0000:01:10\.4".* 1100$/)])
     expect(await lines()).toContainEqual(expect.stringMatching(/^sriov_vf_tx_errors\{.* 5$/))
+  })
+
+  test('say how many devices a GC would give back: not what is young or alive; asked once a minute', async () => {
+    const world = makeMachine()
+    const { lines, ports } = collectorOf(world)
+    const toGo = async () => (await lines()).find((line) => line.startsWith('sriov_gc_candidates '))
+    await call(world, 'ADD', netConf())
+    expect(await toGo()).toBe('sriov_gc_candidates 0')
+    world.removeNetns(POD_A, 0)
+    await world.clock.sleep(60_000)
+    expect(await toGo()).toBe('sriov_gc_candidates 0')
+    await world.clock.sleep(600_000)
+    expect(await toGo()).toBe('sriov_gc_candidates 1')
+    ports.living.sandboxes.add('pod-a')
+    expect(await toGo()).toBe('sriov_gc_candidates 1')
+    await world.clock.sleep(60_000)
+    expect(await toGo()).toBe('sriov_gc_candidates 0')
+  })
+
+  test('leave that out while the container runtime does not answer, and count it', async () => {
+    const world = makeMachine()
+    const { lines, ports } = collectorOf(world)
+    ports.runtimeProblem = 'containerd.sock does not answer'
+    for (const told of [await lines(), await lines()]) {
+      expect(told.join()).not.toContain('sriov_gc_candidates')
+      expect(told).toContain('sriov_collect_errors_total{part="gc"} 1')
+    }
+    expect(ports.errors).toEqual(['gc: containerd.sock does not answer'])
+    ports.runtimeProblem = undefined
+    await world.clock.sleep(60_000)
+    expect(await lines()).toContain('sriov_gc_candidates 0')
   })
 
   test('tell the pools, and what could not be collected; the rest is there all the same', async () => {

@@ -20,6 +20,7 @@ describe('the journal', () => {
       network: 'sriov-net',
       pod: { namespace: 'shop', name: 'cart-0' },
       device: VF_ADDRESS,
+      phases: expect.objectContaining({ lock: 0, move: 0 }),
     }
     expect(entriesOf(world)).toEqual([
       { ...common, verb: 'ADD' },

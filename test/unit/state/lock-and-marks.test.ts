@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { withFreeVfLock, withVfLock } from '../../../src/state/lock.js'
 import { readMark, removeMark, writeMark } from '../../../src/state/marks.js'
-import { hostOf } from '../../fakes/call.js'
+import { callHostAs, hostOf } from '../../fakes/call.js'
 import { makeMachine, VF_ADDRESS } from '../../fakes/machine.js'
 
 const CNI_DIR = '/var/lib/cni/sriov'
@@ -14,7 +14,7 @@ describe('withVfLock()', () => {
       expect([...world.locks]).toEqual([LOCK])
       throw new Error('failed')
     }
-    await expect(withVfLock(hostOf(world), VF_ADDRESS, work)).rejects.toThrow('failed')
+    await expect(withVfLock(callHostAs(world, {}), VF_ADDRESS, work)).rejects.toThrow('failed')
     expect(world.locks.size).toBe(0)
   })
 
@@ -22,7 +22,7 @@ describe('withVfLock()', () => {
     const world = makeMachine()
     world.locks.add(LOCK)
     world.clock.after(30_000, () => world.locks.delete(LOCK))
-    expect(await withVfLock(hostOf(world), VF_ADDRESS, async () => 'done')).toBe('done')
+    expect(await withVfLock(callHostAs(world, {}), VF_ADDRESS, async () => 'done')).toBe('done')
     expect(world.clock.nowMs()).toBeGreaterThanOrEqual(30_000)
     expect(world.clock.nowMs()).toBeLessThan(30_100)
   })
@@ -35,7 +35,7 @@ describe('withVfLock()', () => {
     world.files.set('/proc/4711/comm', 'dhcp\n')
     world.symlinks.set('/proc/4712/fd/7', LOCK)
     world.files.set('/proc/4712/fdinfo/7', 'pos:\t0\n')
-    const waiting = withVfLock(hostOf(world), VF_ADDRESS, async () => undefined)
+    const waiting = withVfLock(callHostAs(world, {}), VF_ADDRESS, async () => undefined)
     await expect(waiting).rejects.toMatchObject({ fault: { kind: 'tryAgain' } })
     await expect(waiting).rejects.toThrow(/VF 0000:01:10\.4 .* 60 s by process 4711 \(dhcp\);/)
     expect(world.clock.nowMs()).toBeLessThan(60_100)
@@ -44,7 +44,7 @@ describe('withVfLock()', () => {
   test('says so when it cannot see the holder', async () => {
     const world = makeMachine()
     world.locks.add(LOCK)
-    const waiting = withVfLock(hostOf(world), VF_ADDRESS, async () => undefined)
+    const waiting = withVfLock(callHostAs(world, {}), VF_ADDRESS, async () => undefined)
     await expect(waiting).rejects.toThrow('a process that cannot be seen from here')
   })
 })
