@@ -2,8 +2,10 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { makeMachine } from '../../fakes/machine.js'
+import { metricsMade } from '../../fakes/metrics-made.js'
 import { KUBERNETES, type Manifest, objectsIn, only, rendered } from '../../manifests/rendered.js'
 import { typeProblems } from '../../manifests/typed.js'
+import { unknownNames } from '../../promql.js'
 import { jsonOf, sriovctl } from '../operator/operator.js'
 
 const OVERLAYS = readdirSync(join(KUBERNETES, 'overlays'))
@@ -99,6 +101,18 @@ test('the component has the port at the address of the node', () => {
     livenessProbe: { httpGet: { port: 9808, path: '/healthz' } },
   })
   expect(devicePlugin).not.toHaveProperty('livenessProbe.httpGet.host')
+})
+
+test('the alerts ask for metrics and labels that there are', async () => {
+  const { spec } = only(of(ALL.at(-1) ?? ''), 'PrometheusRule') as unknown as {
+    spec: { groups: { rules: { alert: string; expr: string }[] }[] }
+  }
+  const made = await metricsMade()
+  const rules = spec.groups.flatMap(({ rules: all }) => all).filter(({ expr }) => !expr.startsWith('up{'))
+  expect(rules.length).toBeGreaterThan(4)
+  for (const { alert, expr } of rules) {
+    expect([alert, unknownNames(expr, made)]).toEqual([alert, []])
+  }
 })
 
 test('the configuration of the base is right', async () => {
