@@ -1,0 +1,167 @@
+/** A node that has nothing, the image, and the manifests: as `kubectl apply -k` brings them. */
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { FakeKubelet } from '../fakes/kubelet.js'
+import { rendered } from '../manifests/rendered.js'
+import { type NodePod, startNodePod } from './cri/daemon-set.js'
+import { type Runtime, startRuntime } from './cri/runtime.js'
+import { SRIOVCTL } from './ctl.js'
+import { settingsOf } from './kernel-view.js'
+import { add, BIN_DIR, type Conf, call, del, netConf, PLUGIN } from './plugin.js'
+import { inPod, newPod, type Pod, removePod } from './pods.js'
+import { must, run, shell, start, until } from './process.js'
+import { untouchedHost } from './untouched-host.js'
+import { ALL_VFS, type Vf, vf } from './virtual-functions.js'
+
+const host = untouchedHost()
+
+const RESOURCE = 'example.com/sriov'
+const BUILD = 'localhost/sriov-cni:0.1.0'
+/** The same build by another name: what counts for an upgrade is that another version is installed. */
+const NEXT_BUILD = 'localhost/sriov-cni:next'
+const ENTRY = '/sriov-cni/entry'
+const KUBELET = '/var/lib/kubelet'
+const ASIDE = `${BIN_DIR}/.aside`
+/** Calls while the plugin is being upgraded. LAB_CALLS says more. */
+const CALLS = Number(process.env.LAB_CALLS ?? 40)
+
+let runtime: Runtime
+let kubelet: FakeKubelet
+let before: string
+let nodePod: NodePod | undefined
+
+/** Every file and folder where the plugin, kubelet and CNI have theirs. */
+const filesOfNode = (): Promise<string> =>
+  shell(`find /opt/cni /var/lib/cni /var/lib/sriov-cni /run/sriov-cni /run/k8s.cni.cncf.io /etc/sriov-cni ${KUBELET} \
+    -not -path '${ASIDE}*' -not -path '${KUBELET}/pods*' \
+    -not -name kubelet_internal_checkpoint 2>/dev/null | sort || true`)
+
+const sees = (healthy: number) =>
+  until(`kubelet sees ${healthy} devices`, async () => kubelet.healthy(RESOURCE).length === healthy)
+
+beforeAll(async () => {
+  // As systemd does, and kubelet wants it for HostToContainer.
+  await must('mount', '--make-rshared', '/')
+  // What the lab has installed is put aside: this node has nothing.
+  await shell(`mkdir -p ${ASIDE}; mv ${PLUGIN} ${BIN_DIR}/.sriov ${ASIDE}/`)
+  kubelet = new FakeKubelet(KUBELET)
+  await kubelet.start()
+  runtime = await startRuntime('containerd 1.6', { cniVersion: '1.0.0', name: 'none', type: 'loopback' })
+  const [archive] = readdirSync('dist').filter((name) => name.endsWith('-image.tar'))
+  await must(`${runtime.folder}/ctr`, '-n', 'k8s.io', 'images', 'import', `dist/${archive}`)
+  await must(`${runtime.folder}/ctr`, '-n', 'k8s.io', 'images', 'tag', BUILD, NEXT_BUILD)
+  await shell('rm -rf /var/lib/cni')
+  before = await filesOfNode()
+}, 300_000)
+
+afterAll(async () => {
+  await nodePod?.stop()
+  await runtime?.stop()
+  kubelet?.stop()
+  rmSync(KUBELET, { recursive: true, force: true })
+  await must('mount', '--make-rprivate', '/')
+  await shell(`rm -rf ${PLUGIN} ${BIN_DIR}/.sriov; mv ${ASIDE}/sriov ${ASIDE}/.sriov ${BIN_DIR}/; rmdir ${ASIDE}`)
+}, 120_000)
+
+const pods: { pod: Pod; conf: Conf }[] = []
+
+/** A pod as kubelet and Multus bring it to the plugin. */
+async function podWithVf(name: string, address: string): Promise<Pod> {
+  const { devices } = await kubelet.admit(name, RESOURCE, 1)
+  const device = ALL_VFS.find(({ pci }) => pci === devices[0]) as Vf
+  const pod = await newPod()
+  const conf = netConf(device, { vlan: 100 })
+  await add(pod, conf, { env: { CNI_ARGS: `K8S_POD_NAMESPACE=shop;K8S_POD_NAME=${name};K8S_POD_UID=${name}` } })
+  await inPod(pod, 'ip', 'addr', 'add', address, 'dev', 'net1')
+  pods.push({ pod, conf })
+  return pod
+}
+
+async function endPods(): Promise<void> {
+  for (const { pod, conf } of pods.splice(0)) {
+    await del(pod, conf)
+    await removePod(pod)
+  }
+}
+
+describe('a node of a cluster', () => {
+  test('nothing, then the DaemonSet: pool, pods, status, metrics, upgrade, and nothing again', {
+    timeout: 1_800_000,
+  }, async () => {
+    nodePod = await startNodePod(runtime.cri, rendered('overlays/multus'))
+    await sees(ALL_VFS.length)
+
+    const first = await podWithVf('cart-0', '10.7.0.1/24')
+    await podWithVf('cart-1', '10.7.0.2/24')
+    await podWithVf('cart-2', '10.7.0.3/24')
+
+    const status = await run(SRIOVCTL, ['status'])
+    expect(status.stdout).toContain('3 in use')
+    const inside = await nodePod.exec('janitor', ENTRY, 'sriovctl', 'status')
+    expect(inside).toEqual({ exitCode: 0, stdout: status.stdout, stderr: '' })
+    expect(await nodePod.exec('daemon', ENTRY, 'sriovctl', 'daemon', '--probe')).toMatchObject({ exitCode: 0 })
+    expect(await nodePod.exec('device-plugin', ENTRY, 'sriovctl', 'status', '--brief')).toMatchObject({ exitCode: 0 })
+
+    const server = start('ip', ['netns', 'exec', pods[1]?.pod.name ?? '', 'iperf3', '--server', '--one-off'])
+    await until('iperf3 listens', async () =>
+      (await inPod(pods[1]?.pod as Pod, 'cat', '/proc/net/tcp6')).includes(':1451 '),
+    )
+    await inPod(first, 'iperf3', '--client', '10.7.0.2', '--time', '4')
+    await server.done
+    await until('the metrics have the traffic', async () => {
+      const text = await (await fetch('http://127.0.0.1:9808/metrics')).text()
+      const [, bytes = '0'] = /^sriov_vf_tx_bytes\{[^}]*pod="cart-0"[^}]*\} (\d+)$/m.exec(text) ?? []
+      return Number(bytes) > 100_000
+    })
+    expect(await (await fetch('http://127.0.0.1:9808/healthz')).text()).toBe('ok\n')
+
+    await upgraded()
+    expect(await nodePod.exec('daemon', ENTRY, 'sriovctl', 'daemon', '--probe')).toMatchObject({ exitCode: 0 })
+    await sees(ALL_VFS.length)
+    expect(await settingsOf(vf(0))).toMatchObject({ vlan_list: [{ vlan: 100 }] })
+
+    await nodePod.stop()
+    nodePod = await startNodePod(runtime.cri, rendered('overlays/uninstall'))
+    await until(
+      'the uninstaller waits for the pods',
+      async () => nodePod?.log('uninstall').includes('3 in use') ?? false,
+    )
+    expect(existsSync(PLUGIN)).toBe(true)
+    await endPods()
+    await until('the plugin is removed', async () => nodePod?.log('uninstall').includes('removed;') ?? false)
+    await nodePod.stop()
+    nodePod = undefined
+    expect(await filesOfNode()).toBe(before)
+    expect(await host.differences()).toEqual([])
+  })
+})
+
+/** Replaces the DaemonSet's pod by that of the next build, while pods come and go. */
+async function upgraded(): Promise<void> {
+  let isDone = false
+  let made = 0
+  const failed: unknown[] = []
+  const comeAndGo = async (device: Vf) => {
+    while (!isDone || made < CALLS) {
+      const pod = await newPod()
+      for (const verb of ['ADD', 'DEL'] as const) {
+        const { exitCode, stdout, stderr } = await call(verb, pod, netConf(device, { vlan: 7 }))
+        made += 1
+        if (exitCode !== 0) {
+          failed.push(`${verb}: ${stdout}${stderr}`)
+        }
+      }
+      await removePod(pod)
+    }
+  }
+  const calls = comeAndGo(vf(6))
+  await nodePod?.stop()
+  nodePod = await startNodePod(runtime.cri, rendered('overlays/multus'), NEXT_BUILD)
+  isDone = true
+  await calls
+  process.stdout.write(`${made} calls during the upgrade\n`)
+  expect(failed).toEqual([])
+}
+
+// Whatever a failed test has left.
+afterEach(endPods)
