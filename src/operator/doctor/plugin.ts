@@ -4,6 +4,7 @@ import type { Resident } from '../../daemon/probe.js'
 import { RESIDENT_SOCKET } from '../../daemon/protocol.js'
 import { messageOf } from '../../errors.js'
 import { missingFeatures, requireSupportedKernel } from '../../node/kernel-release.js'
+import { CLUSTER_FOLDER } from '../../policy/policy.js'
 import type { CallHost } from '../../state/folder.js'
 import type { Finding } from './findings.js'
 
@@ -43,8 +44,14 @@ function ofInstallation({ files }: CallHost, hasNetworks: boolean): Finding[] {
       ]
 }
 
+/** The DaemonSet's pod on this node (deploy/kubernetes). Its namespace differs from cluster to cluster. */
+const POD = `pod -A -l app.kubernetes.io/name=sriov-cni --field-selector spec.nodeName=$(hostname)`
+
 function ofResident({ files }: CallHost, { reaction, folder }: Resident): Finding[] {
-  const restart = ['systemctl restart sriov-cni']
+  const isFromCluster = files.exists(CLUSTER_FOLDER)
+  const restart = [
+    isFromCluster ? `kubectl get ${POD}   # delete it, and another one comes` : 'systemctl restart sriov-cni',
+  ]
   if (reaction === 'hung') {
     return [{ id: 'resident-hung', subject: RESIDENT_SOCKET, message: 'is there, and nobody answers', remedy: restart }]
   }
@@ -54,7 +61,7 @@ function ofResident({ files }: CallHost, { reaction, folder }: Resident): Findin
         id: 'resident-absent',
         subject: RESIDENT_SOCKET,
         message: 'nobody listens',
-        remedy: ['systemctl enable --now sriov-cni'],
+        remedy: [isFromCluster ? `kubectl get ${POD}   # its log says why` : 'systemctl enable --now sriov-cni'],
       },
     ]
   }

@@ -319,6 +319,19 @@ describe('the resident process', () => {
     expect(await idsOf(world)).toEqual(ids)
   })
 
+  test.each(['absent', 'hung'] as const)(
+    'of a DaemonSet that is %s: the pod is named, not a unit',
+    async (reaction) => {
+      resident.is = { reaction }
+      const world = makeMachine()
+      expect((await sriovctl(world, ['doctor'])).text).toContain('systemctl')
+      world.folders.add('/var/lib/sriov-cni')
+      const { text } = await sriovctl(world, ['doctor'])
+      expect(text).toContain('kubectl get pod -A -l app.kubernetes.io/name=sriov-cni')
+      expect(text).not.toContain('systemctl')
+    },
+  )
+
   test('that is absent is no error', async () => {
     resident.is = { reaction: 'absent' }
     expect(await sriovctl(makeMachine(), ['doctor'])).toMatchObject({
