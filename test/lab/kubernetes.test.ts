@@ -8,10 +8,10 @@ import { type Runtime, startRuntime } from './cri/runtime.js'
 import { SRIOVCTL } from './ctl.js'
 import { settingsOf } from './kernel-view.js'
 import { add, BIN_DIR, type Conf, call, del, netConf, PLUGIN } from './plugin.js'
-import { inPod, newPod, type Pod, removePod } from './pods.js'
+import { canPing, inPod, newPod, type Pod, removePod } from './pods.js'
 import { must, run, shell, start, until } from './process.js'
 import { untouchedHost } from './untouched-host.js'
-import { ALL_VFS, type Vf, vf } from './virtual-functions.js'
+import { ALL_VFS, type Vf } from './virtual-functions.js'
 
 const host = untouchedHost()
 
@@ -50,7 +50,7 @@ beforeAll(async () => {
   const [archive] = readdirSync('dist').filter((name) => name.endsWith('-image.tar'))
   await must(`${runtime.folder}/ctr`, '-n', 'k8s.io', 'images', 'import', `dist/${archive}`)
   await must(`${runtime.folder}/ctr`, '-n', 'k8s.io', 'images', 'tag', BUILD, NEXT_BUILD)
-  await shell('rm -rf /var/lib/cni')
+  await shell('rm -rf /var/lib/cni/sriov')
   before = await filesOfNode()
 }, 300_000)
 
@@ -63,7 +63,7 @@ afterAll(async () => {
   await shell(`rm -rf ${PLUGIN} ${BIN_DIR}/.sriov; mv ${ASIDE}/sriov ${ASIDE}/.sriov ${BIN_DIR}/; rmdir ${ASIDE}`)
 }, 120_000)
 
-const pods: { pod: Pod; conf: Conf }[] = []
+const pods: { pod: Pod; conf: Conf; device: Vf }[] = []
 
 /** A pod as kubelet and Multus bring it to the plugin. */
 async function podWithVf(name: string, address: string): Promise<Pod> {
@@ -73,7 +73,7 @@ async function podWithVf(name: string, address: string): Promise<Pod> {
   const conf = netConf(device, { vlan: 100 })
   await add(pod, conf, { env: { CNI_ARGS: `K8S_POD_NAMESPACE=shop;K8S_POD_NAME=${name};K8S_POD_UID=${name}` } })
   await inPod(pod, 'ip', 'addr', 'add', address, 'dev', 'net1')
-  pods.push({ pod, conf })
+  pods.push({ pod, conf, device })
   return pod
 }
 
@@ -91,21 +91,19 @@ describe('a node of a cluster', () => {
     nodePod = await startNodePod(runtime.cri, rendered('overlays/multus'))
     await sees(ALL_VFS.length)
 
-    const first = await podWithVf('cart-0', '10.7.0.1/24')
-    await podWithVf('cart-1', '10.7.0.2/24')
-    await podWithVf('cart-2', '10.7.0.3/24')
-
+    for (let i = 0; i < 7; i += 1) {
+      await podWithVf(`cart-${i}`, `10.7.0.${i + 1}/24`)
+    }
+    const [first, second] = pods.map(({ pod }) => pod) as [Pod, Pod]
     const status = await run(SRIOVCTL, ['status'])
-    expect(status.stdout).toContain('3 in use')
+    expect(status.stdout).toContain('7 in use')
     const inside = await nodePod.exec('janitor', ENTRY, 'sriovctl', 'status')
     expect(inside).toEqual({ exitCode: 0, stdout: status.stdout, stderr: '' })
     expect(await nodePod.exec('daemon', ENTRY, 'sriovctl', 'daemon', '--probe')).toMatchObject({ exitCode: 0 })
     expect(await nodePod.exec('device-plugin', ENTRY, 'sriovctl', 'status', '--brief')).toMatchObject({ exitCode: 0 })
 
-    const server = start('ip', ['netns', 'exec', pods[1]?.pod.name ?? '', 'iperf3', '--server', '--one-off'])
-    await until('iperf3 listens', async () =>
-      (await inPod(pods[1]?.pod as Pod, 'cat', '/proc/net/tcp6')).includes(':1451 '),
-    )
+    const server = start('ip', ['netns', 'exec', second.name, 'iperf3', '--server', '--one-off'])
+    await until('iperf3 listens', async () => (await inPod(second, 'cat', '/proc/net/tcp6')).includes(':1451 '))
     await inPod(first, 'iperf3', '--client', '10.7.0.2', '--time', '4')
     await server.done
     await until('the metrics have the traffic', async () => {
@@ -118,13 +116,17 @@ describe('a node of a cluster', () => {
     await upgraded()
     expect(await nodePod.exec('daemon', ENTRY, 'sriovctl', 'daemon', '--probe')).toMatchObject({ exitCode: 0 })
     await sees(ALL_VFS.length)
-    expect(await settingsOf(vf(0))).toMatchObject({ vlan_list: [{ vlan: 100 }] })
+    for (const { device } of pods) {
+      expect(await settingsOf(device)).toMatchObject({ vlan_list: [{ vlan: 100 }] })
+    }
+    expect(await canPing(first, '10.7.0.2')).toBe(true)
+    expect(await nodePod.isRunning('janitor')).toBe(true)
 
     await nodePod.stop()
     nodePod = await startNodePod(runtime.cri, rendered('overlays/uninstall'))
     await until(
       'the uninstaller waits for the pods',
-      async () => nodePod?.log('uninstall').includes('3 in use') ?? false,
+      async () => nodePod?.log('uninstall').includes('7 in use') ?? false,
     )
     expect(existsSync(PLUGIN)).toBe(true)
     await endPods()
@@ -154,7 +156,8 @@ async function upgraded(): Promise<void> {
       await removePod(pod)
     }
   }
-  const calls = comeAndGo(vf(6))
+  const free = ALL_VFS.find((one) => !pods.some(({ device }) => device === one))
+  const calls = comeAndGo(free as Vf)
   await nodePod?.stop()
   nodePod = await startNodePod(runtime.cri, rendered('overlays/multus'), NEXT_BUILD)
   isDone = true
