@@ -3,10 +3,12 @@ import { addressesIn, cidrsIn, routesIn } from './kernel-view.js'
 import { add, type Conf, DEFAULT_IFNAME, del, netConf } from './plugin.js'
 import { canPing, newPod } from './pods.js'
 import { sleep, until } from './process.js'
+import { callsByResident } from './resident.js'
 import { untouchedHost } from './untouched-host.js'
 import { vf } from './virtual-functions.js'
 
 untouchedHost()
+callsByResident()
 
 interface Row {
   readonly name: string

@@ -2,11 +2,13 @@ import { expect, test } from 'vitest'
 import { add, call, check, DEFAULT_IFNAME, del, failing, hostLocal, netConf } from './plugin.js'
 import { newPod } from './pods.js'
 import { ip } from './process.js'
+import { callsByResident } from './resident.js'
 import { ALL_SETTINGS } from './settings.js'
 import { untouchedHost } from './untouched-host.js'
 import { vf } from './virtual-functions.js'
 
 untouchedHost()
+callsByResident()
 
 const conf = netConf(vf(6), { name: 'checked', ...ALL_SETTINGS, ...hostLocal() })
 

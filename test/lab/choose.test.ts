@@ -5,11 +5,13 @@ import { linksIn, settingsOf } from './kernel-view.js'
 import { add, type CallOptions, type Conf, del, failing, hostLocal } from './plugin.js'
 import { newPod, type Pod, removePod } from './pods.js'
 import { until } from './process.js'
+import { callsByResident } from './resident.js'
 import { STATE_FOLDER } from './snapshot.js'
 import { untouchedHost } from './untouched-host.js'
 import { OTHER_PF, PF, vf } from './virtual-functions.js'
 
 const host = untouchedHost()
+callsByResident()
 
 const CHECKPOINT_FOLDER = '/var/lib/kubelet/device-plugins'
 const CHECKPOINT = `${CHECKPOINT_FOLDER}/kubelet_internal_checkpoint`

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest'
 import { add, del, hostLocal, netConf } from './plugin.js'
 import { newPod } from './pods.js'
+import { callsByResident } from './resident.js'
 import { ALL_SETTINGS } from './settings.js'
 import { untouchedHost } from './untouched-host.js'
 import { VFS, vf } from './virtual-functions.js'
 
 const host = untouchedHost()
+callsByResident()
 
 const CYCLES = 50
 /** The guest has two processors. */

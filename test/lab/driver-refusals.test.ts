@@ -2,11 +2,13 @@ import { describe, expect, test } from 'vitest'
 import { linksIn } from './kernel-view.js'
 import { type Conf, failing, hostLocal, netConf } from './plugin.js'
 import { newPod } from './pods.js'
+import { callsByResident } from './resident.js'
 import { ALL_SETTINGS } from './settings.js'
 import { untouchedHost } from './untouched-host.js'
 import { vf } from './virtual-functions.js'
 
 const host = untouchedHost()
+callsByResident()
 
 /** igb: no ndo_set_vf_link_state; igb_ndo_set_vf_bw and igb_ndo_set_vf_vlan refuse these. */
 const REFUSED: readonly (readonly [Conf, string, string])[] = [

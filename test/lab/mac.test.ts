@@ -3,10 +3,12 @@ import { link, settingsOf } from './kernel-view.js'
 import { add, type CallOptions, type Conf, DEFAULT_IFNAME, del, netConf } from './plugin.js'
 import { newPod } from './pods.js'
 import { ip } from './process.js'
+import { callsByResident } from './resident.js'
 import { untouchedHost } from './untouched-host.js'
 import { vf } from './virtual-functions.js'
 
 const host = untouchedHost()
+callsByResident()
 
 const MAC = (last: number): string => `02:00:00:00:01:0${last}`
 

@@ -3,11 +3,13 @@ import { link, settingsOf } from './kernel-view.js'
 import { add, type Conf, DEFAULT_IFNAME, del, netConf } from './plugin.js'
 import { newPod } from './pods.js'
 import { ip, shell } from './process.js'
+import { callsByResident } from './resident.js'
 import { ALL_SETTINGS } from './settings.js'
 import { untouchedHost } from './untouched-host.js'
 import { vf } from './virtual-functions.js'
 
 const host = untouchedHost()
+callsByResident()
 
 const ADMIN_MAC = '02:00:00:00:0f:02'
 

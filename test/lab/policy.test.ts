@@ -7,10 +7,12 @@ import { add, type Conf, DEFAULT_IFNAME, del, failing, hostLocal, netConf } from
 import { newPod } from './pods.js'
 import { removePolicy, setPolicy } from './policy.js'
 import { ip, shell } from './process.js'
+import { callsByResident } from './resident.js'
 import { untouchedHost } from './untouched-host.js'
 import { OTHER_PF, PF, VFS, vf } from './virtual-functions.js'
 
 const host = untouchedHost()
+callsByResident()
 
 afterEach(removePolicy)
 

@@ -3,10 +3,12 @@ import { link, linksIn } from './kernel-view.js'
 import { add, del, failing, hostLocal, netConf } from './plugin.js'
 import { canPing, newPod } from './pods.js'
 import { ip } from './process.js'
+import { callsByResident } from './resident.js'
 import { untouchedHost } from './untouched-host.js'
 import { PF_PCI, vf } from './virtual-functions.js'
 
 const host = untouchedHost()
+callsByResident()
 
 test('ADD refuses an interface name that the pod has already, and leaves that interface alone', async () => {
   const pod = await newPod()

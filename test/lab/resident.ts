@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { afterAll, beforeAll } from 'vitest'
 import { RESIDENT_SOCKET as SOCKET } from '../../src/daemon/protocol.js'
 import { BIN_DIR } from './plugin.js'
 import { type Running, start, until } from './process.js'
@@ -63,4 +64,12 @@ export async function stopResident(): Promise<void> {
   running = undefined
   left?.killGroup()
   await left?.done
+}
+
+/** Hands the calls of a file to a resident process, as those of most nodes are. Without it each is a process of its own. */
+export function callsByResident(): void {
+  beforeAll(async () => {
+    await startResident()
+  })
+  afterAll(stopResident)
 }

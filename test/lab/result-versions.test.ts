@@ -2,10 +2,12 @@ import { expect, test } from 'vitest'
 import { link } from './kernel-view.js'
 import { add, DEFAULT_IFNAME, del, netConf } from './plugin.js'
 import { newPod } from './pods.js'
+import { callsByResident } from './resident.js'
 import { untouchedHost } from './untouched-host.js'
 import { vf } from './virtual-functions.js'
 
 untouchedHost()
+callsByResident()
 
 const MAC = '02:00:00:00:02:01'
 const ipam = {

@@ -6,11 +6,13 @@ import { link, linksIn, settingsOf } from './kernel-view.js'
 import { add, call, check, DEFAULT_IFNAME, del, failing, hostLocal, netConf } from './plugin.js'
 import { inPod, newPod, removePod } from './pods.js'
 import { until } from './process.js'
+import { callsByResident } from './resident.js'
 import { STATE_FOLDER } from './snapshot.js'
 import { untouchedHost } from './untouched-host.js'
 import { PF, vf } from './virtual-functions.js'
 
 const host = untouchedHost()
+callsByResident()
 
 const IN_USE = 102
 const target = vf(2)

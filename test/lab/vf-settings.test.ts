@@ -2,11 +2,13 @@ import { describe, expect, test } from 'vitest'
 import { type LinkView, link, settingsOf, type VfView } from './kernel-view.js'
 import { add, type Conf, DEFAULT_IFNAME, del, netConf } from './plugin.js'
 import { newPod } from './pods.js'
+import { callsByResident } from './resident.js'
 import { ALL_SETTINGS } from './settings.js'
 import { untouchedHost } from './untouched-host.js'
 import { vf } from './virtual-functions.js'
 
 untouchedHost()
+callsByResident()
 
 interface Setting {
   readonly conf: Conf

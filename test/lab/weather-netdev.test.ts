@@ -3,11 +3,13 @@ import { link } from './kernel-view.js'
 import { add, DEFAULT_IFNAME, del, hostLocal, netConf } from './plugin.js'
 import { inPod, newPod, type Pod, removePod } from './pods.js'
 import { ip, shell, until } from './process.js'
+import { callsByResident } from './resident.js'
 import { ALL_SETTINGS } from './settings.js'
 import { untouchedHost } from './untouched-host.js'
 import { PF, vf } from './virtual-functions.js'
 
 const host = untouchedHost()
+callsByResident()
 
 const VF = vf(1)
 const CARRIER = `/sys/class/net/${DEFAULT_IFNAME}/carrier`

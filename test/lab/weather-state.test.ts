@@ -2,12 +2,14 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { add, BIN_DIR, DEFAULT_IFNAME, del, failing, hostLocal, netConf } from './plugin.js'
 import { newPod, removePod } from './pods.js'
+import { callsByResident } from './resident.js'
 import { ALL_SETTINGS } from './settings.js'
 import { LEASE_FOLDER, STATE_FOLDER } from './snapshot.js'
 import { untouchedHost } from './untouched-host.js'
 import { vf } from './virtual-functions.js'
 
 const host = untouchedHost()
+callsByResident()
 
 const VF = vf(1)
 const conf = netConf(VF, { ...ALL_SETTINGS, ...hostLocal() })

@@ -5,12 +5,14 @@ import { add, del, hostLocal, netConf } from './plugin.js'
 import { newPod, removePod } from './pods.js'
 import { stateFiles } from './power.js'
 import { ip, until } from './process.js'
+import { callsByResident } from './resident.js'
 import { ALL_SETTINGS } from './settings.js'
 import { LEASE_FOLDER } from './snapshot.js'
 import { untouchedHost } from './untouched-host.js'
 import { ALL_VFS, OTHER_PF, VFS, type Vf } from './virtual-functions.js'
 
 const host = untouchedHost()
+callsByResident()
 
 const PF_DEVICE = `/sys/class/net/${OTHER_PF}/device`
 const OTHER_VFS = ALL_VFS.slice(VFS.length)
