@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
 import { CommanderError } from 'commander'
 import { askResident } from './daemon/probe.js'
 import { runDaemon } from './daemon/run.js'
@@ -10,12 +11,15 @@ import type { Log } from './host/ports.js'
 import { askPerson } from './host/question.js'
 import { realHost } from './host/real.js'
 import { processOutput } from './host/terminal.js'
+import { removeIfEmpty, removeTree } from './host/trees.js'
 import { askLiving } from './kubelet/living.js'
+
 import { podResourcesSocket } from './node/kubelet.js'
 import type { PodsOfDevices } from './operator/look/status-document.js'
 import { printable } from './operator/output.js'
 import { makeProgram } from './operator/program.js'
 import { loadPolicy } from './policy/load.js'
+import { askDevicePlugin } from './pool/health.js'
 import type { Living } from './sriov/survey/spare.js'
 import { type CallHost, operatorHost } from './state/folder.js'
 
@@ -25,9 +29,12 @@ const nothing = () => undefined
 /** What goes wrong is in the answer of the verb. */
 const SILENT: Log = { error: nothing, warning: nothing, info: nothing, debug: nothing }
 
+/** Where the plugin is installed, by the folder of the version: BIN/.sriov/RELEASE. */
+const binFolderOf = (folder: string): string => dirname(dirname(folder))
+
 function openHost(folder: string): CallHost {
   const host = realHost(loadAddon(folder), SILENT)
-  return operatorHost(host, loadPolicy(host.files))
+  return operatorHost(host, loadPolicy(host.files), binFolderOf(folder))
 }
 
 const KUBELET_TIMEOUT_MS = 2_000
@@ -78,6 +85,9 @@ export async function ctl(folder: string, words: readonly string[]): Promise<num
       askLiving: (kubeletFolder) => askWhoLives(folder, kubeletFolder),
       askKubelet: (kubeletFolder) => askKubelet(folder, kubeletFolder),
       askResident: () => askResident(loadAddon(folder)),
+      askDevicePlugin,
+      removeTree,
+      removeIfEmpty,
       runDaemon: (options) => runDaemon(folder, options),
       runDevicePlugin(options) {
         const { runPool } = createRequire(`${folder}/`)(DEVICE_PLUGIN) as typeof import('./device-plugin.js')

@@ -1,4 +1,4 @@
-/** Serves one text by HTTP, at an address or a unix socket, and says at /healthz that the event loop turns. */
+/** Serves one text by HTTP, at an address or a unix socket. */
 import { lstatSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { Listen } from './listen.js'
@@ -15,7 +15,6 @@ const CACHE_MS = 1_000
 /** For a peer that sends its question slowly. */
 const PEER_TIMEOUT_MS = 5_000
 const MAX_CONNECTIONS = 16
-const HEALTH_PATH = '/healthz'
 
 /** Listens. @throws Error of the kernel, such as EADDRINUSE */
 export async function serveText(listen: Listen, { path, contentType, make }: ServedText): Promise<Disposable> {
@@ -29,10 +28,6 @@ export async function serveText(listen: Listen, { path, contentType, make }: Ser
   }
   const server: Server = createServer((request, response) => {
     const [asked] = (request.url ?? '').split('?')
-    if (request.method === 'GET' && asked === HEALTH_PATH) {
-      response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n')
-      return
-    }
     if (request.method !== 'GET' || asked !== path) {
       response.writeHead(asked === path ? 405 : 404).end()
       return

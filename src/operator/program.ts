@@ -7,15 +7,22 @@ import { DEFAULT_POOL_OPTIONS } from '../pool/options.js'
 import { addConf } from './conf/verbs.js'
 import { addLook } from './look/verbs.js'
 import { addMend } from './mend/verbs.js'
+import type { Output } from './output.js'
 import { addPf } from './pf/verbs.js'
 import { addReport } from './report/verbs.js'
 import { addText } from './text/verbs.js'
 import { type AddVerbs, absolutePath, helpEnd, listenAt, type Verbs } from './verb.js'
 
 const PROBED: Readonly<Record<Resident['reaction'], string>> = {
-  answered: 'the resident process answers\n',
-  absent: `nobody listens at ${RESIDENT_SOCKET}\n`,
-  hung: `${RESIDENT_SOCKET} is there, and nobody answers\n`,
+  answered: 'it answers\n',
+  absent: 'nobody listens\n',
+  hung: 'its socket is there, and nobody answers\n',
+}
+
+/** Tells how a process reacts to a question. Returns the exit code: 0 when it answers. */
+function told(out: Output, reaction: Resident['reaction']): number {
+  out.write(PROBED[reaction])
+  return reaction === 'answered' ? 0 : 1
 }
 
 const addDaemon: AddVerbs = (program, { surroundings, finish }) => {
@@ -38,9 +45,7 @@ const addDaemon: AddVerbs = (program, { surroundings, finish }) => {
     )
     .action(async ({ socket, logLevel, logFile, probe }) => {
       if (probe) {
-        const { reaction } = await surroundings.askResident()
-        surroundings.out.write(PROBED[reaction])
-        finish(reaction === 'answered' ? 0 : 1)
+        finish(told(surroundings.out, (await surroundings.askResident()).reaction))
         return
       }
       finish(
@@ -65,8 +70,13 @@ const addDevicePlugin: AddVerbs = (program, { surroundings, finish }) => {
     .option('--resource-prefix <domain>', 'for resources that name no prefix', DEFAULT_POOL_OPTIONS.prefix)
     .addOption(new Option('--log-level <level>', 'how much to log (default: info)').choices([...LOG_LEVELS]))
     .option('--log-file <file>', 'appended to; stderr otherwise')
+    .option('--probe', 'only ask the one that runs whether it answers')
     .addHelpText('after', helpEnd(['sriovctl device-plugin --config /etc/pcidp/config.json']))
-    .action(async ({ config, rdmaConfig, metrics, resourcePrefix, logLevel, logFile }) =>
+    .action(async ({ config, rdmaConfig, metrics, resourcePrefix, logLevel, logFile, probe }) => {
+      if (probe) {
+        finish(told(surroundings.out, await surroundings.askDevicePlugin()))
+        return
+      }
       finish(
         await surroundings.runDevicePlugin({
           conf: config,
@@ -76,8 +86,8 @@ const addDevicePlugin: AddVerbs = (program, { surroundings, finish }) => {
           ...(logLevel !== undefined && { logLevel }),
           ...(logFile !== undefined && { logFile }),
         }),
-      ),
-    )
+      )
+    })
 }
 
 /** The program, ready to parse. */

@@ -18,6 +18,11 @@ export interface Surroundings {
   readonly save: Save
   openHost(): CallHost
   askResident(): Promise<Resident>
+  /** How the device plugin reacts to a question. */
+  askDevicePlugin(): Promise<Resident['reaction']>
+  /** Removes a file or a folder with what is in it. @throws Error of Node.js */
+  removeTree(path: string): void
+  removeIfEmpty(folder: string): void
   /** Which pods have which devices, by kubelet. Empty where there is none, or it does not answer. */
   askKubelet(kubeletFolder: string): Promise<PodsOfDevices>
   /** Who is alive, by kubelet and the container runtime. @throws Error when one is there and does not answer */

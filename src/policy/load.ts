@@ -6,6 +6,7 @@ import { PolicyFile } from './policy-schema.js'
 
 const DEFAULT_POLICY: Policy = { ...DEFAULT_RULES, origins: {} }
 const MAX_TEXT = 256 * 1024
+const TOO_LARGE = `is larger than ${MAX_TEXT} bytes`
 
 interface PolicyText {
   readonly file: string
@@ -80,6 +81,9 @@ function policyOf(texts: readonly PolicyText[]): Policy {
 
 /** What is wrong with the text of a policy file; undefined when it is right. */
 export function policyProblem(text: string): string | undefined {
+  if (text.length > MAX_TEXT) {
+    return TOO_LARGE
+  }
   try {
     merge(DEFAULT_POLICY, { file: '', text })
     return undefined
@@ -104,7 +108,7 @@ export function loadPolicy(files: FilePort): Policy {
       }
       const text = files.readText(file) ?? ''
       if (text.length > MAX_TEXT) {
-        return { ...DEFAULT_POLICY, problem: `${file}: is larger than ${MAX_TEXT} bytes` }
+        return { ...DEFAULT_POLICY, problem: `${file}: ${TOO_LARGE}` }
       }
       texts.push({ file, text })
     }

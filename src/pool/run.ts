@@ -16,6 +16,7 @@ import { operatorHost } from '../state/folder.js'
 import { readPoolConf } from './conf/conf.js'
 import type { ReadConf } from './conf/conf-in-force.js'
 import { readRdmaConf } from './conf/rdma-conf.js'
+import { serveHealth } from './health.js'
 import { startMetrics } from './metrics.js'
 import type { PoolOptions } from './options.js'
 import { type ConfFile, startService } from './service.js'
@@ -125,6 +126,7 @@ export async function runPool(folder: string, options: PoolOptions): Promise<num
   const service = start(addon, log, options)
   const manager = serviceManager(addon, launched(process.env).environment)
   await service.begun
+  using _health = await serveHealth()
   const metrics = options.metrics && (await startMetrics(options.metrics, { addon, log, offers: service.offers }))
   log.info('ready', { version: folder, config: options.conf })
   manager.ready()

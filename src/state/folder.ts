@@ -64,12 +64,15 @@ export function callHost(host: Host, policy: Policy, args: CallArgs, cniDir: str
   }
 }
 
-/** A host for whoever runs the node, and is no pod: only the node's own policy and state folder count. */
-export const operatorHost = (host: Host, policy: Policy): CallHost =>
+/**
+ * A host for whoever runs the node, and is no pod: only the node's own policy and state folder count. `binFolder` is where
+ * IPAM plugins are.
+ */
+export const operatorHost = (host: Host, policy: Policy, binFolder: string = BIN_FOLDER): CallHost =>
   callHost(
     host,
     policy,
-    { containerId: '', ifName: '', netnsPath: '', extra: {}, environment: { CNI_PATH: BIN_FOLDER } },
+    { containerId: '', ifName: '', netnsPath: '', extra: {}, environment: { CNI_PATH: binFolder } },
     NODE_FOLDER,
   )
 

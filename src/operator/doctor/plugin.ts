@@ -1,5 +1,4 @@
 /** What is wrong with the kernel, the installed plugin and its resident process. */
-import { BIN_FOLDER } from '../../cni/folders.js'
 import type { Resident } from '../../daemon/probe.js'
 import { RESIDENT_SOCKET } from '../../daemon/protocol.js'
 import { messageOf } from '../../errors.js'
@@ -7,8 +6,6 @@ import { missingFeatures, requireSupportedKernel } from '../../node/kernel-relea
 import { CLUSTER_FOLDER } from '../../policy/policy.js'
 import type { CallHost } from '../../state/folder.js'
 import type { Finding } from './findings.js'
-
-const CURRENT = `${BIN_FOLDER}/.sriov/current`
 
 function ofKernel({ files }: CallHost): Finding[] {
   try {
@@ -31,13 +28,13 @@ function ofKernel({ files }: CallHost): Finding[] {
   }
 }
 
-function ofInstallation({ files }: CallHost, hasNetworks: boolean): Finding[] {
-  return !hasNetworks || files.isExecutable(`${BIN_FOLDER}/sriov`)
+function ofInstallation({ files, cniPath }: CallHost, hasNetworks: boolean): Finding[] {
+  return !hasNetworks || files.isExecutable(`${cniPath}/sriov`)
     ? []
     : [
         {
           id: 'plugin-missing',
-          subject: `${BIN_FOLDER}/sriov`,
+          subject: `${cniPath}/sriov`,
           message: 'is not there, or cannot be run',
           remedy: ['# Install it (README), or look where the runtime keeps its CNI plugins.'],
         },
@@ -47,7 +44,7 @@ function ofInstallation({ files }: CallHost, hasNetworks: boolean): Finding[] {
 /** The DaemonSet's pod on this node (deploy/kubernetes). Its namespace differs from cluster to cluster. */
 const POD = `pod -A -l app.kubernetes.io/name=sriov-cni --field-selector spec.nodeName=$(hostname)`
 
-function ofResident({ files }: CallHost, { reaction, folder }: Resident): Finding[] {
+function ofResident({ files, cniPath }: CallHost, { reaction, folder }: Resident): Finding[] {
   const isFromCluster = files.exists(CLUSTER_FOLDER)
   const restart = [
     isFromCluster ? `kubectl get ${POD}   # delete it, and another one comes` : 'systemctl restart sriov-cni',
@@ -65,9 +62,9 @@ function ofResident({ files }: CallHost, { reaction, folder }: Resident): Findin
       },
     ]
   }
-  const current = files.readLink(CURRENT)
+  const current = files.readLink(`${cniPath}/.sriov/current`)
   const own = folder?.slice(folder.lastIndexOf('/') + 1)
-  return current !== undefined && own !== undefined && folder?.startsWith(BIN_FOLDER) && own !== current
+  return current !== undefined && own !== undefined && folder?.startsWith(cniPath) && own !== current
     ? [
         {
           id: 'resident-other-version',

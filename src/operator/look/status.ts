@@ -19,8 +19,6 @@ import {
 export interface StatusOptions {
   readonly json?: true
   readonly brief?: true
-  /** Fails while a device serves a pod, or is still to be given back. */
-  readonly unused?: true
   /** Interface or PCI address of a PF. */
   readonly pf?: string
   /** Asks kubelet for the pods of devices. */
@@ -205,9 +203,6 @@ export function statusText(out: Output, document: StatusDocument, troubles: Trou
   return `${printable(sentenceOf(document, troubles))}\n${tables.join('')}${othersText(out, others)}`
 }
 
-/** Whether a pod has the device by this plugin, or it is not what it was before. */
-const isUsed = (state: VfState): boolean => state === 'in-use' || BAD_STATES.includes(state)
-
 /** Runs `status`. Returns the exit code: 1 when a VF needs a look. @throws PluginError */
 export async function status(host: CallHost, out: Output, options: StatusOptions): Promise<number> {
   const whole = statusDocument(await survey(host, options.pf), await options.pods?.())
@@ -225,13 +220,9 @@ export async function status(host: CallHost, out: Output, options: StatusOptions
   const troubles = troublesOf(host, document)
   const text = options.json
     ? asJson(document)
-    : options.brief || options.unused
+    : options.brief
       ? `${printable(sentenceOf(document, troubles))}\n`
       : statusText(out, document, troubles)
   out.write(text)
-  const shown = [...vfs, ...others]
-  if (options.unused) {
-    return shown.some(({ state }) => isUsed(state)) ? 1 : 0
-  }
-  return shown.every(isSound) && troubles.length === 0 ? 0 : 1
+  return [...vfs, ...others].every(isSound) && troubles.length === 0 ? 0 : 1
 }

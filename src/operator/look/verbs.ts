@@ -12,7 +12,6 @@ const addStatus: AddVerbs = (program, { surroundings: { out, openHost, askKubele
     .option('--pf <pf>', 'only this PF: the name of its interface, or its PCI address')
     .option('--pod <pod>', 'only the VFs of this pod: NAMESPACE/NAME, NAME, or the start of a container ID')
     .option('--brief', 'one line, for probes')
-    .option('--unused', 'one line; fails while a pod has a device, or one is not given back (before an uninstall)')
     .option('--watch', 'draw it again every two seconds')
     .addOption(jsonOption())
     .addHelpText('after', helpEnd(['sriovctl status --pf ens1f0'], 'when a VF needs a look'))

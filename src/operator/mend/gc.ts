@@ -1,6 +1,5 @@
 /** `sriovctl gc`: gives back what dead pods and calls have left, as the GC of a runtime does for each network. */
 import { readCall } from '../../cni/call.js'
-import { BIN_FOLDER } from '../../cni/folders.js'
 import { gc } from '../../commands/gc.js'
 import { messageOf } from '../../errors.js'
 import { isToGo, type Leftover, leftoversOf } from '../../sriov/survey/leftovers.js'
@@ -19,12 +18,10 @@ export interface GcOptions {
   readonly living: () => Promise<Living>
 }
 
-const ENVIRONMENT = { CNI_COMMAND: 'GC', CNI_PATH: BIN_FOLDER }
-
 /** Runs the GC of every network that has a record. Returns what could not be given back. */
 async function collect(host: CallHost, spare: Spare): Promise<string[]> {
   const text = JSON.stringify({ cniVersion: '1.1.0', name: 'sriovctl', type: 'sriov' })
-  const { args, parsed } = readCall('GC', ENVIRONMENT, () => text)
+  const { args, parsed } = readCall('GC', { CNI_COMMAND: 'GC', CNI_PATH: host.cniPath }, () => text)
   const recorded = allAttachments(host.state).map(({ network }) => network)
   const problems: string[] = []
   // Without a list, each releases only what is provably dead. One that no record has repairs claims and marks.

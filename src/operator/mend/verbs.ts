@@ -1,10 +1,12 @@
 import { type AddVerbs, ageMs, helpEnd, jsonOption } from '../verb.js'
 import { collectGarbage, type GcOptions } from './gc.js'
+import { purge } from './purge.js'
 import { type ReleaseOptions, releaseOne } from './release.js'
 import { repair } from './repair.js'
 
 /** The verbs that give VFs back. */
-export const addMend: AddVerbs = (program, { surroundings: { out, ask, openHost, askLiving }, finish }) => {
+export const addMend: AddVerbs = (program, { surroundings, finish }) => {
+  const { out, ask, openHost, askLiving } = surroundings
   program
     .command('gc')
     .description('tell what dead pods and calls have left; with --apply, give it back')
@@ -40,4 +42,10 @@ export const addMend: AddVerbs = (program, { surroundings: { out, ask, openHost,
     .action(async (address: string, options: ReleaseOptions) =>
       finish(await repair(openHost(), { out, ask }, address, options)),
     )
+  program
+    .command('purge')
+    .description('before an uninstall: tell what the plugin keeps on this node; with --apply, remove it')
+    .option('--apply', 'remove it')
+    .addHelpText('after', helpEnd(['sriovctl purge --apply'], 'while a pod has a device, or a process is at work'))
+    .action(async (options: { apply?: true }) => finish(await purge(openHost(), out, surroundings, options)))
 }

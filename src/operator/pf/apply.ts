@@ -19,6 +19,8 @@ export interface ApplyOptions {
   readonly config: string
   readonly dryRun?: true
   readonly json?: true
+  /** A file that is not there is no mistake. */
+  readonly ifPresent?: true
 }
 
 /** What became of one PF of the file. */
@@ -221,7 +223,15 @@ const lineOf = ({ pf, done, problem }: Applied, isDry: boolean): string => {
 }
 
 /** Makes all PFs as the file says. Returns the exit code: 1 when one is not. @throws Error when the file cannot be used */
-export async function applyPfs(host: CallHost, out: Output, { config, dryRun, json }: ApplyOptions): Promise<number> {
+export async function applyPfs(
+  host: CallHost,
+  out: Output,
+  { config, dryRun, json, ifPresent }: ApplyOptions,
+): Promise<number> {
+  if (ifPresent && !host.files.exists(config)) {
+    out.write(`there is no ${config}: the VFs stay as they are\n`)
+    return 0
+  }
   using rtnl = openRtnl(host)
   const how = { isDry: dryRun === true, seen: new Set<PciAddress>() }
   const applied: Applied[] = []

@@ -30,6 +30,9 @@ export type WantedPf = z.infer<typeof Pf>
 
 /** Reads the text of such a file. @throws Error that names the key */
 export function pfsIn(text: string): readonly WantedPf[] {
+  if (text.length > MAX_TEXT) {
+    throw new Error(`it is larger than ${MAX_TEXT} bytes`)
+  }
   let document: unknown
   try {
     document = JSON.parse(text)
@@ -56,9 +59,6 @@ export function readPfs(files: FilePort, path: string): readonly WantedPf[] {
   const text = files.readText(path)
   if (text === undefined) {
     throw new Error(`${path} is not there`)
-  }
-  if (text.length > MAX_TEXT) {
-    throw new Error(`${path} is larger than ${MAX_TEXT} bytes`)
   }
   try {
     return pfsIn(text)

@@ -11,6 +11,7 @@ export const addPf: AddVerbs = (program, { surroundings: { out, openHost }, fini
     .description('make the VFs and the settings of PFs as a file says; a VF in use is never taken away')
     .addOption(new Option('--config <file>', 'how the PFs are to be').default(PFS_FILE).argParser(absolutePath))
     .option('--dry-run', 'tell what would be changed')
+    .option('--if-present', 'do nothing where there is no such file')
     .addOption(jsonOption())
     .addHelpText('after', helpEnd(['sriovctl pf apply --dry-run'], 'when a PF is not as the file says'))
     .action(async (_action: 'apply', options: ApplyOptions) => finish(await applyPfs(openHost(), out, options)))

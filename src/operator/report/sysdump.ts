@@ -1,7 +1,7 @@
 /** `sriovctl sysdump`: everything that a bug report needs, in one file. */
 import { gzipSync } from 'node:zlib'
 import { createTar } from 'nanotar'
-import { BIN_FOLDER, NODE_FOLDER } from '../../cni/folders.js'
+import { NODE_FOLDER } from '../../cni/folders.js'
 import type { Resident } from '../../daemon/probe.js'
 import { messageOf } from '../../errors.js'
 import { deviceFolder } from '../../pci/functions.js'
@@ -96,12 +96,12 @@ const copies = (host: CallHost, folder: string, into: string, clean: (text: stri
     .filter((name) => !name.startsWith('.journal'))
     .map((name) => part(`${into}/${name}`, () => clean(host.files.readText(`${folder}/${name}`) ?? '')))
 
-function versions({ files }: CallHost): string {
-  const current = `${BIN_FOLDER}/.sriov/current`
+function versions({ files, cniPath }: CallHost): string {
+  const current = `${cniPath}/.sriov/current`
   return [
     `node ${process.version}`,
     `kernel ${files.readText('/proc/sys/kernel/osrelease')?.trim() ?? 'unknown'}`,
-    `installed ${files.readLink(current) ?? 'none in /opt/cni/bin'}`,
+    `installed ${files.readLink(current) ?? `none in ${cniPath}`}`,
     files.readText('/etc/os-release') ?? '',
   ].join('\n')
 }

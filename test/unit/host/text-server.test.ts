@@ -65,12 +65,6 @@ describe('serveText()', () => {
     expect(made).toBe(1)
   })
 
-  test('says at /healthz that it is alive, without making the text', async () => {
-    fails = true
-    expect(await ask('/healthz')).toEqual({ status: 200, type: 'text/plain', body: 'ok\n' })
-    expect(made).toBe(0)
-  })
-
   test('has nothing else, and takes nothing', async () => {
     expect((await ask('/')).status).toBe(404)
     expect((await ask('/metrics/../x')).status).toBe(404)

@@ -8,6 +8,9 @@ import type { FakeWorld } from '../../fakes/world.js'
 /** How the resident process reacts. */
 export const resident: { is: Resident } = { is: { reaction: 'answered' } }
 
+/** How the device plugin reacts. */
+export const devicePlugin: { is: Resident['reaction'] } = { is: 'answered' }
+
 /** What kubelet says of devices. */
 export const kubeletPods = new Map<string, { namespace: string; name: string }>()
 
@@ -48,6 +51,15 @@ export async function sriovctl(world: FakeWorld, words: readonly string[], isTer
         return { pods: kubeletPods, sandboxes: living.sandboxes }
       },
       askResident: () => Promise.resolve(resident.is),
+      askDevicePlugin: () => Promise.resolve(devicePlugin.is),
+      removeTree(path) {
+        for (const known of [world.files, world.folders, world.symlinks]) {
+          for (const one of [...known.keys()].filter((name) => name === path || name.startsWith(`${path}/`))) {
+            known.delete(one)
+          }
+        }
+      },
+      removeIfEmpty: () => undefined,
       openHost: () => callHostAs(world, { CNI_PATH: '/opt/cni/bin' }),
       runDaemon: () => Promise.reject(new Error('no test starts it')),
       runDevicePlugin: () => Promise.reject(new Error('no test starts it')),

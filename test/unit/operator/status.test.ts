@@ -120,16 +120,6 @@ describe('status', () => {
     expect([...world.locks]).toEqual([])
   })
 
-  test('--unused fails while a pod has a VF, or one is not given back', async () => {
-    const world = await attached()
-    const unused = () => sriovctl(world, ['status', '--unused'])
-    expect(await unused()).toEqual({ exitCode: 1, text: '4 VFs on ens1f0: 1 in use, 3 free; all is well\n' })
-    world.removeNetns(POD_A, 0)
-    expect(await unused()).toMatchObject({ exitCode: 1, text: expect.stringContaining('1 leaked') })
-    await call(world, 'DEL', netConf(), { environment: ENVIRONMENT })
-    expect(await unused()).toMatchObject({ exitCode: 0 })
-  })
-
   test('--brief is one line, --pf and --pod choose, and what is not there is an error', async () => {
     const world = await attached()
     expect((await sriovctl(world, ['status', '--brief'])).text).toBe('4 VFs on ens1f0: 1 in use, 3 free; all is well\n')

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { makeMachine } from '../../fakes/machine.js'
-import { jsonOf, resident, sriovctl } from './operator.js'
+import { devicePlugin, jsonOf, resident, sriovctl } from './operator.js'
 
 const EXAMPLES = 'docs/examples'
 
@@ -115,6 +115,8 @@ describe('validate --as', () => {
   test.each([
     ['policy', '{ "wholePf": [] }', 'wholePf: is not known'],
     ['policy', '{', 'JSON'],
+    ['policy', `{ "pfs": ["${'x'.repeat(300_000)}"] }`, 'is larger than'],
+    ['pfs', `{ "pfs": [{ "pf": "${'x'.repeat(300_000)}" }] }`, 'is larger than'],
     ['pfs', '{ "pfs": [{ "pf": "ens1f0", "numVfs": -1 }] }', 'pfs.0.numVfs'],
     ['pfs', '[', 'is not JSON'],
     ['pools', '{ "resourceList": [{ "resourceName": "a b" }] }', 'resourceList[0].resourceName'],
@@ -134,17 +136,21 @@ describe('validate --as', () => {
   })
 })
 
-describe('daemon --probe', () => {
+describe('daemon --probe, device-plugin --probe', () => {
   afterEach(() => {
     resident.is = { reaction: 'answered' }
+    devicePlugin.is = 'answered'
   })
   test.each([
-    ['answered', 0, 'answers'],
-    ['absent', 1, 'nobody listens at /run/sriov-cni/daemon.sock'],
+    ['answered', 0, 'it answers'],
+    ['absent', 1, 'nobody listens'],
     ['hung', 1, 'nobody answers'],
   ] as const)('%s', async (reaction, exitCode, text) => {
     resident.is = { reaction }
-    const output = await sriovctl(makeMachine(), ['daemon', '--probe'])
-    expect(output).toMatchObject({ exitCode, text: expect.stringContaining(text) })
+    devicePlugin.is = reaction
+    for (const verb of ['daemon', 'device-plugin']) {
+      const output = await sriovctl(makeMachine(), [verb, '--probe'])
+      expect(output).toMatchObject({ exitCode, text: expect.stringContaining(text) })
+    }
   })
 })
