@@ -130,3 +130,10 @@ export async function removePod(cri: Cri, podSandboxId: string): Promise<void> {
   await cri.stopPodSandbox(podSandboxId)
   await cri.removePodSandbox(podSandboxId)
 }
+
+/** Ends every pod that the runtime knows. */
+export async function removePods(cri: Cri): Promise<void> {
+  for (const { id } of await cri.listPodSandbox()) {
+    await removePod(cri, id)
+  }
+}

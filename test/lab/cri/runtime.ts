@@ -2,7 +2,7 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { type Conf, hostLocal } from '../plugin.js'
 import { ip, type Running, start, until } from '../process.js'
-import { CRI_SOCKET, type Cri, criAt, removePod } from './client.js'
+import { CRI_SOCKET, type Cri, criAt, removePods } from './client.js'
 import { importPause, PAUSE_IMAGE } from './image.js'
 
 /** The versions in the guest, and where their programs are. */
@@ -105,7 +105,8 @@ export async function startRuntime(name: RuntimeName, ...networks: readonly Conf
       await until('containerd has read its networks', async () => {
         const { cniconfig = '{}' } = await cri.info()
         const { Networks = [] } = JSON.parse(cniconfig) as { Networks?: { Config: { Source: string } }[] }
-        return next.every((network, index) => Networks[index]?.Config.Source === listOf(network))
+        // Those of the loopback interface are there, too.
+        return next.every((one) => Networks.some(({ Config }) => Config.Source === listOf(one)))
       })
     },
     async kill() {
@@ -115,9 +116,7 @@ export async function startRuntime(name: RuntimeName, ...networks: readonly Conf
     restart: begin,
     log: () => daemon.printed().stderr,
     async stop() {
-      for (const { id } of await cri.listPodSandbox()) {
-        await removePod(cri, id)
-      }
+      await removePods(cri)
       cri.close()
       process.kill(daemon.pid, 'SIGTERM')
       await daemon.done
