@@ -63,7 +63,11 @@ const present = <T>(value: T | undefined): T => {
 
 /** A client of the runtime at a socket. Every call throws the error of grpc-js, whose `details` is the runtime's sentence. */
 export function criAt(socketPath = CRI_SOCKET): Cri {
-  const client = clientAt(socketPath)
+  // A runtime that is starting is asked again at once; by itself grpc-js waits longer each time.
+  const client = clientAt(socketPath, {
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.max_reconnect_backoff_ms': 200,
+  })
   const call = <In extends DescMessage, Out extends DescMessage>(
     method: Method<In, Out>,
     request: MessageInitShape<In>,

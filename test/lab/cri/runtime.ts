@@ -77,6 +77,9 @@ export async function startRuntime(name: RuntimeName, ...networks: readonly Conf
   // The bridge plugin would make it with the first pod and leave it.
   await ip(`link add ${BRIDGE} address 02:00:00:00:c0:01 type bridge`)
   await ip(`link set ${BRIDGE} up`)
+  // The first namespace of ip(8) covers /run/netns with a mount: containerd could not remove the one of a pod any more.
+  await ip('netns add lab-first')
+  await ip('netns del lab-first')
   const cri = criAt()
   const isNetworkReady = async () => (await cri.status()).NetworkReady === undefined
   let daemon: Running
