@@ -29,7 +29,10 @@ function openHost(folder: string): CallHost {
   return operatorHost(host, loadPolicy(host.files))
 }
 
+/** Somebody waits for what is shown. */
 const KUBELET_TIMEOUT_MS = 2_000
+/** Nobody waits for a GC, which gives back nothing where one of them is silent. kubelet itself waits two minutes. */
+const LIVING_TIMEOUT_MS = 10_000
 /** Bundles of their own: gRPC takes long to load, and few calls of sriovctl need it. */
 const KUBELET = './kubelet.cjs'
 const DEVICE_PLUGIN = './device-plugin.cjs'
@@ -56,12 +59,12 @@ async function askLiving(folder: string, kubeletFolder: string): Promise<Living>
   }
   const pods = await answerOf(
     podResourcesSocket(kubeletFolder),
-    (path) => asked().podsOfDevices(path, KUBELET_TIMEOUT_MS),
+    (path) => asked().podsOfDevices(path, LIVING_TIMEOUT_MS),
     new Map() as PodsOfDevices,
   )
   const sandboxes = new Set<string>()
   for (const socket of RUNTIME_SOCKETS) {
-    const live = await answerOf(socket, (path) => asked().liveSandboxes(path, KUBELET_TIMEOUT_MS), new Set<string>())
+    const live = await answerOf(socket, (path) => asked().liveSandboxes(path, LIVING_TIMEOUT_MS), new Set<string>())
     for (const id of live) {
       sandboxes.add(id)
     }

@@ -31,6 +31,8 @@ export interface Runtime {
   configure(...networks: readonly Conf[]): Promise<void>
   /** SIGKILL to containerd alone: its pods go on. */
   kill(): Promise<void>
+  /** Lets containerd stand still for a while, as on a node that is short of everything. */
+  stall(ms: number): void
   /** Starts containerd again. */
   restart(): Promise<void>
   /** What containerd has said since it was started last. */
@@ -115,6 +117,11 @@ export async function startRuntime(name: RuntimeName, ...networks: readonly Conf
     async kill() {
       process.kill(daemon.pid, 'SIGKILL')
       await daemon.done
+    },
+    stall(ms) {
+      const { pid } = daemon
+      process.kill(pid, 'SIGSTOP')
+      setTimeout(() => process.kill(pid, 'SIGCONT'), ms)
     },
     restart: begin,
     log: () => daemon.printed().stderr,
