@@ -37,7 +37,10 @@ function openHost(folder: string): CallHost {
   return operatorHost(host, loadPolicy(host.files), binFolderOf(folder))
 }
 
+/** Somebody waits for what is shown. */
 const KUBELET_TIMEOUT_MS = 2_000
+/** Nobody waits for a GC, which gives back nothing where one of them is silent. kubelet itself waits two minutes. */
+const LIVING_TIMEOUT_MS = 10_000
 /** Bundles of their own: gRPC takes long to load, and few calls of sriovctl need it. */
 const KUBELET = './kubelet.cjs'
 const DEVICE_PLUGIN = './device-plugin.cjs'
@@ -49,7 +52,7 @@ async function askWhoLives(folder: string, kubeletFolder: string): Promise<Livin
     return await askLiving({
       kubelet: podResourcesSocket(kubeletFolder),
       exists: (path) => files.exists(path),
-      timeoutMs: KUBELET_TIMEOUT_MS,
+      timeoutMs: LIVING_TIMEOUT_MS,
       load: () => createRequire(`${folder}/`)(KUBELET) as typeof import('./kubelet/asked.js'),
     })
   } catch (error) {

@@ -1,9 +1,8 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { settingsOf } from './kernel-view.js'
 import { del, hostLocal, netConf } from './plugin.js'
 import { must, type Running, run, shell, start, until } from './process.js'
-import { LEASE_FOLDER } from './snapshot.js'
 import { untouchedHost } from './untouched-host.js'
 import { vf } from './virtual-functions.js'
 
@@ -79,23 +78,5 @@ describe('containerd', () => {
     const pod = { name: 'forgotten', containerId: 'default-forgotten', netns: '' }
     await del(pod, plugin, { ifName: 'eth0' })
     expect(await host.differences()).toEqual([])
-  })
-})
-
-describe('podman', () => {
-  const podman = (...args: string[]): Promise<string> =>
-    must(
-      'podman',
-      ...['--storage-driver', 'vfs', '--runtime', 'runc', '--cgroup-manager', 'cgroupfs', '--events-backend', 'file'],
-      ...args,
-    )
-
-  beforeAll(() => writeConfList('0.4.0'))
-
-  test('gives a container its VF and takes it back when it ends', async () => {
-    const shown = await podman('run', '--rm', '--network', 'lab', '--rootfs', ROOTFS, '/bin/sh', '-c', SHOW)
-    expectAddresses(shown)
-    expect(await host.differences()).toEqual([])
-    expect(readdirSync(LEASE_FOLDER)).toContain('lab')
   })
 })

@@ -121,6 +121,9 @@ describe.skipIf(missing)(`the image (${missing ?? 'can run here'})`, () => {
       encoding: 'utf8',
     })
     expect([status, JSON.parse(stdout)]).toEqual([0, expect.objectContaining({ cniVersion: '1.1.0' })])
+    // A boot runs it again: the version before stays the one before.
+    expect(run(['install'])).toMatchObject({ status: 0, stdout: '/opt/cni/bin/sriov is this release already\n' })
+    expect(readdirSync(join(root, 'opt/cni/bin/.sriov')).filter((name) => name.startsWith('release-'))).toHaveLength(1)
   })
 
   describe('configure', () => {
@@ -130,20 +133,45 @@ describe.skipIf(missing)(`the image (${missing ?? 'can run here'})`, () => {
       mkdirSync(at('var/lib/sriov-cni'), { recursive: true })
     })
 
-    test('copies what is right, changes nothing for what is wrong, removes what is gone', LIMIT, () => {
-      writeFileSync(at('conf/policy.json'), '{"wholePfs":false}')
-      writeFileSync(at('conf/pfs.json'), '{"pfs":[]}')
+    const POLICY = '{"wholePfs":false}'
+    const write = (files: Readonly<Record<string, string>>) => {
+      rmSync(at('conf'), { recursive: true })
+      mkdirSync(at('conf'))
+      Object.entries(files).forEach(([name, text]) => void writeFileSync(at(`conf/${name}`), text))
+    }
+    const there = () => readdirSync(at('var/lib/sriov-cni'))
+
+    test('copies what is right, and removes what is gone', LIMIT, () => {
+      write({ 'policy.json': POLICY, 'pfs.json': '{"pfs":[]}' })
       expect(run(['configure']).status).toBe(0)
-      expect(readdirSync(at('var/lib/sriov-cni'))).toEqual(['pfs.json', 'policy.json'])
-      writeFileSync(at('conf/policy.json'), '{"wholePf":false}')
-      expect(run(['configure'])).toMatchObject({
-        status: 1,
-        stderr: expect.stringContaining('/conf/policy.json: wholePf: is not known'),
+      expect(there()).toEqual(['pfs.json', 'policy.json'])
+      write({ 'policy.json': POLICY })
+      expect(run(['configure']).status).toBe(0)
+      expect(there()).toEqual(['policy.json'])
+    })
+
+    test.each([
+      ['a wrong policy', { 'policy.json': '{"wholePf":false}' }, '/conf/policy.json: wholePf: is not known'],
+      ['a wrong file beside one that is gone', { 'pools.json': '{' }, 'pools.json is wrong; nothing was changed'],
+      [
+        'a name that is not known',
+        { 'Policy.json': POLICY },
+        'Policy.json is not known: the keys of the ConfigMap are',
+      ],
+    ])('%s changes nothing', LIMIT, (_what, files, sentence) => {
+      write(files)
+      expect(run(['configure'])).toMatchObject({ status: 1, stderr: expect.stringContaining(sentence) })
+      expect(there()).toEqual(['policy.json'])
+      expect(readFileSync(at('var/lib/sriov-cni/policy.json'), 'utf8')).toBe(POLICY)
+    })
+
+    test('says so when it cannot remove a file', LIMIT, () => {
+      write({})
+      const dir = at('var/lib/sriov-cni')
+      const { status, stderr } = run(['configure'], {
+        mounts: `mount --bind ${dir} ${dir}; mount -o remount,bind,ro ${dir}`,
       })
-      expect(readFileSync(at('var/lib/sriov-cni/policy.json'), 'utf8')).toBe('{"wholePfs":false}')
-      rmSync(at('conf/policy.json'))
-      expect(run(['configure']).status).toBe(0)
-      expect(readdirSync(at('var/lib/sriov-cni'))).toEqual(['pfs.json'])
+      expect([status, stderr]).toEqual([1, expect.stringContaining('cannot remove /var/lib/sriov-cni/policy.json')])
     })
   })
 
@@ -157,7 +185,7 @@ describe.skipIf(missing)(`the image (${missing ?? 'can run here'})`, () => {
       [
         'nothing installed',
         { mounts: 'HOST rshared' },
-        "there is no /opt/cni/bin-x/.sriov/sriovctl on the host: 'install'",
+        "there is no /opt/cni/bin-x/.sriov/sriovctl on the host, or it does not start: 'install'",
       ],
       ['a network namespace of its own', { mounts: 'HOST rshared', inside: 'unshare --net' }, 'hostNetwork: true'],
       ['a process namespace of its own', { mounts: 'HOST rshared', inside: 'unshare --pid --fork' }, 'hostPID: true'],

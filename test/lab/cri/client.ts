@@ -63,7 +63,11 @@ const present = <T>(value: T | undefined): T => {
 
 /** A client of the runtime at a socket. Every call throws the error of grpc-js, whose `details` is the runtime's sentence. */
 export function criAt(socketPath = CRI_SOCKET): Cri {
-  const client = clientAt(socketPath)
+  // A runtime that is starting is asked again at once; by itself grpc-js waits longer each time.
+  const client = clientAt(socketPath, {
+    'grpc.initial_reconnect_backoff_ms': 100,
+    'grpc.max_reconnect_backoff_ms': 200,
+  })
   const call = <In extends DescMessage, Out extends DescMessage>(
     method: Method<In, Out>,
     request: MessageInitShape<In>,
@@ -129,4 +133,11 @@ export const isReady = async (cri: Cri, podSandboxId: string): Promise<boolean> 
 export async function removePod(cri: Cri, podSandboxId: string): Promise<void> {
   await cri.stopPodSandbox(podSandboxId)
   await cri.removePodSandbox(podSandboxId)
+}
+
+/** Ends every pod that the runtime knows. */
+export async function removePods(cri: Cri): Promise<void> {
+  for (const { id } of await cri.listPodSandbox()) {
+    await removePod(cri, id)
+  }
 }

@@ -5,11 +5,21 @@ import { until } from '../process.js'
 import type { ContainerConfig, Cri, PodConfig, Ran } from './client.js'
 import { ContainerState, MountPropagation, NamespaceMode, SecurityProfile_ProfileType } from './generated/api_pb.js'
 
+type ProfileType = 'RuntimeDefault' | 'Unconfined'
+
+interface Probe {
+  readonly exec: { readonly command: readonly string[] }
+  readonly periodSeconds?: number
+  readonly failureThreshold?: number
+}
+
 interface ContainerSpec {
   readonly name: string
   readonly image: string
   readonly args?: readonly string[]
   readonly env?: readonly { readonly name: string; readonly value: string }[]
+  readonly startupProbe?: Probe
+  readonly livenessProbe?: Probe
   readonly securityContext: {
     readonly readOnlyRootFilesystem: boolean
     readonly allowPrivilegeEscalation: boolean
@@ -28,7 +38,11 @@ interface PodSpec {
   readonly containers: readonly ContainerSpec[]
   readonly hostNetwork: boolean
   readonly hostPID: boolean
-  readonly securityContext: { readonly runAsUser: number }
+  readonly securityContext: {
+    readonly runAsUser: number
+    readonly seccompProfile?: { readonly type: ProfileType }
+    readonly appArmorProfile?: { readonly type: ProfileType }
+  }
   readonly terminationGracePeriodSeconds?: number
   readonly volumes: readonly {
     readonly name: string
@@ -57,6 +71,8 @@ const LOGS = '/run/lab-pod-logs'
 export interface NodePod {
   /** Runs a command in a container, as a probe does. */
   exec(container: string, ...command: string[]): Promise<Ran>
+  /** Runs the probes of all containers once, as often as a startup probe allows. @throws Error when one fails */
+  probe(): Promise<void>
   /** What a container has said. */
   log(container: string): string
   /** The process of a container, as the host sees it. */
@@ -90,7 +106,8 @@ function sourceOf(volume: PodSpec['volumes'][number], uid: string, objects: read
   return folder
 }
 
-const profile = (type: SecurityProfile_ProfileType) => ({ profileType: type })
+/** Without a profile in the manifest, kubelet asks for none with seccomp, and for the runtime's with AppArmor. */
+const profile = (type: ProfileType) => ({ profileType: SecurityProfile_ProfileType[type] })
 
 /** Runs the DaemonSet's pod: the init containers one after the other, then the others. @throws Error when one of the first fails */
 export async function startNodePod(cri: Cri, objects: readonly Manifest[], image?: string): Promise<NodePod> {
@@ -106,8 +123,8 @@ export async function startNodePod(cri: Cri, objects: readonly Manifest[], image
   const common = {
     namespaceOptions,
     runAsUser: { value: BigInt(spec.securityContext.runAsUser) },
-    seccomp: profile(SecurityProfile_ProfileType.RuntimeDefault),
-    apparmor: profile(SecurityProfile_ProfileType.Unconfined),
+    seccomp: profile(spec.securityContext.seccompProfile?.type ?? 'Unconfined'),
+    apparmor: profile(spec.securityContext.appArmorProfile?.type ?? 'RuntimeDefault'),
   }
   const pod: PodConfig = {
     metadata: { name: 'sriov-cni', uid, namespace: 'kube-system', attempt: 0 },
@@ -174,6 +191,18 @@ export async function startNodePod(cri: Cri, objects: readonly Manifest[], image
   }
   return {
     exec: (container, ...command) => cri.execSync(ids.get(container) ?? '', ...command),
+    async probe() {
+      for (const { name, startupProbe, livenessProbe } of spec.containers) {
+        for (const one of [startupProbe, livenessProbe]) {
+          const { periodSeconds = 10, failureThreshold = 3 } = one ?? {}
+          await until(
+            `${name} passes its probe`,
+            async () => !one || (await cri.execSync(ids.get(name) ?? '', ...one.exec.command)).exitCode === 0,
+            periodSeconds * failureThreshold * 1_000,
+          )
+        }
+      }
+    },
     log,
     isRunning: async (container) =>
       (await cri.containerStatus(ids.get(container) ?? '')).state === ContainerState.CONTAINER_RUNNING,

@@ -2,7 +2,7 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { type Conf, hostLocal } from '../plugin.js'
 import { ip, type Running, start, until } from '../process.js'
-import { CRI_SOCKET, type Cri, criAt, removePod } from './client.js'
+import { CRI_SOCKET, type Cri, criAt, removePods } from './client.js'
 import { importPause, PAUSE_IMAGE } from './image.js'
 
 /** The versions in the guest, and where their programs are. */
@@ -31,6 +31,8 @@ export interface Runtime {
   configure(...networks: readonly Conf[]): Promise<void>
   /** SIGKILL to containerd alone: its pods go on. */
   kill(): Promise<void>
+  /** Lets containerd stand still for a while, as on a node that is short of everything. */
+  stall(ms: number): void
   /** Starts containerd again. */
   restart(): Promise<void>
   /** What containerd has said since it was started last. */
@@ -77,6 +79,9 @@ export async function startRuntime(name: RuntimeName, ...networks: readonly Conf
   // The bridge plugin would make it with the first pod and leave it.
   await ip(`link add ${BRIDGE} address 02:00:00:00:c0:01 type bridge`)
   await ip(`link set ${BRIDGE} up`)
+  // The first namespace of ip(8) covers /run/netns with a mount: containerd could not remove the one of a pod any more.
+  await ip('netns add lab-first')
+  await ip('netns del lab-first')
   const cri = criAt()
   const isNetworkReady = async () => (await cri.status()).NetworkReady === undefined
   let daemon: Running
@@ -105,19 +110,23 @@ export async function startRuntime(name: RuntimeName, ...networks: readonly Conf
       await until('containerd has read its networks', async () => {
         const { cniconfig = '{}' } = await cri.info()
         const { Networks = [] } = JSON.parse(cniconfig) as { Networks?: { Config: { Source: string } }[] }
-        return next.every((network, index) => Networks[index]?.Config.Source === listOf(network))
+        // Those of the loopback interface are there, too.
+        return next.every((one) => Networks.some(({ Config }) => Config.Source === listOf(one)))
       })
     },
     async kill() {
       process.kill(daemon.pid, 'SIGKILL')
       await daemon.done
     },
+    stall(ms) {
+      const { pid } = daemon
+      process.kill(pid, 'SIGSTOP')
+      setTimeout(() => process.kill(pid, 'SIGCONT'), ms)
+    },
     restart: begin,
     log: () => daemon.printed().stderr,
     async stop() {
-      for (const { id } of await cri.listPodSandbox()) {
-        await removePod(cri, id)
-      }
+      await removePods(cri)
       cri.close()
       process.kill(daemon.pid, 'SIGTERM')
       await daemon.done

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { makeMachine } from '../../fakes/machine.js'
@@ -8,13 +8,20 @@ import { typeProblems } from '../../manifests/typed.js'
 import { unknownNames } from '../../promql.js'
 import { jsonOf, sriovctl } from '../operator/operator.js'
 
-const OVERLAYS = readdirSync(join(KUBERNETES, 'overlays'))
-/** An overlay of a user's own, with the component. */
-const trial = mkdtempSync(join(KUBERNETES, 'overlays/trial-'))
-mkdirSync(trial, { recursive: true })
-writeFileSync(join(trial, 'kustomization.yaml'), 'resources: [../../base]\ncomponents: [../../monitoring]\n')
-afterAll(() => rmSync(trial, { recursive: true }))
-const ALL = [...OVERLAYS.map((name) => `overlays/${name}`), 'networks', `overlays/${trial.split('/').at(-1)}`]
+const OVERLAYS = readdirSync(join(KUBERNETES, 'overlays')).filter((name) => !name.startsWith('trial-'))
+/** Those that the component for metrics fits. */
+const MONITORED = ['multus', 'openshift', 'peers', 'talos']
+/** Overlays of a user's own, with the component. */
+const trials = new Map(
+  MONITORED.map((name) => {
+    const folder = mkdtempSync(join(KUBERNETES, 'overlays/trial-'))
+    writeFileSync(join(folder, 'kustomization.yaml'), `resources: [../${name}]\ncomponents: [../../monitoring]\n`)
+    return [name, folder] as const
+  }),
+)
+afterAll(() => [...trials.values()].forEach((folder) => void rmSync(folder, { recursive: true })))
+const trialOf = (name: string): string => `overlays/${trials.get(name)?.split('/').at(-1)}`
+const ALL = [...OVERLAYS.map((name) => `overlays/${name}`), 'networks', ...MONITORED.map(trialOf)]
 const objects = new Map(ALL.map((folder) => [folder, rendered(folder)]))
 const of = (folder: string) => objects.get(folder) ?? []
 
@@ -57,7 +64,7 @@ test('that check finds keys that are not known, wrong values and wrong kinds', {
   }
 })
 
-describe.each(OVERLAYS.filter((name) => !name.startsWith('trial-')))('overlay %s', (name) => {
+describe.each(OVERLAYS)('overlay %s', (name) => {
   const folder = `overlays/${name}`
 
   test('runs nothing privileged, and every right is added by name', () => {
@@ -93,18 +100,48 @@ describe.each(OVERLAYS.filter((name) => !name.startsWith('trial-')))('overlay %s
   })
 })
 
-test('the component has the port at the address of the node', () => {
-  const spec = podSpecOf(only(of(ALL.at(-1) ?? ''), 'DaemonSet'))
-  const [, devicePlugin] = spec.containers
-  expect(devicePlugin).toMatchObject({
-    args: ['device-plugin', '--config', '/var/lib/sriov-cni/pools.json', '--metrics', '$(NODE_IP):9808'],
-    livenessProbe: { httpGet: { port: 9808, path: '/healthz' } },
-  })
-  expect(devicePlugin).not.toHaveProperty('livenessProbe.httpGet.host')
+test.each(MONITORED)(
+  'the component for metrics fits %s: the port at the address of the node, found in any namespace',
+  (name) => {
+    const trial = of(trialOf(name))
+    const devicePlugin = podSpecOf(only(trial, 'DaemonSet')).containers.find((one) => one.name === 'device-plugin')
+    expect(devicePlugin).toMatchObject({
+      args: ['device-plugin', '--config', '/var/lib/sriov-cni/pools.json', '--metrics', '$(NODE_IP):9808'],
+      ports: [{ name: 'metrics', containerPort: 9808 }],
+    })
+    expect(devicePlugin?.env?.map((one) => one.name)).toEqual(['NODE_IP', 'SRIOV_BIN_DIR'])
+    expect(only(trial, 'PodMonitor')).toMatchObject({
+      metadata: { namespace: 'kube-system' },
+      spec: { namespaceSelector: { any: true }, podMetricsEndpoints: [{ port: 'metrics', honorLabels: true }] },
+    })
+    expect(only(trial, 'PrometheusRule').metadata.namespace).toBe('kube-system')
+    expect(only(trial, 'DaemonSet').metadata.namespace).toBe(name === 'openshift' ? 'sriov-cni' : 'kube-system')
+  },
+)
+
+test('accounts that OpenShift admits are those of the DaemonSets, with every capability', () => {
+  const admitted = only(of('overlays/openshift'), 'SecurityContextConstraints') as unknown as {
+    users: readonly string[]
+    allowedCapabilities: readonly string[]
+  }
+  for (const folder of ['overlays/openshift', 'overlays/openshift-uninstall']) {
+    const { namespace, name } = only(of(folder), 'ServiceAccount').metadata
+    expect(admitted.users).toContain(`system:serviceaccount:${namespace}:${name}`)
+    expect(only(of(folder), 'DaemonSet').metadata.namespace).toBe(namespace)
+    for (const { securityContext } of containersOf(folder)) {
+      expect(admitted.allowedCapabilities).toEqual(expect.arrayContaining(securityContext.capabilities.add ?? []))
+    }
+  }
+})
+
+test('no overlay brings networks: who may name one in a pod gets its device', () => {
+  for (const name of OVERLAYS) {
+    expect(of(`overlays/${name}`).filter(({ kind }) => kind === 'NetworkAttachmentDefinition')).toEqual([])
+  }
 })
 
 test('the alerts ask for metrics and labels that there are', async () => {
-  const { spec } = only(of(ALL.at(-1) ?? ''), 'PrometheusRule') as unknown as {
+  const { spec } = only(of(trialOf('multus')), 'PrometheusRule') as unknown as {
     spec: { groups: { rules: { alert: string; expr: string }[] }[] }
   }
   const made = await metricsMade()
@@ -115,9 +152,9 @@ test('the alerts ask for metrics and labels that there are', async () => {
   }
 })
 
-test('the configuration of the base is right', async () => {
-  const { data } = only(of('overlays/multus'), 'ConfigMap') as unknown as { data: Readonly<Record<string, string>> }
-  expect(Object.keys(data)).toEqual(['policy.json', 'pools.json'])
+test.each(['multus', 'openshift'])('the configuration of %s is right', async (name) => {
+  const { data } = only(of(`overlays/${name}`), 'ConfigMap') as unknown as { data: Readonly<Record<string, string>> }
+  expect(Object.keys(data).sort()).toEqual(['policy.json', 'pools.json'])
   for (const [file, text] of Object.entries(data)) {
     const world = makeMachine()
     world.files.set(`/tmp/${file}`, text)

@@ -1,0 +1,4 @@
+import { untouchedHost } from '../untouched-host.js'
+import { describeRuntime } from './cases.js'
+
+describeRuntime('containerd 1.6', untouchedHost())
