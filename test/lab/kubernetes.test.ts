@@ -1,5 +1,5 @@
 /** A node that has nothing, the image, and the manifests: as `kubectl apply -k` brings them. */
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { FakeKubelet } from '../fakes/kubelet.js'
 import { rendered } from '../manifests/rendered.js'
@@ -18,7 +18,7 @@ const host = untouchedHost()
 const RESOURCE = 'example.com/sriov'
 const { version: VERSION } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
 const BUILD = `localhost/sriov-cni:${VERSION}`
-/** The same build by another name: what counts for an upgrade is that another version is installed. */
+/** The same build by another name; the installed one is made to look like another. */
 const NEXT_BUILD = 'localhost/sriov-cni:next'
 const ENTRY = '/sriov-cni/entry'
 const KUBELET = '/var/lib/kubelet'
@@ -99,7 +99,6 @@ describe('a node of a cluster', () => {
     expect(status.stdout).toContain('7 in use')
     const inside = await nodePod.exec('janitor', ENTRY, 'sriovctl', 'status')
     expect(inside).toEqual({ exitCode: 0, stdout: status.stdout, stderr: '' })
-    await nodePod.probe()
 
     const server = start('ip', ['netns', 'exec', second.name, 'iperf3', '--server', '--one-off'])
     await until('iperf3 listens', async () => (await inPod(second, 'cat', '/proc/net/tcp6')).includes(':1451 '))
@@ -157,7 +156,10 @@ async function upgraded(): Promise<void> {
   const free = ALL_VFS.find((one) => !pods.some(({ device }) => device === one))
   const calls = comeAndGo(free as Vf)
   await nodePod?.stop()
+  const current = readlinkSync(`${BIN_DIR}/.sriov/current`)
+  appendFileSync(`${BIN_DIR}/.sriov/current/.sums`, 'another build\n')
   nodePod = await startNodePod(runtime.cri, rendered('overlays/multus'), NEXT_BUILD)
+  expect(readlinkSync(`${BIN_DIR}/.sriov/current`)).not.toBe(current)
   isDone = true
   await calls
   process.stdout.write(`${made} calls during the upgrade\n`)

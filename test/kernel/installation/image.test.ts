@@ -185,7 +185,7 @@ describe.skipIf(missing)(`the image (${missing ?? 'can run here'})`, () => {
       [
         'nothing installed',
         { mounts: 'HOST rshared' },
-        "there is no /opt/cni/bin-x/.sriov/sriovctl on the host, or it does not start: 'install'",
+        "there is no /opt/cni/bin-x/sriov on the host, or it does not answer: 'install'",
       ],
       ['a network namespace of its own', { mounts: 'HOST rshared', inside: 'unshare --net' }, 'hostNetwork: true'],
       ['a process namespace of its own', { mounts: 'HOST rshared', inside: 'unshare --pid --fork' }, 'hostPID: true'],
