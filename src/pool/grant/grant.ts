@@ -23,6 +23,16 @@ const node = (path: string): DeviceNode => ({ path, permissions: 'rw' })
 /** The topic of an RDMA character device: `uverbs` of /dev/infiniband/uverbs0. */
 const topicOf = (path: string): string => path.replace(/^.*\//, '').replace(/\d+$/, '')
 
+function whyNoFile(files: FilePort, address: string): string {
+  const group = iommuGroupOf(files, address)
+  if (!group) {
+    return 'the IOMMU is off'
+  }
+  return group.isShared
+    ? `its IOMMU group ${group.number} has other devices, too`
+    : `there is no /dev/vfio/${group.number}`
+}
+
 function userspaceGrant(files: FilePort, address: string): DeviceGrant {
   const own = deviceFilesOf(files, address)
   const uio = own.filter((path) => path.startsWith('/dev/uio'))
@@ -30,10 +40,7 @@ function userspaceGrant(files: FilePort, address: string): DeviceGrant {
   const groups = own.filter((path) => path.startsWith('/dev/vfio/') && !path.startsWith('/dev/vfio/devices/'))
   const group = groups.find((path) => files.exists(path))
   if (group === undefined && uio.length === 0) {
-    const shared = iommuGroupOf(files, address)
-    throw new Error(
-      `${address} has no device file of its own for a program: ${shared ? `its IOMMU group ${shared.number} has other devices, too` : 'the IOMMU is off'}`,
-    )
+    throw new Error(`${address} has no device file of its own for a program: ${whyNoFile(files, address)}`)
   }
   return {
     nodes: [

@@ -169,6 +169,12 @@ describe('Allocate says why not', () => {
     expect(await refusal(world)).toContain('its IOMMU group 22 has other devices, too')
   })
 
+  test('a VF with a group of its own whose device file is missing', async () => {
+    const world = onVfio()
+    world.files.delete('/dev/vfio/22')
+    expect(await refusal(world)).toContain('there is no /dev/vfio/22')
+  })
+
   test('a VF that the host has begun to use since kubelet was told', async () => {
     const world = makeMachine()
     const node = await poolNode(world, { conf: { resourceList: [THE_VF] } })
