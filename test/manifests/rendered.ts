@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseAllDocuments } from 'yaml'
 
@@ -29,9 +30,9 @@ export function objectsIn(text: string): readonly Manifest[] {
   })
 }
 
-/** What `kubectl apply -k` of a folder below deploy/kubernetes sends. @throws Error with what kustomize says */
+/** What `kubectl apply -k` of a folder sends; a relative one is below deploy/kubernetes. @throws Error with what kustomize says */
 export function rendered(folder: string): readonly Manifest[] {
-  const { status, stdout, stderr, error } = spawnSync(KUSTOMIZE, ['build', `${KUBERNETES}/${folder}`], {
+  const { status, stdout, stderr, error } = spawnSync(KUSTOMIZE, ['build', resolve(KUBERNETES, folder)], {
     encoding: 'utf8',
   })
   if (error || status !== 0) {

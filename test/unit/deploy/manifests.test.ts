@@ -1,5 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { makeMachine } from '../../fakes/machine.js'
 import { metricsMade } from '../../fakes/metrics-made.js'
@@ -8,19 +9,21 @@ import { typeProblems } from '../../manifests/typed.js'
 import { unknownNames } from '../../promql.js'
 import { jsonOf, sriovctl } from '../operator/operator.js'
 
-const OVERLAYS = readdirSync(join(KUBERNETES, 'overlays')).filter((name) => !name.startsWith('trial-'))
+const OVERLAYS = readdirSync(join(KUBERNETES, 'overlays'))
 /** Those that the component for metrics fits. */
 const MONITORED = ['multus', 'openshift', 'peers', 'talos']
 /** Overlays of a user's own, with the component. */
 const trials = new Map(
   MONITORED.map((name) => {
-    const folder = mkdtempSync(join(KUBERNETES, 'overlays/trial-'))
-    writeFileSync(join(folder, 'kustomization.yaml'), `resources: [../${name}]\ncomponents: [../../monitoring]\n`)
+    const folder = mkdtempSync(join(tmpdir(), 'sriov-overlay-'))
+    const from = (path: string) => relative(folder, join(KUBERNETES, path))
+    const text = `resources: [${from(`overlays/${name}`)}]\ncomponents: [${from('monitoring')}]\n`
+    writeFileSync(join(folder, 'kustomization.yaml'), text)
     return [name, folder] as const
   }),
 )
 afterAll(() => [...trials.values()].forEach((folder) => void rmSync(folder, { recursive: true })))
-const trialOf = (name: string): string => `overlays/${trials.get(name)?.split('/').at(-1)}`
+const trialOf = (name: string): string => trials.get(name) ?? ''
 const ALL = [...OVERLAYS.map((name) => `overlays/${name}`), 'networks', ...MONITORED.map(trialOf)]
 const objects = new Map(ALL.map((folder) => [folder, rendered(folder)]))
 const of = (folder: string) => objects.get(folder) ?? []
