@@ -50,7 +50,8 @@ beforeAll(async () => {
   runtime = await startRuntime('containerd 1.6', { cniVersion: '1.0.0', name: 'none', type: 'loopback' })
   await must(`${runtime.folder}/ctr`, '-n', 'k8s.io', 'images', 'import', `dist/sriov-cni-${VERSION}-image.tar`)
   await must(`${runtime.folder}/ctr`, '-n', 'k8s.io', 'images', 'tag', BUILD, NEXT_BUILD)
-  await shell('rm -rf /var/lib/cni/sriov')
+  // What other files of tests have left; whatever appears from now on is the plugin's.
+  await shell('rm -rf /var/lib/cni/sriov /var/lib/sriov-cni /run/sriov-cni /run/k8s.cni.cncf.io')
   before = await filesOfNode()
 }, 300_000)
 
