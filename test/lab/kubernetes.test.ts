@@ -1,6 +1,6 @@
 /** A node that has nothing, the image, and the manifests: as `kubectl apply -k` brings them. */
 import { appendFileSync, existsSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { FakeKubelet } from '../fakes/kubelet.js'
 import { rendered } from '../manifests/rendered.js'
 import { type NodePod, startNodePod } from './cri/daemon-set.js'
@@ -37,8 +37,17 @@ const filesOfNode = (): Promise<string> =>
     -not -path '${ASIDE}*' -not -path '${KUBELET}/pods*' \
     -not -name kubelet_internal_checkpoint 2>/dev/null | sort || true`)
 
+/** The device plugin looks at everything every five minutes, whatever it was told of. */
 const sees = (healthy: number) =>
-  until(`kubelet sees ${healthy} devices`, async () => kubelet.healthy(RESOURCE).length === healthy)
+  vi.waitFor(
+    () => {
+      const seen = [kubelet.healthy(RESOURCE).length, kubelet.devices(RESOURCE)?.length]
+      if (seen[0] !== healthy) {
+        throw new Error(`kubelet sees ${seen.join(' of ')}; ${nodePod?.log('device-plugin').slice(-3_000)}`)
+      }
+    },
+    { timeout: 360_000, interval: 200 },
+  )
 
 beforeAll(async () => {
   // As systemd does, and kubelet wants it for HostToContainer.
