@@ -4,7 +4,7 @@ import type { Survey } from '../sriov/survey/survey.js'
 import type { CallHost } from '../state/folder.js'
 
 /** As deploy/sriov-gc.service calls it. */
-const YOUNG_MS = 600_000
+export const YOUNG_MS = 600_000
 /** The container runtime lists all its sandboxes for an answer. */
 const REMEMBERED_MS = 60_000
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { parseAllDocuments } from 'yaml'
 
 export const KUBERNETES = fileURLToPath(new URL('../../deploy/kubernetes', import.meta.url))
-const KUSTOMIZE = fileURLToPath(new URL('../../dist/debian/kustomize', import.meta.url))
+export const KUSTOMIZE = fileURLToPath(new URL('../../dist/debian/kustomize', import.meta.url))
 
 /** An object of Kubernetes, as far as all have it. */
 export interface Manifest {
