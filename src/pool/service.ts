@@ -14,6 +14,9 @@ import { makeResource, type Resource } from './resource.js'
 import { makeRounds } from './rounds.js'
 import { clashTeller, overlapTeller, tellAilments } from './telling.js'
 
+/** While a call has the lock of a VF, the VF is not handed out. The end of a lock is no event of the kernel's. */
+const AT_WORK_MS = 1_000
+
 /** A configuration file. */
 export interface ConfFile<Conf> {
   readonly path: string
@@ -127,6 +130,9 @@ export function startService(ports: ServicePorts): PoolService {
     links = found
     const ended = endPromises(host, devices)
     const now = ended ? (await takeInventory(host)).devices : devices
+    if (now.some(({ facts }) => facts.verdict?.reason === 'at-work')) {
+      after(AT_WORK_MS, rounds.look)
+    }
     const dealt = dealOut(host.files, confs.resources(), now)
     tellOverlaps(dealt.overlaps)
     return dealt.pools

@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { call, netConf } from '../../fakes/call.js'
 import { ableDriver } from '../../fakes/card.js'
-import { makeMachine, PF, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { makeMachine, PF, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
 import { makeNode, vfAddressAt } from '../../fakes/node.js'
 import type { FakeWorld } from '../../fakes/world.js'
 import { logged, type PoolNode, poolNode, RESOURCE } from './pool-node.js'
@@ -236,6 +236,20 @@ describe('a device has one owner', () => {
     node.service.look()
     await node.sees(3, 4)
   })
+})
+
+test('a VF that a call was at work on is handed out again when the call ends, though nothing tells of that', async () => {
+  const world = makeMachine()
+  expect((await call(world, 'ADD', netConf())).exitCode).toBe(0)
+  world.removeNetns(POD_A, 0)
+  world.files.set('/proc/42/comm', 'sriov\n')
+  world.symlinks.set('/proc/42/fd/3', `/var/lib/cni/sriov/pci/vf_lock/${VF_ADDRESS}.lock`)
+  world.files.set('/proc/42/fdinfo/3', 'pos:\t0\nlock:\t1: FLOCK  ADVISORY  WRITE 42 00:00:1 0 EOF\n')
+  const node = await poolNode(world)
+  await node.sees(3, 4)
+  expect(ailmentOf(node, VF_ADDRESS)).toContain('at work on it')
+  world.symlinks.delete('/proc/42/fd/3')
+  await node.sees(4, 4)
 })
 
 test('a state file that is not root’s keeps its own device back, and no other', async () => {
