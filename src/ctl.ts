@@ -13,7 +13,6 @@ import { realHost } from './host/real.js'
 import { processOutput } from './host/terminal.js'
 import { removeIfEmpty, removeTree } from './host/trees.js'
 import { askLiving } from './kubelet/living.js'
-
 import { podResourcesSocket } from './node/kubelet.js'
 import type { PodsOfDevices } from './operator/look/status-document.js'
 import { printable } from './operator/output.js'

@@ -93,9 +93,9 @@ export function policyProblem(text: string): string | undefined {
 }
 
 /**
- * Reads the policy of this node: of each folder policy.json, then policy.d/*.json by name. A later file replaces the rules that it
- * names, and the namespaces that it names. Without files the defaults hold; with one that cannot be trusted or
- * understood, too, and `problem` says why. Throws nothing.
+ * Reads the policy of this node: of each folder policy.json, then policy.d/*.json by name. A later file replaces the
+ * rules that it names, and the namespaces that it names. Without files the defaults hold; with one that cannot be
+ * trusted or understood, too, and `problem` says why. Throws nothing.
  */
 export function loadPolicy(files: FilePort): Policy {
   const texts: PolicyText[] = []

@@ -1,6 +1,7 @@
 /** The process of the device plugin. */
 
 import { NODE_FOLDER } from '../cni/folders.js'
+import { messageOf } from '../errors.js'
 import { type Addon, loadAddon } from '../host/addon.js'
 import { realFiles } from '../host/files.js'
 import { launched } from '../host/launched.js'
@@ -98,6 +99,16 @@ function start(addon: Addon, log: Log, { conf, prefix, rdmaConf }: PoolOptions) 
   }
 }
 
+/** A node where it cannot be asked still gives its VFs to pods. */
+async function healthOf(log: Log): Promise<Disposable | undefined> {
+  try {
+    return await serveHealth()
+  } catch (error) {
+    log.error('nobody can ask whether the device plugin answers', { error: messageOf(error) })
+    return undefined
+  }
+}
+
 /** Runs the device plugin until a signal or an upgrade ends it. `folder` is the folder of the installed version. */
 export async function runPool(folder: string, options: PoolOptions): Promise<number> {
   // Absent files are normal; a stack trace for each is expensive.
@@ -126,7 +137,7 @@ export async function runPool(folder: string, options: PoolOptions): Promise<num
   const service = start(addon, log, options)
   const manager = serviceManager(addon, launched(process.env).environment)
   await service.begun
-  using _health = await serveHealth()
+  using _health = await healthOf(log)
   const metrics = options.metrics && (await startMetrics(options.metrics, { addon, log, offers: service.offers }))
   log.info('ready', { version: folder, config: options.conf })
   manager.ready()
