@@ -1,7 +1,7 @@
 import type { Command } from '../../../src/host/ports.js'
 
-/** Where a plugin is started in the lab. */
-const BIN = '/opt/cni/bin'
+/** Where the plugins are. */
+const BIN = process.env.BENCH_BIN ?? '/opt/cni/bin'
 const POD_NAME = 'eth0'
 
 /** What one pod of the benchmark gets, and where. */
@@ -24,7 +24,9 @@ export interface Case {
 /** An empty path: the launcher starts the plugin as a process of its own. */
 export const ONE_SHOT = { SRIOV_CNI_SOCKET: '' }
 
-function cni(plugin: string, verb: string, bed: Bed, conf: object, environment: Readonly<Record<string, string>>) {
+type Environment = Readonly<Record<string, string>>
+
+function cni(plugin: string, verb: string, bed: Bed, conf: object, environment: Environment = {}): Command {
   return {
     path: `${BIN}/${plugin}`,
     environment: {
@@ -39,64 +41,89 @@ function cni(plugin: string, verb: string, bed: Bed, conf: object, environment: 
   }
 }
 
-const HOST_LOCAL = { ipam: { type: 'host-local', dataDir: '/run/bench-ipam', ranges: [[{ subnet: '10.9.0.0/24' }]] } }
+/** One call of the plugin. */
+export const sriovCall = (verb: string, bed: Bed, conf: object, environment: Environment): Command =>
+  cni('sriov', verb, bed, { type: 'sriov', deviceID: bed.device, ...conf }, environment)
+
+const HOST_LOCAL = { ipam: { type: 'host-local', dataDir: '/run/bench-ipam', ranges: [[{ subnet: '10.9.0.0/16' }]] } }
 const VLAN_AND_MAC = { vlan: 100 }
 
 /** Its own MAC for every pod: a PF has no two VFs with one. */
 const macOf = ({ device }: Bed): string => `02:be:00:${device.slice(5, 7)}:${device.slice(8, 10)}:0${device.slice(11)}`
 
-function sriov(name: string, conf: object, environment: Readonly<Record<string, string>>): Case {
-  const confFor = (bed: Bed) => ({
-    type: 'sriov',
-    deviceID: bed.device,
-    ...conf,
-    ...(conf === VLAN_AND_MAC && { mac: macOf(bed) }),
-  })
+/** One way of giving a VF to a pod that can take it back, too. */
+type Way = Required<Pick<Case, 'name' | 'add' | 'del'>>
+
+export function sriov(name: string, conf: object, environment: Environment = {}): Way {
+  const confFor = (bed: Bed) => ({ ...conf, ...(conf === VLAN_AND_MAC && { mac: macOf(bed) }) })
   return {
     name,
-    add: (bed) => cni('sriov', 'ADD', bed, confFor(bed), environment),
-    del: (bed) => cni('sriov', 'DEL', bed, confFor(bed), environment),
+    add: (bed) => sriovCall('ADD', bed, confFor(bed), environment),
+    del: (bed) => sriovCall('DEL', bed, confFor(bed), environment),
   }
 }
 
-function hostDevice(name: string, conf: object): Case {
+function hostDevice(name: string, conf: object): Way {
   const confFor = ({ netdev }: Bed) => ({ type: 'host-device', device: netdev, ...conf })
   return {
     name,
-    add: (bed) => cni('host-device', 'ADD', bed, confFor(bed), {}),
-    del: (bed) => cni('host-device', 'DEL', bed, confFor(bed), {}),
+    add: (bed) => cni('host-device', 'ADD', bed, confFor(bed)),
+    del: (bed) => cni('host-device', 'DEL', bed, confFor(bed)),
   }
 }
 
 const floor = (...args: readonly string[]): Command => ({ path: 'dist/floor', args, environment: {} })
 
-/** What is measured one after another, in the order of one round. */
-export const ONE_BY_ONE = [
-  { name: 'node -e 0', add: () => ({ path: process.execPath, args: ['-e', '0'], environment: {} }) },
-  {
-    name: 'C floor',
-    add: ({ netdev, netns }) => floor('-', netdev, netns, POD_NAME),
-    del: ({ netdev, netns }) => floor(netns, POD_NAME, '-', netdev),
-  },
-  sriov('resident', {}, {}),
-  hostDevice('host-device', {}),
-  sriov('resident, VLAN and MAC', VLAN_AND_MAC, {}),
+export const NODE: Case = {
+  name: 'node -e 0',
+  add: () => ({ path: process.env.BENCH_NODE ?? process.execPath, args: ['-e', '0'], environment: {} }),
+}
+
+export const FLOOR: Way = {
+  name: 'C floor',
+  add: ({ netdev, netns }) => floor('-', netdev, netns, POD_NAME),
+  del: ({ netdev, netns }) => floor(netns, POD_NAME, '-', netdev),
+}
+
+export const RESIDENT = sriov('resident', {})
+export const RESIDENT_HOST_LOCAL = sriov('resident, host-local', HOST_LOCAL)
+export const RESIDENT_VLAN_AND_MAC = sriov('resident, VLAN and MAC', VLAN_AND_MAC)
+export const HOST_DEVICE = hostDevice('host-device', {})
+export const HOST_DEVICE_HOST_LOCAL = hostDevice('host-device, host-local', HOST_LOCAL)
+export const ONE_SHOT_HOST_LOCAL = sriov('one-shot, host-local', HOST_LOCAL, ONE_SHOT)
+
+/** An IPAM plugin alone, called as a plugin calls it. */
+export const HOST_LOCAL_ALONE: Way = {
+  name: 'host-local alone',
+  add: (bed) => cni('host-local', 'ADD', bed, HOST_LOCAL),
+  del: (bed) => cni('host-local', 'DEL', bed, HOST_LOCAL),
+}
+
+/** What is measured one after another in the lab, in the order of one round. */
+export const IN_LAB: readonly Case[] = [
+  NODE,
+  FLOOR,
+  RESIDENT,
+  HOST_DEVICE,
+  RESIDENT_VLAN_AND_MAC,
   sriov('one-shot', {}, ONE_SHOT),
-  sriov('resident, host-local', HOST_LOCAL, {}),
-  hostDevice('host-device, host-local', HOST_LOCAL),
-  sriov('one-shot, host-local', HOST_LOCAL, ONE_SHOT),
+  RESIDENT_HOST_LOCAL,
+  HOST_DEVICE_HOST_LOCAL,
+  ONE_SHOT_HOST_LOCAL,
   sriov('one-shot, VLAN and MAC', VLAN_AND_MAC, ONE_SHOT),
-] as const satisfies readonly Case[]
+]
+
+/** The same on the machine. Stand-ins for VFs have no PF, so nothing is set there. */
+export const ON_MACHINE: readonly Case[] = [
+  FLOOR,
+  RESIDENT,
+  HOST_DEVICE,
+  HOST_LOCAL_ALONE,
+  RESIDENT_HOST_LOCAL,
+  HOST_DEVICE_HOST_LOCAL,
+  sriov('one-shot', {}, ONE_SHOT),
+  ONE_SHOT_HOST_LOCAL,
+]
 
 /** What is measured with several pods at once; the kernel lets one after the other move, whoever asks. */
-export const AT_ONCE: readonly Case[] = ONE_BY_ONE.filter(
-  ({ name }) => name === 'C floor' || name.endsWith('host-local'),
-)
-
-export const caseOf = (name: (typeof ONE_BY_ONE)[number]['name']): Case => {
-  const found: Case | undefined = ONE_BY_ONE.find((one) => one.name === name)
-  if (!found) {
-    throw new Error(`there is no case ${name}`)
-  }
-  return found
-}
+export const AT_ONCE: readonly Case[] = [FLOOR, RESIDENT_HOST_LOCAL, HOST_DEVICE_HOST_LOCAL, ONE_SHOT_HOST_LOCAL]

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { AT_ONCE, type Bed, caseOf, ONE_BY_ONE } from './cases.js'
+import { AT_ONCE, type Bed, IN_LAB, RESIDENT_VLAN_AND_MAC } from './cases.js'
 import { type Figures, measure, time } from './measure.js'
 
 const TRACE = '/var/log/sriov-bench-trace.log'
@@ -39,12 +39,12 @@ function makeBeds(): Bed[] {
 /** VF dumps and namespace moves of one ADD with everything, counted in its netlink trace. */
 async function countRequests(bed: Bed): Promise<GuestReport['trace']> {
   rmSync(TRACE, { force: true })
-  const { add, del } = caseOf('resident, VLAN and MAC')
+  const { add, del } = RESIDENT_VLAN_AND_MAC
   const command = add(bed)
   const conf = { ...JSON.parse(command.stdin ?? ''), logLevel: 'debug', logFile: TRACE }
   await time([{ ...command, stdin: JSON.stringify(conf) }])
   const lines = readFileSync(TRACE, 'utf8').trim().split('\n')
-  await time(del ? [del(bed)] : [])
+  await time([del(bed)])
   const requests = lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'netlink request')
   return {
     requests: requests.length,
@@ -62,7 +62,7 @@ async function main(rounds: number, file: string): Promise<void> {
   if (!first) {
     throw new Error('the guest has no VFs')
   }
-  const oneByOne = await measure(ONE_BY_ONE, [first], {
+  const oneByOne = await measure(IN_LAB, [first], {
     rounds,
     warmUp: WARM_UP_ROUNDS,
     onRound: progress('one by one', rounds),

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { loadAddon } from '../../../src/host/addon.js'
-import type { Command } from '../../../src/host/ports.js'
+import type { Command, Exit } from '../../../src/host/ports.js'
 import { realProcesses } from '../../../src/host/processes.js'
 import type { Bed, Case } from './cases.js'
 
@@ -8,22 +8,34 @@ const TIMEOUT_MS = 300_000
 
 const processes = realProcesses(loadAddon(join(process.cwd(), 'build/Release')))
 
-/** Starts commands together and waits for the last one; returns milliseconds. By posix_spawn: cheap, and the same for all. */
-export async function time(commands: readonly Command[], wantedStatus = 0): Promise<number> {
+/** How commands that were started together have ended. */
+export interface Ended {
+  /** Until the last one ended. */
+  readonly elapsedMs: number
+  readonly exits: readonly Exit[]
+}
+
+/** Starts commands together and waits for the last one. By posix_spawn: cheap, and the same for all. */
+export async function runAll(commands: readonly Command[]): Promise<Ended> {
   const begin = performance.now()
   const children = commands.map((command) => processes.start({ ...command, keepsStderr: true }))
   const exits = []
   for (const child of children) {
     exits.push(await child.wait(TIMEOUT_MS))
   }
-  const elapsed = performance.now() - begin
+  return { elapsedMs: performance.now() - begin, exits }
+}
+
+/** The same in milliseconds, for commands that must end with one status. */
+export async function time(commands: readonly Command[], wantedStatus = 0): Promise<number> {
+  const { elapsedMs, exits } = await runAll(commands)
   exits.forEach(({ status, stdout, stderr }, i) => {
     if (status !== wantedStatus) {
       const { path, environment } = commands[i] ?? { path: '', environment: {} }
       throw new Error(`${path} ${environment.CNI_COMMAND ?? ''}: exit status ${status}\n${stdout}${stderr}`)
     }
   })
-  return elapsed
+  return elapsedMs
 }
 
 /** The figures of one case: milliseconds, a figure for each round. */

@@ -1,92 +1,78 @@
 /**
- * The benchmark's half that needs no VF: how long a call takes to start, and what the resident process keeps of many.
+ * The benchmark's half on the machine itself, where the kernel runs at its own speed: veth interfaces stand in for VFs.
  * Runs in a host of its own: see scripts/bench.d/on-machine.
  * Usage: bench-on-machine ROUNDS CALLS JSON-FILE
  */
-import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import type { Command } from '../../../src/host/ports.js'
-import { type Case, ONE_SHOT } from './cases.js'
-import { type Figures, measure, time } from './measure.js'
+import { writeFileSync } from 'node:fs'
+import { AT_ONCE, ON_MACHINE } from './cases.js'
+import { makeStandIns } from './machine/beds.js'
+import { type CpuTime, measureCpu, measureSpread, measureStorm } from './machine/load.js'
+import { watchMemory } from './machine/memory.js'
+import { measureFirstMessage, measureStarts } from './machine/starts.js'
+import { type Timeline, traceAtOnce } from './machine/timeline.js'
+import { type Figures, measure } from './measure.js'
 
-const { BENCH_NODE = '', BENCH_BIN = '', BENCH_STATE = '', BENCH_DAEMON = '' } = process.env
-
-const SAMPLES = 20
-const KILOBYTES = 1024
+const STAND_INS = 128
+const POD_COUNTS = [8, 32, STAND_INS]
 
 /** What the machine's half hands over. */
 export interface MachineReport {
   readonly starts: readonly Figures[]
+  readonly firstMessage: readonly Figures[]
+  readonly oneByOne: readonly Figures[]
+  readonly atOnce: readonly { readonly pods: number; readonly figures: readonly Figures[] }[]
+  /** 128 pods for 64 VFs. */
+  readonly storm: readonly Figures[]
+  /** Many single calls. */
+  readonly spread: readonly Figures[]
+  readonly cpu: readonly CpuTime[]
+  /** 32 pods at once. */
+  readonly timeline: Timeline
   /** ADD and DEL that were made for the memory figures. */
   readonly calls: number
   /** Resident set of the process, in MB, at even distances. */
   readonly residentMegabytes: readonly number[]
 }
 
-interface Target {
-  readonly device: string
-  readonly pod: string
-}
-
-const devices = readdirSync('/sys/bus/pci/devices').filter((name) => name.startsWith('0000:ff:'))
-
-function call(verb: string, { device, pod }: Target, environment: Readonly<Record<string, string>> = {}): Command {
-  return {
-    path: `${BENCH_BIN}/sriov`,
-    environment: {
-      CNI_COMMAND: verb,
-      CNI_CONTAINERID: pod,
-      CNI_NETNS: `/run/netns/${pod}`,
-      CNI_IFNAME: 'net1',
-      CNI_PATH: BENCH_BIN,
-      ...environment,
-    },
-    stdin: JSON.stringify({ cniVersion: '1.0.0', name: 'bench', type: 'sriov', deviceID: device, cniDir: BENCH_STATE }),
-  }
-}
-
-const NOWHERE: Target = { device: '0000:fe:00.0', pod: 'bench-0' }
-
-const version = (environment: Readonly<Record<string, string>>): Command => ({
-  path: `${BENCH_BIN}/sriov`,
-  environment: { CNI_COMMAND: 'VERSION', ...environment },
-})
-
-const STARTS: readonly Case[] = [
-  { name: 'node -e 0', add: () => ({ path: BENCH_NODE, args: ['-e', '0'], environment: {} }) },
-  { name: 'one-shot VERSION', add: () => version(ONE_SHOT) },
-  { name: 'one-shot ADD of an unknown device', status: 1, add: () => call('ADD', NOWHERE, ONE_SHOT) },
-  { name: 'resident ADD of an unknown device', status: 1, add: () => call('ADD', NOWHERE) },
-  { name: 'resident VERSION', add: () => version({}) },
-]
-
-function residentMegabytes(): number {
-  const status = readFileSync(`/proc/${BENCH_DAEMON}/status`, 'utf8')
-  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / KILOBYTES
-}
-
-/** Many ADDs and DELs, all devices at once; the memory at even distances. */
-async function watchMemory(calls: number): Promise<number[]> {
-  const targets = devices.map((device, i): Target => ({ device, pod: `bench-${i}` }))
-  for (const { pod } of targets) {
-    execFileSync('ip', ['netns', 'add', pod])
-  }
-  const megabytes = [residentMegabytes()]
-  for (let sample = 1; sample <= SAMPLES; sample += 1) {
-    for (let made = 0; made < calls / SAMPLES; made += targets.length) {
-      await time(targets.map((target) => call('ADD', target)))
-      await time(targets.map((target) => call('DEL', target)))
-    }
-    megabytes.push(residentMegabytes())
-    process.stderr.write(`${Math.round((calls * sample) / SAMPLES)} ADD and DEL: ${megabytes.at(-1)?.toFixed(1)} MB\n`)
-  }
-  return megabytes
-}
+const say = (text: string) => process.stderr.write(`${text}\n`)
 
 async function main(rounds: number, calls: number, file: string): Promise<void> {
-  const bed = { device: '', netdev: '', netns: '', container: '' }
-  const starts = await measure(STARTS, [bed], { rounds, warmUp: 3, onRound: () => undefined })
-  const report: MachineReport = { starts, calls, residentMegabytes: calls > 0 ? await watchMemory(calls) : [] }
+  const beds = makeStandIns(STAND_INS)
+  const [first] = beds
+  if (!first) {
+    throw new Error('there are no stand-ins')
+  }
+  const onRound = () => undefined
+  say('starts')
+  const starts = await measureStarts(rounds)
+  const firstMessage = await measureFirstMessage(rounds, first)
+  say('one by one')
+  const oneByOne = await measure(ON_MACHINE, [first], { rounds, warmUp: 3, onRound })
+  const atOnce = []
+  for (const pods of POD_COUNTS) {
+    say(`${pods} at once`)
+    const some = Math.max(3, Math.ceil(rounds / pods))
+    atOnce.push({ pods, figures: await measure(AT_ONCE, beds.slice(0, pods), { rounds: some, warmUp: 1, onRound }) })
+  }
+  say('a storm')
+  const storm = await measureStorm(Math.max(3, Math.ceil(rounds / 20)), beds)
+  const timeline = await traceAtOnce(beds.slice(0, 32))
+  say('many single calls')
+  const spread = await measureSpread(rounds * 5, first)
+  const cpu = await measureCpu(rounds * 10, first)
+  const residentMegabytes = calls > 0 ? await watchMemory(calls, beds) : []
+  const report: MachineReport = {
+    starts,
+    firstMessage,
+    oneByOne,
+    atOnce,
+    storm,
+    spread,
+    cpu,
+    timeline,
+    calls,
+    residentMegabytes,
+  }
   writeFileSync(file, JSON.stringify(report, null, 2))
 }
 
