@@ -9,6 +9,7 @@
         "native/glue/functions.c",
         "native/glue/files.c",
         "native/glue/socket.c",
+        "native/glue/sync.c",
         "native/glue/watch.c",
         "native/glue/work.c",
         "native/napi/arguments.c",

@@ -149,7 +149,7 @@ int file_write_all(int fd, const void *from, size_t length)
 	return 0;
 }
 
-int file_write(const char *path, const void *bytes, size_t length, int is_durable)
+int file_write(const char *path, const void *bytes, size_t length)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
@@ -159,10 +159,19 @@ int file_write(const char *path, const void *bytes, size_t length, int is_durabl
 	if (fd < 0)
 		return -errno;
 	int result = file_write_all(fd, bytes, length);
-	if (result == 0 && is_durable && fsync(fd) < 0)
-		result = -errno;
 	/* A network file system may report a full disk only at close(2). */
 	if (close(fd) < 0 && result == 0 && errno != EINTR)
 		result = -errno;
+	return result;
+}
+
+int path_sync(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	int result = fsync(fd) < 0 ? -errno : 0;
+	close(fd);
 	return result;
 }

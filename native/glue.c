@@ -195,7 +195,7 @@ static napi_value init(napi_env env, napi_value exports)
 	if (!export_functions(env, exports, functions, sizeof(functions) / sizeof(functions[0])) ||
 	    !export_socket_functions(env, exports) || !export_watch_functions(env, exports) ||
 	    !export_ethtool_functions(env, exports) || !export_exchange_functions(env, exports) ||
-	    !export_file_functions(env, exports))
+	    !export_file_functions(env, exports) || !export_sync_functions(env, exports))
 		return NULL;
 	return exports;
 }

@@ -68,11 +68,11 @@ int path_is_there(const char *path);
 /* Writes all bytes to an open file. */
 int file_write_all(int fd, const void *bytes, size_t length);
 
-/*
- * Creates a file with mode 0600. An existing file keeps its content: only its name is taken.
- * With is_durable, returns only after the data is on disk (fsync(2)).
- */
-int file_write(const char *path, const void *bytes, size_t length, int is_durable);
+/* Creates a file with mode 0600. An existing file keeps its content: only its name is taken. */
+int file_write(const char *path, const void *bytes, size_t length);
+
+/* Returns once a file or a folder is on the disk (fsync(2)). */
+int path_sync(const char *path);
 
 /*
  * Writes all bytes to an existing file. Opens it inside the namespace, because

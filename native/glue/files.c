@@ -98,15 +98,14 @@ static napi_value read_folder(napi_env env, napi_callback_info info)
 	return call.failed ? NULL : result;
 }
 
-/* writeNew(path, bytes, isDurable) -> 0, or negative errno */
+/* writeNew(path, bytes) -> 0, or negative errno */
 static napi_value write_new(napi_env env, napi_callback_info info)
 {
-	struct call call = begin(env, info, 3);
+	struct call call = begin(env, info, 2);
 	char *path = string_argument(&call, 0);
 	size_t length;
 	const void *bytes = bytes_argument(&call, 1, &length);
-	int is_durable = int_argument(&call, 2);
-	napi_value result = call.failed ? NULL : number(&call, file_write(path, bytes, length, is_durable));
+	napi_value result = call.failed ? NULL : number(&call, file_write(path, bytes, length));
 
 	free(path);
 	return result;

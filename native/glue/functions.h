@@ -25,6 +25,9 @@ bool export_watch_functions(napi_env env, napi_value exports);
 /* readText, readLink, readFolder, isThere, writeNew: glue/files.c */
 bool export_file_functions(napi_env env, napi_value exports);
 
+/* syncPaths, syncPathsNow: glue/sync.c */
+bool export_sync_functions(napi_env env, napi_value exports);
+
 /* exchangeRoute, exchangeRouteNow: glue/exchange.c */
 bool export_exchange_functions(napi_env env, napi_value exports);
 

@@ -66,7 +66,7 @@ async function releaseClaims(
 
 function putAside(host: CallHost, args: CallArgs, problem: string): void {
   const aside = setAsideAttachment(host.state, args)
-  host.log.error('a state file that cannot be read was put aside; its VF is not known', { problem, aside })
+  host.log.error('a state file that cannot be read is out of the way; its VF is not known', { problem, aside })
 }
 
 /**

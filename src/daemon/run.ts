@@ -8,6 +8,7 @@ import { launched } from '../host/launched.js'
 import { lazyLog } from '../host/log.js'
 import { openClosableLogWriter, openLogWriter } from '../host/log-writer.js'
 import type { Log } from '../host/ports.js'
+import { residentHosts } from '../host/resident.js'
 import { serviceManager } from '../host/service-manager.js'
 import { untilStopped, versionWatch } from '../host/stop.js'
 import { listenAt } from '../host/unix-sockets.js'
@@ -43,9 +44,10 @@ const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/')) 
 function serveAt(addon: Addon, socketPath: string, log: Log) {
   const listener = listenAt(addon, socketPath)
   const ownNetns = realKernel(addon).ownNetns()
+  const hostFor = residentHosts(addon)
   const server = startServer({
     listener,
-    serve: (accepted) => serveCall(accepted, { addon, openCallLog: openClosableLogWriter }),
+    serve: (accepted) => serveCall(accepted, { addon, hostFor, openCallLog: openClosableLogWriter }),
     ownUid: process.geteuid?.() ?? 0,
     ownNetns: ownNetns.id,
     clock: realClock,

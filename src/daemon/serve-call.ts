@@ -3,7 +3,7 @@ import { handlers } from '../commands/handlers.js'
 import type { Addon } from '../host/addon.js'
 import { realFiles } from '../host/files.js'
 import { type LogWriterModule, lazyLog, type WriteLine } from '../host/log.js'
-import { residentHost } from '../host/resident.js'
+import type { residentHosts } from '../host/resident.js'
 import type { Result } from './protocol.js'
 import type { Accepted } from './server.js'
 
@@ -13,10 +13,17 @@ export type OpenCallLog = (
   stderr: { write(text: string): void },
 ) => { readonly write: WriteLine; close(): void }
 
+/** What all calls share. */
+export interface ServeOptions {
+  readonly addon: Addon
+  readonly hostFor: ReturnType<typeof residentHosts>
+  readonly openCallLog: OpenCallLog
+}
+
 /** Carries out a call as a process of its own would, but writes to buffers. */
 export async function serveCall(
-  { request: { environment, stdin }, netnsFd, isGone, isAlone }: Accepted,
-  { addon, openCallLog }: { readonly addon: Addon; readonly openCallLog: OpenCallLog },
+  { request: { environment, stdin }, netnsFd, isGone }: Accepted,
+  { addon, hostFor, openCallLog }: ServeOptions,
 ): Promise<Result> {
   let stdout = ''
   let stderr = ''
@@ -45,11 +52,10 @@ export async function serveCall(
       hostOf(verb, { containerId, ifName, netnsPath }, { logLevel, logFile }) {
         const facts = { verb, ...(containerId !== '' && { containerId, ifName }) }
         const log = lazyLog({ level: logLevel, facts, ...(logFile !== undefined && { file: logFile }) }, loadLogWriter)
-        return residentHost(addon, {
+        return hostFor({
           log,
           caller: { isGone },
           writeStderr,
-          isAlone,
           ...(netnsFd !== undefined && { netns: { path: netnsPath, fd: netnsFd } }),
         })
       },

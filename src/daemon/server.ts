@@ -26,8 +26,6 @@ export interface Accepted {
   readonly netnsFd?: number
   /** Whether the launcher is gone. */
   isGone(): boolean
-  /** Whether no other connection is open. */
-  isAlone(): boolean
 }
 
 /** What a server needs. */
@@ -87,7 +85,6 @@ export function startServer(options: ServerOptions): Server {
     const result = await serveOrReport({
       request,
       isGone: () => socket.isHungUp(),
-      isAlone: () => connections <= 1,
       ...(netnsFd !== undefined && { netnsFd }),
     })
     if (!(await sendFrame(socket, encodeResult(result), { clock, timeoutMs }))) {
@@ -139,34 +136,35 @@ export function startServer(options: ServerOptions): Server {
     watching = undefined
   }
 
-  function acceptAll(): void {
-    while (connections < MAX_CONNECTIONS) {
-      let socket: PeerSocket | undefined
-      try {
-        socket = listener.accept()
-      } catch (error) {
-        warn('cannot accept a connection', { error: messageOf(error) })
-        pause()
-        setTimeout(watchListener, ACCEPT_PAUSE_MS)
-        return
-      }
-      if (!socket) {
-        return
-      }
-      if (socket.uid !== 0 && socket.uid !== ownUid) {
-        warn('a connection of another user was refused', { peer: socket.pid, uid: socket.uid })
-        socket.close()
-      } else {
-        connections += 1
-        void converse(socket).finally(end)
-      }
+  /** One in each turn of the event loop: of many calls that come at once, the first then comes to its change first. */
+  function acceptOne(): void {
+    let socket: PeerSocket | undefined
+    try {
+      socket = listener.accept()
+    } catch (error) {
+      warn('cannot accept a connection', { error: messageOf(error) })
+      pause()
+      setTimeout(watchListener, ACCEPT_PAUSE_MS)
+      return
     }
-    pause()
+    if (!socket) {
+      return
+    }
+    if (socket.uid !== 0 && socket.uid !== ownUid) {
+      warn('a connection of another user was refused', { peer: socket.pid, uid: socket.uid })
+      socket.close()
+      return
+    }
+    connections += 1
+    void converse(socket).finally(end)
+    if (connections >= MAX_CONNECTIONS) {
+      pause()
+    }
   }
 
   function watchListener(): void {
     if (!isDraining && connections < MAX_CONNECTIONS) {
-      watching ??= listener.watch(acceptAll)
+      watching ??= listener.watch(acceptOne)
     }
   }
 

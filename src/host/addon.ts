@@ -43,8 +43,12 @@ export interface Addon {
   readFolder(path: string): string[] | number
   /** 0 when something is there, even a dangling link. */
   isThere(path: string): number
-  /** Writes a whole file over an existing one. With `isDurable` 1, the file is also synced to the disk. */
-  writeNew(path: string, bytes: Buffer, isDurable: number): number
+  /** Writes a whole new file; an existing one loses its name. */
+  writeNew(path: string, bytes: Buffer): number
+  /** On a thread: syncs files and folders to the disk. Returns an int32 for each: 0, or a negative errno. */
+  syncPaths(paths: readonly string[]): Promise<Buffer>
+  /** Does what `syncPaths` does, on the calling thread. */
+  syncPathsNow(paths: readonly string[]): Buffer
   listenAt(path: string, backlog: number): number
   acceptPeer(fd: number): [fd: number, uid: number, pid: number] | number
   /** Reads into `buffer` from `offset` on. `passedFd` is negative when no descriptor came along. */

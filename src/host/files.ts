@@ -15,13 +15,14 @@ import { type Addon, orThrow } from './addon.js'
 import { writeAttribute } from './attributes.js'
 import { appendBounded } from './bounded-file.js'
 import { errnoName } from './errno.js'
-import type { FileFacts, FilePort } from './ports.js'
+import { type SyncPaths, syncAtOnce } from './group-commit.js'
+import type { FileFacts, FilePort, Prepared } from './ports.js'
 import {
   createDurably,
   isAbsence,
+  prepare,
   removeIfPresent,
   removeLitter,
-  writeDurably,
   writeOver,
   writeWhole,
 } from './whole-files.js'
@@ -35,6 +36,17 @@ function named<T>(path: string, what: string, work: () => T): T {
     return work()
   } catch (error) {
     throw new PluginError({ kind: 'state', path, problem: `cannot ${what}: ${errnoOf(error) ?? messageOf(error)}` })
+  }
+}
+
+/** The same for work that takes its time. @throws PluginError kind `state` */
+async function naming<T>(path: string, what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    return named(path, what, () => {
+      throw error
+    })
   }
 }
 
@@ -82,9 +94,17 @@ function openLockFile(path: string): number {
   }
 }
 
-/** The files below `root`. "" is the machine's own root; a test passes a folder that stands for the whole machine. */
-export function realFiles(addon: Addon, root = ''): FilePort {
+/**
+ * The files below `root`: "" is the machine's own; a test passes a folder that stands for the whole machine. `sync` brings
+ * them to the disk.
+ */
+export function realFiles(addon: Addon, root = '', sync: SyncPaths = syncAtOnce(addon)): FilePort {
   const at = (path: string) => root + path
+  const disk = { addon, sync }
+  async function prepared(path: string, text: string): Promise<Prepared> {
+    const file = await naming(at(path), 'be written', () => prepare(disk, at(path), text))
+    return { ...file, place: () => naming(at(path), 'be written', () => file.place()) }
+  }
   return {
     readText: (path) => found(at(path), addon.readText(at(path))),
     readLink: (path) => found(at(path), addon.readLink(at(path))),
@@ -101,12 +121,18 @@ export function realFiles(addon: Addon, root = ''): FilePort {
       }
     },
     write: (path, text) => named(at(path), 'be written', () => writeOver(addon, at(path), text)),
-    writeWhole: (path, text, twin) => named(at(path), 'be written', () => writeWhole(addon, at(path), text, at(twin))),
-    writeDurably: (path, text) => named(at(path), 'be written', () => writeDurably(addon, at(path), text)),
-    createDurably: (path, text, twin) =>
-      named(at(path), 'be written', () =>
-        createDurably(addon, at(path), text, twin === undefined ? undefined : at(twin)),
-      ),
+    writeWhole: (path, text, twin) => naming(at(path), 'be written', () => writeWhole(disk, at(path), text, at(twin))),
+    prepare: prepared,
+    async writeDurably(path, text) {
+      using file = await prepared(path, text)
+      await file.place()
+    },
+    createDurably(path, text, twin) {
+      const written = named(at(path), 'be written', () =>
+        createDurably(disk, at(path), text, twin === undefined ? undefined : at(twin)),
+      )
+      return written && { onDisk: naming(at(path), 'be written', () => written.onDisk) }
+    },
     writeAttribute: (path, text, timeoutMs) => writeAttribute(at(path), text, timeoutMs),
     append: (path, text, limits) =>
       named(at(path), 'be appended to', () => {

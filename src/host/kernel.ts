@@ -50,16 +50,15 @@ function ownNetns(addon: Addon): Netns {
   return own
 }
 
-/** A process that serves one call has no other caller that would have to wait. */
-const noThread = () => false
-
 /** The kernel of this machine, through the addon. */
 export function realKernel(addon: Addon): KernelPort {
   return {
+    hasThreads: false,
     duringRequest: (work) => Promise.resolve(work()),
     openNetns: (path) => openNetns(addon, path),
     ownNetns: () => ownNetns(addon),
-    openRouteSocket: (netns) => openRouteSocket(addon, noThread, netns),
+    // A process that serves one call has no other caller that would have to wait.
+    openRouteSocket: (netns) => openRouteSocket(addon, addon.exchangeRouteNow, netns),
     openRdmaSocket: (netns) => openRdmaSocket(addon, netns),
     sendFrame(netns, interfaceIndex, frame) {
       const where = `interface ${interfaceIndex} in ${netns.path}`

@@ -43,11 +43,13 @@ export interface Netns {
 export type OpenedNetns = Netns & Disposable
 
 export interface KernelPort {
+  /** Whether requests run on threads. Nothing overlaps when they run on our own. */
+  readonly hasThreads: boolean
   /**
-   * Runs `work` while the kernel executes the request that is sent next. Nothing overlaps when requests run on our own
-   * thread: `work` then runs at once, and its exception is thrown at once.
+   * Runs `work` while the kernel executes the request that is sent next. Without threads it runs at once, and its
+   * exception is thrown at once.
    */
-  duringRequest<T>(work: () => T): Promise<T>
+  duringRequest<T>(work: () => T | Promise<T>): Promise<T>
   /**
    * Opens the namespace behind a path.
    * @throws PluginError kind `netns`; its `code` says why nobody can tell what is there
@@ -86,6 +88,18 @@ export interface AppendLimits {
   readonly fullTo: string
 }
 
+/** A file that is in its place: a kill of this process leaves it whole. */
+export interface Written {
+  /** Resolves once a power cut leaves it whole, too. @throws PluginError kind `state` */
+  readonly onDisk: Promise<void>
+}
+
+/** A new text for a file, on the disk beside it. It is removed when this is disposed of before it was placed. */
+export interface Prepared extends Disposable {
+  /** Puts it into its place, atomically. It is there for sure when the promise resolves. @throws PluginError kind `state` */
+  place(): Promise<void>
+}
+
 /**
  * Files by absolute path. Absence is undefined or an empty list. A failed read or change throws a PluginError of kind
  * `state` that names the path.
@@ -102,17 +116,20 @@ export interface FilePort {
   /** Replaces a file atomically: temporary file, rename. Survives a kill of this process, not a power cut. */
   write(path: string, text: string): void
   /**
-   * Replaces a file atomically and syncs it (fsync of the file). After a power cut the file is the old one or the new
-   * one, never half. Then replaces `twin`, in the same folder, with the same text.
+   * Replaces a file atomically, once its new text is synced. After a power cut the file is the old one or the new one,
+   * never half. Then replaces `twin`, in the same folder, with the same text.
    */
-  writeWhole(path: string, text: string, twin: string): void
-  /** Replaces a file atomically. It is on the disk on return: fsync of the file and of its folder. */
-  writeDurably(path: string, text: string): void
+  writeWhole(path: string, text: string, twin: string): Promise<void>
+  /** Replaces a file atomically. It is on the disk when the promise resolves: fsync of the file and of its folder. */
+  writeDurably(path: string, text: string): Promise<void>
+  /** The first half of writeDurably(): everything that takes long. The file is as it was. */
+  prepare(path: string, text: string): Promise<Prepared>
   /**
-   * Creates a file that must not exist yet, durably and whole; false when it exists. Of two callers, one wins. Then
-   * writes the same text to `twin`, in the same folder, over any existing file.
+   * Creates a file that must not exist yet, whole; undefined when it exists. Of two callers, one wins. Then writes the
+   * same text to `twin`, in the same folder, over any existing file. A power cut before they are on the disk can leave
+   * them empty.
    */
-  createDurably(path: string, text: string, twin?: string): boolean
+  createDurably(path: string, text: string, twin?: string): Written | undefined
   /**
    * Writes to a sysfs attribute in one write(2). This takes as long as the driver takes.
    * @throws PluginError kind `kernel` with the driver's errno; ETIMEDOUT after `timeoutMs`, 60 s

@@ -4,10 +4,12 @@ import type { Addon } from './addon.js'
 import { realClock } from './clock.js'
 import { errnoName } from './errno.js'
 import { realFiles } from './files.js'
+import { groupCommit } from './group-commit.js'
 import { openNetns, realKernel } from './kernel.js'
 import type { CallerPort, Host, KernelPort, Log, ProcessPort } from './ports.js'
 import { realProcesses, type WaitForChild } from './processes.js'
-import { openRouteSocket } from './route-socket.js'
+import { type Exchange, openRouteSocket } from './route-socket.js'
+import { type Slots, slots } from './slots.js'
 import { untilReady } from './watch.js'
 
 /** What the resident process knows about one call and its caller. */
@@ -17,9 +19,14 @@ export interface ResidentCall {
   /** The open namespace behind CNI_NETNS, as the caller sees it. */
   readonly netns?: { readonly path: string; readonly fd: number }
   writeStderr(text: string): void
-  /** Whether no other call under way would have to wait for this one. */
-  isAlone(): boolean
 }
+
+/**
+ * The kernel carries out one change of an interface after the other (RTNL): one is at work, and some wait, so that RTNL is
+ * never without. With more in that queue, the short requests of calls behind their move would wait for all the moves of
+ * others.
+ */
+const CHANGES_AT_ONCE = 3
 
 /** Poll interval where pidfd_open(2) is missing (Linux < 5.3). */
 const LOOK_AGAIN_MS = 5
@@ -76,27 +83,42 @@ function residentProcesses(addon: Addon, { writeStderr }: ResidentCall): Process
  * Opens the path of the caller's namespace through the descriptor that the caller sent. Here, the path of a
  * caller in a container may lead elsewhere, or nowhere.
  */
-function residentKernel(addon: Addon, { netns, isAlone }: ResidentCall): KernelPort {
+function residentKernel(addon: Addon, { netns }: ResidentCall, changes: Slots): KernelPort {
+  const exchange: Exchange = (fd, bytes, timeoutMs) => {
+    if (mayTakeLong(bytes)) {
+      return changes.run(() => addon.exchangeRoute(fd, bytes, timeoutMs))
+    }
+    // A trip to a thread takes longer than a short request, unless that waits for a change of ours.
+    const isShort = bytes.length > 0 && changes.isIdle()
+    return isShort ? addon.exchangeRouteNow(fd, bytes, timeoutMs) : addon.exchangeRoute(fd, bytes, timeoutMs)
+  }
   return {
     ...realKernel(addon),
-    // One turn of the event loop later, a thread has everything that was sent.
-    duringRequest: (work) => new Promise((resolve) => setImmediate(resolve)).then(work),
+    hasThreads: true,
+    async duringRequest(work) {
+      // One turn of the event loop later, a thread has everything that was sent, or it waits for its turn.
+      await new Promise((resolve) => setImmediate(resolve))
+      await changes.passed()
+      return await work()
+    },
     openNetns: (path) => openNetns(addon, path, netns?.path === path ? `/proc/self/fd/${netns.fd}` : path),
-    openRouteSocket: (within) =>
-      openRouteSocket(addon, (bytes) => bytes.length === 0 || mayTakeLong(bytes) || !isAlone(), within),
+    openRouteSocket: (within) => openRouteSocket(addon, exchange, within),
   }
 }
 
 /**
- * The edges of this machine, for one of several concurrent calls. Slow work does not block the others: netlink runs on
- * threads, programs and pauses run through the event loop. State files stay synchronous: they take milliseconds, and
- * their order matters.
+ * The edges of this machine for concurrent calls; the function returned makes those of one call. Slow work does not block
+ * the others: netlink and syncs run on threads, programs and pauses through the event loop.
  */
-export const residentHost = (addon: Addon, call: ResidentCall): Host => ({
-  kernel: residentKernel(addon, call),
-  files: realFiles(addon),
-  processes: residentProcesses(addon, call),
-  clock: realClock,
-  caller: call.caller,
-  log: call.log,
-})
+export function residentHosts(addon: Addon): (call: ResidentCall) => Host {
+  const files = realFiles(addon, '', groupCommit(addon))
+  const changes = slots(CHANGES_AT_ONCE)
+  return (call) => ({
+    kernel: residentKernel(addon, call, changes),
+    files,
+    processes: residentProcesses(addon, call),
+    clock: realClock,
+    caller: call.caller,
+    log: call.log,
+  })
+}

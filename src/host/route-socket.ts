@@ -27,11 +27,8 @@ function answerOrThrow(answer: Buffer | number): Buffer {
   return answer
 }
 
-/** Whether a request runs on a thread, so that nobody else waits for it. Empty bytes stand for a wait for an answer. */
-export type NeedsThread = (bytes: Buffer) => boolean
-
 /** Sends a request, unless it is empty, and receives the answers, or negative errno. */
-type Exchange = (fd: number, bytes: Buffer, timeoutMs: number) => Promise<Buffer | number> | Buffer | number
+export type Exchange = (fd: number, bytes: Buffer, timeoutMs: number) => Promise<Buffer | number> | Buffer | number
 
 /** An open socket, with its descriptor. */
 interface OpenedSocket extends NetlinkSocket {
@@ -67,9 +64,7 @@ function openNetlinkSocket(addon: Addon, protocol: number, exchange: Exchange, n
 }
 
 /** @throws PluginError kind `kernel` */
-export function openRouteSocket(addon: Addon, needsThread: NeedsThread, netns?: Netns): RouteSocket {
-  const exchange: Exchange = (fd, bytes, timeoutMs) =>
-    needsThread(bytes) ? addon.exchangeRoute(fd, bytes, timeoutMs) : addon.exchangeRouteNow(fd, bytes, timeoutMs)
+export function openRouteSocket(addon: Addon, exchange: Exchange, netns?: Netns): RouteSocket {
   const socket = openNetlinkSocket(addon, NETLINK_ROUTE, exchange, netns)
   return {
     ...socket,

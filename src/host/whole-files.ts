@@ -14,6 +14,8 @@ import {
 import { dirname, join } from 'node:path'
 import { errnoOf } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
+import type { SyncPaths } from './group-commit.js'
+import type { Prepared, Written } from './ports.js'
 
 /** The name of a temporary file: PID namespace, PID, number; "-2" marks its second link. */
 const TEMPORARY = /^\.tmp-(\d+)-(\d+)-\d+(-2)?$/
@@ -79,34 +81,34 @@ let temporaryFiles = 0
 
 const second = (temporary: string): string => `${temporary}-2`
 
-/** What is certainly on the disk after a write: nothing, the text of the file, or its place in the folder, too. */
-type Durability = 'none' | 'file' | 'folder'
+/** What it takes to write: the addon, and who brings things to the disk. */
+export interface Disk {
+  readonly addon: Addon
+  readonly sync: SyncPaths
+}
 
-/**
- * Writes a whole file beside the target and lets `place` move it there. The name of the temporary file begins with a
- * dot: after a kill it is mere litter, and no half record remains.
- */
-function writeBeside<T>(
-  addon: Addon,
-  path: string,
-  text: string,
-  { durability, place }: { readonly durability: Durability; readonly place: (temporary: string) => T },
-): T {
-  const folder = dirname(path)
-  temporaryFiles += 1
-  const temporary = `${folder}/.tmp-${pidNamespace()}-${process.pid}-${temporaryFiles}`
+/** Runs `work` with a temporary file, which is removed when that fails. */
+function withTemporary<T>(temporary: string, work: () => T): T {
   try {
-    orThrow(addon.writeNew(temporary, Buffer.from(text), Number(durability !== 'none')), 'write', temporary)
-    const placed = place(temporary)
-    if (durability === 'folder') {
-      syncPath(folder)
-    }
-    return placed
+    return work()
   } catch (error) {
     removeIfPresent(temporary)
     removeIfPresent(second(temporary))
     throw error
   }
+}
+
+/**
+ * Writes a whole file beside its place and returns its path. Its name begins with a dot: after a kill it is mere litter,
+ * and no half record remains.
+ */
+function writeTemporary(addon: Addon, path: string, text: string): string {
+  temporaryFiles += 1
+  const temporary = `${dirname(path)}/.tmp-${pidNamespace()}-${process.pid}-${temporaryFiles}`
+  return withTemporary(temporary, () => {
+    orThrow(addon.writeNew(temporary, Buffer.from(text)), 'write', temporary)
+    return temporary
+  })
 }
 
 /**
@@ -186,24 +188,54 @@ function linkTwice(temporary: string, path: string, twin: string | undefined): b
 }
 
 /** Replaces a file atomically. Survives a kill of this process, not a power cut. */
-export const writeOver = (addon: Addon, path: string, text: string): void =>
-  writeBeside(addon, path, text, { durability: 'none', place: (temporary) => renameSync(temporary, path) })
+export function writeOver(addon: Addon, path: string, text: string): void {
+  const temporary = writeTemporary(addon, path, text)
+  withTemporary(temporary, () => renameSync(temporary, path))
+}
+
+/** Writes the new text of a file beside it. It is on the disk when the promise resolves. */
+export async function prepare({ addon, sync }: Disk, path: string, text: string): Promise<Prepared> {
+  const temporary = writeTemporary(addon, path, text)
+  try {
+    await sync([temporary])
+  } catch (error) {
+    removeIfPresent(temporary)
+    throw error
+  }
+  let isPlaced = false
+  return {
+    async place() {
+      withTemporary(temporary, () => renameSync(temporary, path))
+      isPlaced = true
+      await sync([dirname(path)])
+    },
+    [Symbol.dispose]() {
+      if (!isPlaced) {
+        removeIfPresent(temporary)
+      }
+    },
+  }
+}
 
 /** Replaces a file, then its twin, each atomically. After a power cut each is the old one or the new one. */
-export const writeWhole = (addon: Addon, path: string, text: string, twin: string): void =>
-  writeBeside(addon, path, text, {
-    durability: 'file',
-    place(temporary) {
-      const copy = makeSecond(temporary)
-      renameSync(temporary, path)
-      renameSync(copy, twin)
-    },
+export async function writeWhole({ addon, sync }: Disk, path: string, text: string, twin: string): Promise<void> {
+  const temporary = writeTemporary(addon, path, text)
+  try {
+    await sync([temporary])
+  } catch (error) {
+    removeIfPresent(temporary)
+    throw error
+  }
+  withTemporary(temporary, () => {
+    const copy = makeSecond(temporary)
+    renameSync(temporary, path)
+    renameSync(copy, twin)
   })
+}
 
-/** Replaces a file atomically. It is on the disk on return. */
-export const writeDurably = (addon: Addon, path: string, text: string): void =>
-  writeBeside(addon, path, text, { durability: 'folder', place: (temporary) => renameSync(temporary, path) })
-
-/** Creates a file under one or two names; it is on the disk on return. False when the first name is taken. */
-export const createDurably = (addon: Addon, path: string, text: string, twin?: string): boolean =>
-  writeBeside(addon, path, text, { durability: 'folder', place: (temporary) => linkTwice(temporary, path, twin) })
+/** Creates a file under one or two names; undefined when the first name is taken. */
+export function createDurably({ addon, sync }: Disk, path: string, text: string, twin?: string): Written | undefined {
+  const temporary = writeTemporary(addon, path, text)
+  const isNew = withTemporary(temporary, () => linkTwice(temporary, path, twin))
+  return isNew ? { onDisk: sync([path, dirname(path)]) } : undefined
+}

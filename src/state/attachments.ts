@@ -1,6 +1,7 @@
 import { NODE_FOLDER } from '../cni/folders.js'
 import { PluginError } from '../errors.js'
-import { claimPath, readClaim, removeClaim } from './claims.js'
+import type { Written } from '../host/ports.js'
+import { claimPath, hasClaim, readClaim, removeClaim } from './claims.js'
 import { recordFolders, type StateFolder } from './folder.js'
 import { SET_ASIDE } from './listing.js'
 import { adopt, type OlderRecord } from './older/adopt.js'
@@ -81,53 +82,74 @@ function withdrawIntent(state: StateFolder, record: AttachmentRecord): void {
   }
 }
 
-/** Writes a new record and its claim; both are on the disk on return. False when a record exists. */
-function createRecord(state: StateFolder, record: AttachmentRecord): boolean {
-  const { files } = state
-  const [path, claim, text] = [recordPath(state, record), claimPath(record.deviceId), formatRecord(record)]
-  if ((record.folder ?? state.path) === NODE_FOLDER) {
+/** Writes a new record and its claim. Undefined when a record exists. */
+function createRecord({ files, path: folder }: StateFolder, record: AttachmentRecord): Written | undefined {
+  const path = recordPath({ files, path: folder }, record)
+  const [claim, text] = [claimPath(record.deviceId), formatRecord(record)]
+  if ((record.folder ?? folder) === NODE_FOLDER) {
     return files.createDurably(path, text, claim)
   }
-  const isNew = files.createDurably(path, text)
-  if (isNew) {
-    files.writeDurably(claim, text)
+  const written = files.createDurably(path, text)
+  if (!written) {
+    return undefined
   }
-  return isNew
+  files.write(claim, text)
+  return { onDisk: written.onDisk.then(() => files.writeDurably(claim, text)) }
 }
 
 /** Replaces a record and its claim. After a power cut each is the old one or the new one. */
-function writeRecord(state: StateFolder, record: AttachmentRecord): void {
+async function writeRecord(state: StateFolder, record: AttachmentRecord): Promise<void> {
   const { files } = state
   const [path, claim, text] = [recordPath(state, record), claimPath(record.deviceId), formatRecord(record)]
   if ((record.folder ?? state.path) === NODE_FOLDER) {
-    files.writeWhole(path, text, claim)
+    await files.writeWhole(path, text, claim)
   } else {
-    files.writeDurably(path, text)
-    files.writeDurably(claim, text)
+    await files.writeDurably(path, text)
+    await files.writeDurably(claim, text)
   }
 }
 
 /**
- * Writes an intent and its claim on the VF; both are on the disk on return. The caller holds the lock of the VF.
+ * Writes an intent and its claim on the VF, in their places on return: whoever meets them after a kill undoes them. The
+ * caller holds the lock of the VF, and waits for `onDisk` before there can be anything that outlives a power cut: a lease,
+ * an answer.
  * @throws PluginError kind `alreadyAttached` when another call was first
  */
-export function commitIntent(state: StateFolder, record: AttachmentRecord): void {
-  let isNew: boolean
+export function commitIntent(state: StateFolder, record: AttachmentRecord): Written {
+  let written: Written | undefined
   try {
     state.files.makeFolder(record.folder ?? state.path)
-    isNew = createRecord(state, record)
+    written = createRecord(state, record)
   } catch (error) {
     withdrawIntent(state, record)
     throw error
   }
-  if (!isNew) {
+  if (!written) {
     throw new PluginError({ kind: 'alreadyAttached', key: nameOf(record), target: 'a VF' })
   }
+  // Whoever waits for it later meets its error then.
+  written.onDisk.catch(() => undefined)
+  return written
 }
 
-/** Replaces a record; it is on the disk on return. */
-export function commitAttachment(state: StateFolder, record: AttachmentRecord): void {
+/** Replaces a record; it is on the disk when the promise resolves. */
+export const commitAttachment = (state: StateFolder, record: AttachmentRecord): Promise<void> =>
   state.files.writeDurably(recordPath(state, record), formatRecord(record))
+
+/** A record that is on the disk, but not in its place. */
+export interface PreparedRecord extends Disposable {
+  /** Puts it into its place if it is still the right one; writes `record` otherwise. It is on the disk then. */
+  commit(record: AttachmentRecord): Promise<void>
+}
+
+/** Does all of commitAttachment() that takes long for a record as it will probably be. */
+export async function prepareAttachment(state: StateFolder, likely: AttachmentRecord): Promise<PreparedRecord> {
+  const text = formatRecord(likely)
+  const prepared = await state.files.prepare(recordPath(state, likely), text)
+  return {
+    commit: (record) => (formatRecord(record) === text ? prepared.place() : commitAttachment(state, record)),
+    [Symbol.dispose]: () => prepared[Symbol.dispose](),
+  }
 }
 
 /** Whether a state file tells nothing about its attachment. A claim, if there is one, tells it instead. */
@@ -141,19 +163,33 @@ function isAnothers(state: StateFolder, { deviceId, ...key }: AttachmentRecord):
 }
 
 /**
- * Replaces a record and its claim, unless the state file has the record of another attachment or VF; `isOwn` skips
- * this check. After a power cut each is the old one or the new one.
+ * Replaces a record and its claim, unless the state file has the record of another attachment or VF. After a power cut
+ * each is the old one or the new one.
  */
-export function noteAttachment(state: StateFolder, record: AttachmentRecord, isOwn = false): void {
-  if (isOwn || !isAnothers(state, record)) {
-    writeRecord(state, record)
+export async function noteAttachment(state: StateFolder, record: AttachmentRecord): Promise<void> {
+  if (!isAnothers(state, record)) {
+    await writeRecord(state, record)
+  }
+}
+
+/**
+ * The same without a wait for the disk, where the claim of the attachment tells enough if a power cut takes the record.
+ * `isOwn` says that the state file has the record of this attachment.
+ */
+export async function noteInPassing(state: StateFolder, record: AttachmentRecord, isOwn: boolean): Promise<void> {
+  if (!hasClaim(state.files, record.deviceId)) {
+    await noteAttachment(state, record)
+  } else if (isOwn || !isAnothers(state, record)) {
+    state.files.write(recordPath(state, record), formatRecord(record))
   }
 }
 
 /** Writes a lost or damaged record again, unless the attachment has a record of another VF by now. */
-export function restoreRecord(state: StateFolder, record: AttachmentRecord): void {
-  if (!createRecord(state, record) && isSpoilt(loadAttachment(state, record))) {
-    writeRecord(state, record)
+export async function restoreRecord(state: StateFolder, record: AttachmentRecord): Promise<void> {
+  const written = createRecord(state, record)
+  await written?.onDisk
+  if (!written && isSpoilt(loadAttachment(state, record))) {
+    await writeRecord(state, record)
   }
 }
 
@@ -168,10 +204,15 @@ export function removeAttachment(state: StateFolder, record: AttachmentRecord, i
 }
 
 /**
- * Renames an unreadable record, so that a person can look at it. Returns its new path.
+ * Renames an unreadable record, so that a person can look at it, and returns its new path. Removes an empty one: a power
+ * cut came while an ADD wrote it, before anything was given.
  * @throws PluginError kind `tryAgain` when another call has just written it
  */
-export function setAsideAttachment(state: StateFolder, key: AttachmentKey): string {
+export function setAsideAttachment(state: StateFolder, key: AttachmentKey): string | undefined {
+  if (textAt(state.files, recordPath(state, key)) === '') {
+    state.files.remove(recordPath(state, key))
+    return undefined
+  }
   if (loadAttachment(state, key)?.kind !== 'unreadable') {
     throw new PluginError({ kind: 'tryAgain', message: `another call has just written ${recordPath(state, key)}` })
   }

@@ -53,6 +53,15 @@ export const unreadableFiles = ({ files, path }: StateFolder): readonly { path: 
     return read?.kind === 'unreadable' ? [{ path: file, problem: read.problem }] : []
   })
 
+/** Removes the records that a power cut left empty: an ADD was writing them, and had given nothing yet. */
+export function removeTornRecords({ files, path }: StateFolder): void {
+  for (const { name, text } of stateFiles(files, path)) {
+    if (text === '') {
+      files.remove(`${path}/${name}`)
+    }
+  }
+}
+
 /** Every record in the state folder, including those of the Go sriov-cni. Unreadable files are left out. */
 export const allAttachments = ({ files, path }: StateFolder): AttachmentRecord[] =>
   recordsIn(files, stateFiles(files, path))

@@ -23,15 +23,19 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
     interfere({ kind: 'file', what: `${what} ${path}`, isChange: true }, work, throwAt(path))
   const look = <T>(path: string, work: () => T): T =>
     interfere({ kind: 'file', what: `look at ${path}`, isChange: false }, work, throwAt(path))
-  const place = (path: string, text: string) => {
+  const requirePlace = (path: string) => {
     if (!folders.has(dirname(path))) {
       throw fileError('ENOENT', path)
     }
     if (folders.has(path)) {
       throw fileError('EISDIR', path)
     }
+  }
+  const place = (path: string, text: string) => {
+    requirePlace(path)
     files.set(path, text)
   }
+  const synced = async (path: string) => change('sync', path, () => undefined)
   const namesIn = (folder: string): string[] => {
     const prefix = `${folder}/`
     const inside = [...files.keys(), ...symlinks.keys(), ...programs.keys(), ...folders].filter((path) =>
@@ -67,11 +71,22 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
       }
     },
     write: (path, text) => change('write', path, () => place(path, text)),
-    writeWhole(path, text, twin) {
+    async writeWhole(path, text, twin) {
       change('write whole', path, () => place(path, text))
       change('write whole', twin, () => place(twin, text))
     },
-    writeDurably: (path, text) => change('write durably', path, () => place(path, text)),
+    async writeDurably(path, text) {
+      change('write durably', path, () => place(path, text))
+    },
+    async prepare(path, text) {
+      change('prepare', path, () => requirePlace(path))
+      return {
+        async place() {
+          change('put in its place', path, () => place(path, text))
+        },
+        [Symbol.dispose]: () => undefined,
+      }
+    },
     createDurably(path, text, twin) {
       const isNew = change('create', path, () => {
         const isFree = !files.has(path)
@@ -83,7 +98,7 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
       if (isNew && twin !== undefined) {
         change('create', twin, () => place(twin, text))
       }
-      return isNew
+      return isNew ? { onDisk: synced(path) } : undefined
     },
     async writeAttribute(path, text) {
       const refuse = (code: string): never => {

@@ -129,6 +129,9 @@ export function fakeKernel(world: FakeWorld, interfere: Interference): KernelPor
   }
 
   return {
+    get hasThreads() {
+      return world.hasThreads
+    },
     duringRequest: (work) => (world.hasThreads ? Promise.resolve().then(work) : Promise.resolve(work())),
     openNetns,
     ownNetns,

@@ -26,7 +26,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 describe('on a file system without hard links', () => {
   test('createDurably() makes a file and its twin once, and leaves nothing else', () => {
     const create = (text: string, twin: string) => files.createDurably('/state/a', text, `/state/${twin}`)
-    expect([create('one', 't1'), create('two', 't2')]).toEqual([true, false])
+    expect([create('one', 't1') !== undefined, create('two', 't2') !== undefined]).toEqual([true, false])
     expect([textOf('a'), textOf('t1')]).toEqual(['one', 'one'])
     expect(readdirSync(join(folder, 'state'))).toEqual(['a', 't1'])
     expect(statSync(join(folder, 'state/a')).mode & 0o777).toBe(0o600)
@@ -34,13 +34,13 @@ describe('on a file system without hard links', () => {
 
   test('createDurably() takes the name of a twin from another file', () => {
     files.createDurably('/state/a', 'one', '/state/twin')
-    expect(files.createDurably('/state/b', 'two', '/state/twin')).toBe(true)
+    expect(files.createDurably('/state/b', 'two', '/state/twin')).toBeDefined()
     expect([textOf('a'), textOf('b'), textOf('twin')]).toEqual(['one', 'two', 'two'])
   })
 
-  test('writeWhole() replaces a file and its twin', () => {
+  test('writeWhole() replaces a file and its twin', async () => {
     files.createDurably('/state/a', 'one', '/state/twin')
-    files.writeWhole('/state/a', 'two', '/state/twin')
+    await files.writeWhole('/state/a', 'two', '/state/twin')
     expect([textOf('a'), textOf('twin')]).toEqual(['two', 'two'])
     expect(readdirSync(join(folder, 'state'))).toEqual(['a', 'twin'])
   })

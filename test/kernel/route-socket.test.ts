@@ -4,7 +4,7 @@ import { constants } from 'node:os'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Host } from '../../src/host/ports.js'
-import { openRouteSocket } from '../../src/host/route-socket.js'
+import { type Exchange, openRouteSocket } from '../../src/host/route-socket.js'
 import { NETLINK_ROUTE, NLM_F_DUMP, NLM_F_REQUEST, RTM_GETLINK, RTM_NEWLINK } from '../../src/netlink/constants.js'
 import { encodeLinkMessage, linkOf } from '../../src/netlink/link.js'
 import { decodeMessages, encodeMessages } from '../../src/netlink/message.js'
@@ -15,11 +15,12 @@ import { addon, hostOfKernel, ip, missingCapability, pairOf, TestNamespaces, wit
 const missing = missingCapability()
 const namespaces = new TestNamespaces()
 const PAIRS = 150
-const always = () => true
+const onThread: Exchange = (...request) => addon().exchangeRoute(...request)
+const onOwn: Exchange = (...request) => addon().exchangeRouteNow(...request)
 
 const onThreads = (): Pick<Host, 'kernel' | 'clock' | 'log'> => {
   const host = hostOfKernel()
-  return { ...host, kernel: { ...host.kernel, openRouteSocket: (netns) => openRouteSocket(addon(), always, netns) } }
+  return { ...host, kernel: { ...host.kernel, openRouteSocket: (netns) => openRouteSocket(addon(), onThread, netns) } }
 }
 
 afterAll(() => namespaces.removeAll())
@@ -59,12 +60,12 @@ describe.skipIf(missing)(`openRouteSocket() on a thread (${missing ?? 'can run h
   })
 
   test.each([
-    ['on a thread', always],
-    ['without one', () => false],
-  ])('waits for the kernel, %s, while another process floods its socket', async (_how, needsThread) => {
+    ['on a thread', onThread],
+    ['without one', onOwn],
+  ])('waits for the kernel, %s, while another process floods its socket', async (_how, exchange) => {
     const { a } = pairOf(namespaces)
     await within(a.path, async (netns) => {
-      const socket = openRouteSocket(addon(), needsThread, netns)
+      const socket = openRouteSocket(addon(), exchange, netns)
       // Whoever may configure the namespace can send to any socket in it. Every number that the kernel may have given to
       // ours gets some.
       const script = `import os, socket, sys, time
@@ -130,7 +131,7 @@ print(sent, flush=True)`
   })
 
   test('does not keep anything else waiting', async () => {
-    using socket = openRouteSocket(addon(), always)
+    using socket = openRouteSocket(addon(), onThread)
     let ticks = 0
     const timer = setInterval(() => {
       ticks += 1

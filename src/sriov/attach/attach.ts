@@ -1,11 +1,13 @@
-import type { CniResult } from '../../cni/result.js'
+import type { NetConf } from '../../cni/netconf.js'
+import type { CniResult, ResultInterface } from '../../cni/result.js'
 import { messageOf, PluginError } from '../../errors.js'
 import { ipamCall, type PendingIpam, startIpamAdd } from '../../ipam.js'
 import { openRtnl } from '../../rtnl/connection.js'
 import { together } from '../../rtnl/together.js'
-import { commitAttachment, commitIntent } from '../../state/attachments.js'
+import { commitAttachment, commitIntent, type PreparedRecord, prepareAttachment } from '../../state/attachments.js'
 import type { CallHost } from '../../state/folder.js'
 import { writeMark } from '../../state/marks.js'
+import type { AttachmentRecord } from '../../state/record.js'
 import { reclaimRivals } from '../allocation/occupancy.js'
 import { writeDeviceInfo } from '../device/device-info.js'
 import { describeDevice } from '../device/locate.js'
@@ -16,7 +18,7 @@ import type { Attachment, AttachRequest, Findings, Progress } from './attachment
 import { setUpDpdk } from './dpdk.js'
 import { inspect } from './inspect.js'
 import { intentOf } from './intent.js'
-import { type PodNetdevs, setUpNetdev } from './pod-netdev.js'
+import { type PodNetdevs, podInterface, setUpNetdev } from './pod-netdev.js'
 import { moveRdmaIn } from './rdma.js'
 
 /** IPAM plugins that work on the interface in the pod. All others run while it is being moved. */
@@ -60,11 +62,56 @@ async function change(
     const podNetdev = { netns: pod, rtnl: podRtnl, link }
     await host.phases.during('netdev', () => configureAddresses(host, podNetdev, leased))
   }
-  return {
-    interfaces: [...interfaces, ...ports],
-    ips: (leased?.ips ?? []).map((ip) => ({ ...ip, interface: 0 })),
-    routes: leased?.routes ?? [],
-    dns: leased && Object.keys(leased.dns).length > 0 ? leased.dns : (conf.dns ?? {}),
+  return resultOf(conf, [...interfaces, ...ports], leased)
+}
+
+const resultOf = (
+  { dns }: NetConf,
+  interfaces: readonly ResultInterface[],
+  leased: CniResult | undefined,
+): CniResult => ({
+  interfaces: [...interfaces],
+  ips: (leased?.ips ?? []).map((ip) => ({ ...ip, interface: 0 })),
+  routes: leased?.routes ?? [],
+  dns: leased && Object.keys(leased.dns).length > 0 ? leased.dns : (dns ?? {}),
+})
+
+const attached = (record: AttachmentRecord, result: CniResult): AttachmentRecord => ({
+  ...record,
+  phase: 'attached',
+  result: { ...result },
+})
+
+/**
+ * Reads the lease, and writes the last record beside its place, while the VF moves: as it will be if the interface has the
+ * MAC and the MTU that it was told. Undefined where that cannot be foreseen, or could not be written.
+ */
+async function prepareEnd(
+  attachment: Attachment,
+  { netdev, dpdk, second, representor }: Findings,
+  progress: Progress,
+  ipamStarted: Promise<void>,
+): Promise<PreparedRecord | undefined> {
+  const { host, conf } = attachment
+  try {
+    await ipamStarted
+    const leased = await progress.lease?.result()
+    if (
+      dpdk ||
+      second ||
+      representor ||
+      (attachment.ipam?.type !== undefined && NEED_INTERFACE.has(attachment.ipam.type))
+    ) {
+      return undefined
+    }
+    const link = { mac: conf.vf.mac ?? netdev.mac, mtu: conf.netdev.mtu ?? netdev.mtu }
+    return await prepareAttachment(
+      host.state,
+      attached(progress.record, resultOf(conf, [podInterface(attachment, link)], leased)),
+    )
+  } catch {
+    // Whoever needs it meets the same error, and tells it.
+    return undefined
   }
 }
 
@@ -111,23 +158,34 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
   const { host, pod } = attachment
   const findings = await inspect(attachment)
   const intent = intentOf(attachment, findings)
-  commitIntent(host.state, intent)
+  const { onDisk } = commitIntent(host.state, intent)
   const progress: Progress = { record: intent }
+  let preparing: Promise<PreparedRecord | undefined> | undefined
   try {
     // Before the first change: the mark tells the Go sriov-cni that a pod has the VF, even when we are killed.
     writeMark(host.files, intent.deviceId, pod.path)
     await host.phases.during('choose', () => reclaimRivals(host, attachment.location))
     writeDeviceInfo(host.files, intent)
-    const started = host.kernel.duringRequest(() => startLease(attachment, progress, false))
-    // Read the result as soon as it is there, not only when it is needed.
-    started.then(() => progress.lease?.result()).catch(() => undefined)
+    // The disk may work while the kernel does. A lease must not be there before the disk knows of it.
+    const started = host.kernel.duringRequest(async () => {
+      await onDisk
+      startLease(attachment, progress, false)
+    })
+    if (host.kernel.hasThreads) {
+      preparing = prepareEnd(attachment, findings, progress, started)
+    } else {
+      await started
+    }
     const [, result] = await together([started, change(attachment, findings, progress, started)])
     requireCaller(host)
-    commitAttachment(host.state, { ...progress.record, phase: 'attached', result: { ...result } })
+    const [prepared, record] = [await preparing, attached(progress.record, result)]
+    await (prepared ? prepared.commit(record) : commitAttachment(host.state, record))
     return result
   } catch (error) {
     await undo(attachment, progress)
     throw error
+  } finally {
+    ;(await preparing)?.[Symbol.dispose]()
   }
 }
 

@@ -30,7 +30,7 @@ async function noteMac(attachment: Attachment, findings: Findings, progress: Pro
       pfSide.vf.mac !== mac &&
       (await trySetMac(hostRtnl, netdev.index, mac, { target: `${netdev.name} (${location.address})`, driver }))
     progress.record = { ...progress.record, releaseAdminMac: adminMacToRelease(pfSide.vf, couldSetMac) }
-    noteAttachment(host.state, progress.record)
+    await noteAttachment(host.state, progress.record)
   }
 }
 

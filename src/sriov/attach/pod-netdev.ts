@@ -62,7 +62,7 @@ async function setOwnMac(
   const couldSetMac = await trySetMac(hostRtnl, netdev.index, mac, { target, driver })
   if (pfSide && progress.record.releaseAdminMac === undefined) {
     progress.record = { ...progress.record, releaseAdminMac: adminMacToRelease(pfSide.vf, couldSetMac) }
-    noteAttachment(host.state, progress.record)
+    await noteAttachment(host.state, progress.record)
   }
   if (!couldSetMac) {
     await setRefusedMac(attachment, findings, netdev, { mac, target })
@@ -109,6 +109,15 @@ async function moveIn(attachment: Attachment, findings: Findings, netdev: Link):
     : settleMac(podRtnl, host.clock, { index: link.index, mac, target, driver })
 }
 
+/** The interface in the pod as the result shows it. */
+export const podInterface = (attachment: Attachment, { mac, mtu }: Pick<Link, 'mac' | 'mtu'>): ResultInterface => ({
+  name: podIfName(attachment),
+  mac,
+  mtu,
+  sandbox: attachment.pod.path,
+  pciID: attachment.location.address,
+})
+
 /** The interfaces of a VF in the pod as the result shows them, and the link of the first one. */
 export interface PodNetdevs {
   readonly link: Link
@@ -125,7 +134,7 @@ export async function setUpNetdev(
   netdev: Link,
   progress: Progress,
 ): Promise<PodNetdevs> {
-  const { conf, location, pod } = attachment
+  const { conf, location } = attachment
   const { mac: wantedMac } = conf.vf
   const target = `${netdev.name} (${location.address})`
   await prepare(attachment, findings, netdev, target)
@@ -138,7 +147,5 @@ export async function setUpNetdev(
   }
   const link = await moveIn(attachment, findings, netdev)
   const other = findings.second && (await moveSecondIn(attachment, findings, findings.second))
-  const { mac, mtu } = link
-  const first = { name: podIfName(attachment), mac, mtu, sandbox: pod.path, pciID: location.address }
-  return { link, interfaces: [first, ...(other ? [other] : [])] }
+  return { link, interfaces: [podInterface(attachment, link), ...(other ? [other] : [])] }
 }

@@ -75,7 +75,7 @@ export async function moveRdmaIn(attachment: Attachment, findings: Findings, pro
     host.log.warning('the RDMA device stays on the host', { reason: messageOf(error) })
     const { rdma: _stays, ...record } = progress.record
     progress.record = record
-    noteAttachment(host.state, record)
+    await noteAttachment(host.state, record)
   }
 }
 

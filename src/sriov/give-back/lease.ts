@@ -5,7 +5,7 @@ import type { IpamCall } from '../../state/record.js'
 
 /** Frees a lease, in two steps, so that the IPAM plugin starts while the kernel is still at work on the VF. */
 export interface LeaseEnd {
-  /** Starts the IPAM plugin, which then waits for its configuration. Errors show in `free`. */
+  /** Starts the IPAM plugin, once, which then waits for its configuration. Errors show in `free`. */
   makeReady(): void
   /** Hands the plugin its configuration, once, and does not wait for it. Errors show in `free`. */
   begin(): void
@@ -64,7 +64,7 @@ export function leaseEnd(host: CallHost, ipamNow: () => IpamCall | undefined, is
   }
   return {
     makeReady() {
-      if (hasBegun) {
+      if (hasBegun || started) {
         return
       }
       try {

@@ -100,6 +100,7 @@ async function moveOut(release: Release, pod: Netns, podRtnl: Rtnl): Promise<str
   const name = await freeName(release)
   // Before the requests: an error between them would leave the first without anybody who waits for it.
   const into = host.kernel.ownNetns()
+  void host.kernel.duringRequest(release.duringMove)
   const [quiet, moved] = await Promise.allSettled([
     quieten(podRtnl, link, record, target),
     moveNetdev({

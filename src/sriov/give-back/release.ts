@@ -4,7 +4,7 @@ import { openRtnl } from '../../rtnl/connection.js'
 import {
   commitAttachment,
   loadAttachment,
-  noteAttachment,
+  noteInPassing,
   recordOfClaim,
   removeAttachment,
   restoreRecord,
@@ -42,13 +42,13 @@ export interface ReleaseOptions {
  * Writes down that the VF is nobody's from now on. A lost record is written anew, so that an ADD of the same attachment
  * waits for us. A full disk is no error: the record that is there is complete, and the VF must go back.
  */
-function noteReleasing({ log, state }: CallHost, record: AttachmentRecord, isOnDisk: boolean): void {
+async function noteReleasing({ log, state }: CallHost, record: AttachmentRecord, isOnDisk: boolean): Promise<void> {
   const releasing: AttachmentRecord = { ...record, phase: 'releasing' }
   try {
     if (record.phase === 'attached') {
-      noteAttachment(state, releasing, isOnDisk)
+      await noteInPassing(state, releasing, isOnDisk)
     } else if (!isOnDisk && !recordOfClaim(state, record)) {
-      restoreRecord(state, releasing)
+      await restoreRecord(state, releasing)
     }
   } catch (error) {
     log.warning('cannot note that the VF is being given back', { error: messageOf(error) })
@@ -76,7 +76,7 @@ async function releaseVf(
     host.log.info('the VF serves another attachment by now; it is left alone', { device: record.deviceId })
     return []
   }
-  noteReleasing(host, record, isOnDisk)
+  await noteReleasing(host, record, isOnDisk)
   if (!isOfThisBoot(host, record)) {
     host.log.info('the machine has booted since: the kernel holds nothing of this attachment', {
       device: record.deviceId,
@@ -93,7 +93,7 @@ async function releaseVf(
     }
   }
   using hostRtnl = openRtnl(host)
-  const release = openRelease(host, record, { netnsPaths, lock, hostRtnl })
+  const release = openRelease(host, record, { netnsPaths, lock, hostRtnl, duringMove: lease.makeReady })
   const departed = await departVf(release, collect)
   lease.begin()
   // Not waited for here: a process of one call waits on its only thread, and a plugin that hangs must not hold the VF.
@@ -143,8 +143,6 @@ export async function releaseAttachment(
     }
   }
   if (!isVfBack(host, record)) {
-    // The plugin starts while the kernel moves the interface, and gets its configuration once the VF has left the pod.
-    void host.kernel.duringRequest(lease.makeReady)
     await attempt(async () => {
       problems.push(...(await releaseVf(host, record, options, lease)))
     })

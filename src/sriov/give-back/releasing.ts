@@ -18,6 +18,8 @@ export interface Release {
   /** The lock of the VF. A program that binds the VF inherits it. */
   readonly lock: Lock
   readonly hostRtnl: Rtnl
+  /** What there is to do while the kernel moves the interface out of the pod. Throws nothing. */
+  readonly duringMove: () => void
   /** Where the VF is at its PF, looked up once. @throws PluginError kind `device` */
   readonly locate: () => Promise<RecordedPlace>
   readonly target: string
@@ -45,7 +47,7 @@ function lookDuringRequest<T>({ kernel }: Pick<CallHost, 'kernel'>, look: () => 
 export function openRelease(
   host: CallHost,
   record: AttachmentRecord,
-  how: Pick<Release, 'netnsPaths' | 'lock' | 'hostRtnl'>,
+  how: Pick<Release, 'netnsPaths' | 'lock' | 'hostRtnl' | 'duringMove'>,
 ): Release {
   const locate = lookDuringRequest(host, () => locateRecordedVf(host.files, record))
   return { host, record, ...how, locate, target: describeRecorded(record) }

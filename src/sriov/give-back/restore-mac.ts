@@ -52,9 +52,9 @@ async function tellPfMac(release: Release, target: VfTarget, mac: string): Promi
 }
 
 /** Records that the PF had administered its MAC, which shows only when the VF is refused its own. */
-function noteAdministered({ host, record }: Release, releaseAdminMac: string): void {
+async function noteAdministered({ host, record }: Release, releaseAdminMac: string): Promise<void> {
   const phase = record.phase === 'attached' ? 'releasing' : record.phase
-  noteAttachment(host.state, { ...record, phase, releaseAdminMac })
+  await noteAttachment(host.state, { ...record, phase, releaseAdminMac })
 }
 
 /** Executes one step of a plan; the trials are not here. @throws PluginError kind `kernel` */
@@ -62,7 +62,7 @@ async function execute(release: Release, link: Link, step: MacStep): Promise<voi
   const { target, vf, original } = await readRecordedVf(release)
   const isShown = vf.mac === original.mac
   if (step === 'note') {
-    noteAdministered(release, original.mac)
+    await noteAdministered(release, original.mac)
   } else if (step === 'free') {
     await freeMac(pfWriter(release), target)
   } else if (step === 'reset-unless-shown' && !isShown) {
