@@ -1,9 +1,10 @@
 /*
  * The floor of the benchmark: only the kernel work for giving a VF to a pod, or
  * for taking it back. Link down, one message that moves and renames the link,
- * link up. No configuration, no state, no checks.
+ * link up. No configuration, no state, no checks. Before all that the PF can be
+ * told a VLAN.
  *
- * Usage: floor NETNS-FROM NAME NETNS-TO NEW-NAME      ("-" is our own namespace)
+ * Usage: floor NETNS-FROM NAME NETNS-TO NEW-NAME [PF VF VLAN]      ("-" is our own namespace)
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -58,7 +59,8 @@ static void add(struct request *request, unsigned short type, const void *bytes,
 
 	attribute->rta_type = type;
 	attribute->rta_len = RTA_LENGTH(length);
-	memcpy(RTA_DATA(attribute), bytes, length);
+	if (length > 0)
+		memcpy(RTA_DATA(attribute), bytes, length);
 	request->header.nlmsg_len = NLMSG_ALIGN(request->header.nlmsg_len) + RTA_ALIGN(attribute->rta_len);
 }
 
@@ -71,6 +73,20 @@ static struct request change(unsigned int flags)
 		.link = { .ifi_flags = flags, .ifi_change = IFF_UP },
 	};
 	return request;
+}
+
+/* Opens an attribute that holds others; close_list() ends it. */
+static struct rtattr *open_list(struct request *request, unsigned short type)
+{
+	struct rtattr *list = (struct rtattr *)((char *)request + NLMSG_ALIGN(request->header.nlmsg_len));
+
+	add(request, type, NULL, 0);
+	return list;
+}
+
+static void close_list(const struct request *request, struct rtattr *list)
+{
+	list->rta_len = (unsigned short)((const char *)request + request->header.nlmsg_len - (char *)list);
 }
 
 static void send_and_wait(int fd, const struct request *request, const char *what)
@@ -89,12 +105,34 @@ static void send_and_wait(int fd, const struct request *request, const char *wha
 	}
 }
 
+static void set_vlan(const char *pf, const char *vf, const char *vlan)
+{
+	struct ifla_vf_vlan wanted = { .vf = (unsigned int)atoi(vf), .vlan = (unsigned int)atoi(vlan) };
+	struct request set = change(0);
+
+	set.header.nlmsg_type = RTM_SETLINK;
+	set.link.ifi_change = 0;
+	set.link.ifi_index = (int)if_nametoindex(pf);
+	struct rtattr *all = open_list(&set, IFLA_VFINFO_LIST);
+	struct rtattr *one = open_list(&set, IFLA_VF_INFO);
+	add(&set, IFLA_VF_VLAN, &wanted, sizeof(wanted));
+	close_list(&set, one);
+	close_list(&set, all);
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (fd < 0)
+		die("socket");
+	send_and_wait(fd, &set, "vlan");
+	close(fd);
+}
+
 int main(int argc, char *argv[])
 {
-	if (argc != 5) {
-		fprintf(stderr, "usage: floor NETNS-FROM NAME NETNS-TO NEW-NAME\n");
+	if (argc != 5 && argc != 8) {
+		fprintf(stderr, "usage: floor NETNS-FROM NAME NETNS-TO NEW-NAME [PF VF VLAN]\n");
 		return 2;
 	}
+	if (argc == 8)
+		set_vlan(argv[5], argv[6], argv[7]);
 	int from = open_netns(argv[1]);
 	int to = open_netns(argv[3]);
 	int from_socket = open_socket(from);

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -38,10 +39,10 @@
 /* The kinds of a span; scripts/tools/bench/machine/spans.ts reads them. */
 enum kind { CHANGE = 1, MOVE, LOOK, SYNC, PROGRAM };
 
-/* 32 bytes. `subject` is an interface's index, or a process's ID. */
+/* 32 bytes. `subject` is an interface's index, or a program's process ID; `pod` is the number of its pod, or -1. */
 struct span {
 	uint64_t begin_ns, end_ns;
-	int32_t pid, kind, subject, unused;
+	int32_t pid, kind, subject, pod;
 };
 
 /* The first span of the file counts the others, in begin_ns. */
@@ -56,13 +57,30 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-static void note(enum kind kind, int subject, uint64_t begin_ns)
+static void note_pod(enum kind kind, int subject, int pod, uint64_t begin_ns)
 {
 	if (spans == NULL)
 		return;
 	uint64_t index = __atomic_add_fetch(&spans[0].begin_ns, 1, __ATOMIC_RELAXED);
 	if (index < room)
-		spans[index] = (struct span){ begin_ns, now_ns(), getpid(), kind, subject, 0 };
+		spans[index] = (struct span){ begin_ns, now_ns(), getpid(), kind, subject, pod };
+}
+
+static void note(enum kind kind, int subject, uint64_t begin_ns)
+{
+	note_pod(kind, subject, -1, begin_ns);
+}
+
+/* The number of the pod that a CNI plugin is started for, or -1. */
+static int pod_of(char *const envp[])
+{
+	static const char container[] = "CNI_CONTAINERID=bench-";
+
+	for (; envp != NULL && *envp != NULL; envp++) {
+		if (strncmp(*envp, container, sizeof(container) - 1) == 0)
+			return atoi(*envp + sizeof(container) - 1);
+	}
+	return -1;
 }
 
 __attribute__((constructor)) static void find_spans(void)
@@ -199,7 +217,7 @@ int posix_spawn(pid_t *restrict pid, const char *restrict path, const posix_spaw
 	int result = NEXT(posix_spawn)(pid, path, actions, attributes, argv, envp);
 
 	if (result == 0)
-		note(PROGRAM, *pid, begin_ns);
+		note_pod(PROGRAM, *pid, pod_of(envp), begin_ns);
 	return result;
 }
 

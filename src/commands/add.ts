@@ -30,7 +30,10 @@ async function requireNewAttachment(host: CallHost, args: CallArgs): Promise<voi
   }
   if (read.kind === 'unreadable') {
     const aside = setAsideAttachment(host.state, args)
-    host.log.warning('a state file that cannot be read is out of the way', { problem: read.problem, aside })
+    host.log.warning(`a state file that cannot be read was ${aside === undefined ? 'removed' : 'put aside'}`, {
+      problem: read.problem,
+      ...(aside !== undefined && { aside }),
+    })
     return
   }
   await withLockedAttachment(host, args, async (record, lock) => {

@@ -66,7 +66,11 @@ async function releaseClaims(
 
 function putAside(host: CallHost, args: CallArgs, problem: string): void {
   const aside = setAsideAttachment(host.state, args)
-  host.log.error('a state file that cannot be read is out of the way; its VF is not known', { problem, aside })
+  if (aside === undefined) {
+    host.log.info('an empty state file was removed: a power cut came while it was written')
+  } else {
+    host.log.error('a state file that cannot be read was put aside; its VF is not known', { problem, aside })
+  }
 }
 
 /**

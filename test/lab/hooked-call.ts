@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { expect } from 'vitest'
+import { HOOK_VARIABLES } from './hook-variables.js'
 import { type CallOptions, type Conf, cniEnvironment, type Verb } from './plugin.js'
 import type { Pod } from './pods.js'
 
@@ -58,7 +59,7 @@ function runHooked({ verb, pod, conf, options }: HookedCall, hook: Readonly<Reco
 /** What a call that is left alone does to the machine, in order. It must succeed. */
 export async function recordPrimitives(call: HookedCall): Promise<string[]> {
   rmSync(RECORDING, { force: true })
-  const { exitCode, stdout, stderr } = await runHooked(call, { SRIOV_HOOK_RECORD: RECORDING })
+  const { exitCode, stdout, stderr } = await runHooked(call, { [HOOK_VARIABLES.record]: RECORDING })
   if (exitCode !== 0 || !existsSync(RECORDING)) {
     throw new Error(`${call.verb} could not be recorded: exit status ${exitCode}\n${stdout}${stderr}`)
   }
@@ -85,8 +86,8 @@ const VARIATION = 3
  */
 export async function killAt({ at, when, isNearEnd }: Point, call: HookedCall, lastWords = ''): Promise<void> {
   const { exitCode, signal, stdout, stderr } = await runHooked(call, {
-    SRIOV_HOOK_KILL: `${when} ${at}`,
-    SRIOV_HOOK_LAST_WORDS: lastWords,
+    [HOOK_VARIABLES.kill]: `${when} ${at}`,
+    [HOOK_VARIABLES.lastWords]: lastWords,
   })
   if (isNearEnd && exitCode === 0) {
     return

@@ -3,22 +3,13 @@
  * the machine, at the edge to Node.js and to the addon, so that nothing has to be listed by hand. See hooked-call.ts.
  */
 import { decodeMessages } from '../../src/netlink/message.js'
-
-/** The environment variables that tell the hook what to do. */
-export const HOOK_VARIABLES = {
-  /** A file: a line for each primitive goes there. */
-  record: 'SRIOV_HOOK_RECORD',
-  /** `before 3`, `after 3`: when the process kills itself. 0 is the first primitive. */
-  kill: 'SRIOV_HOOK_KILL',
-  /** A shell command that runs right before the kill. */
-  lastWords: 'SRIOV_HOOK_LAST_WORDS',
-} as const
+import { HOOK_VARIABLES } from './hook-variables.js'
 
 type Callable = (...args: unknown[]) => unknown
 /** What a call is about to change; undefined when it only looks. */
 type Describe = (name: string, args: readonly unknown[]) => string | undefined
 
-const { appendFileSync, readlinkSync } = require('node:fs') as typeof import('node:fs')
+const { appendFileSync, existsSync, readlinkSync } = require('node:fs') as typeof import('node:fs')
 
 /** closeSync() gives locks up, but releaseLock() of the addon comes before it. */
 const READ_ONLY_FILE_CALLS = new Set(
@@ -30,6 +21,7 @@ const READ_ONLY_FILE_CALLS = new Set(
 /** exitNow: whatever is killed there is killed after the last primitive. */
 const READ_ONLY_ADDON_CALLS = new Set([
   ...['openNetns', 'openNetlinkSocket', 'readText', 'readLink', 'readFolder', 'isThere', 'exitNow'],
+  ...['acceptPeer', 'receiveFrom', 'isHungUp', 'watch', 'unwatch', 'openChild'],
 ])
 const ADDON = 'sriov_native.node'
 const LAST_STANDARD_FD = 2
@@ -53,6 +45,11 @@ let isInside = false
 const record = process.env[HOOK_VARIABLES.record]
 const [moment, wanted] = (process.env[HOOK_VARIABLES.kill] ?? '').split(' ')
 const killAt = moment ? Number(wanted) : Number.NaN
+
+const armedBy = process.env[HOOK_VARIABLES.armed]
+const slowSyncMs = Number(process.env[HOOK_VARIABLES.slowSync] ?? '0')
+
+const isArmed = (): boolean => armedBy === undefined || existsSync(armedBy)
 
 const isKilledAfter = (at: number): boolean => at === killAt && moment === 'after'
 
@@ -107,11 +104,11 @@ const describeFileCall: Describe = (name, [first, second]) => {
 }
 
 const describeAddonCall: Describe = (name, args) => {
-  if (name === 'exchangeRouteNow' && Buffer.isBuffer(args[1])) {
+  if (name.startsWith('exchangeRoute') && Buffer.isBuffer(args[1])) {
     const types = decodeMessages(args[1]).map(({ type }) => type)
     return types.every(isGet) ? undefined : `${name} ${types.map(nameOfMessage).join(' ')}`
   }
-  return `${name} ${args.map(argumentText).join(' ')}`.trim()
+  return `${name} ${args.flat().map(argumentText).join(' ')}`.trim()
 }
 
 /** The callback of a call that is carried out on a thread: "after" it is when the callback is called. */
@@ -124,12 +121,13 @@ function dyingCallback(callback: Callable): Callable {
 
 function hooked(name: string, original: Callable, describe: Describe): Callable {
   return function (this: unknown, ...args) {
-    const what = isInside ? undefined : describe(name, args)
+    const what = isInside || !isArmed() ? undefined : describe(name, args)
     if (what === undefined) {
       return original.apply(this, args)
     }
     seen += 1
     isInside = true
+    let isPending = false
     try {
       if (record) {
         appendFileSync(record, `${what}\n`)
@@ -141,10 +139,13 @@ function hooked(name: string, original: Callable, describe: Describe): Callable 
       if (isKilledAfter(seen) && typeof callback === 'function') {
         args[args.length - 1] = dyingCallback(callback as Callable)
       }
-      return original.apply(this, args)
+      const at = seen
+      const result = original.apply(this, args)
+      isPending = result instanceof Promise
+      return result instanceof Promise && isKilledAfter(at) ? result.finally(die) : result
     } finally {
       // A call that is refused is over, too.
-      if (isKilledAfter(seen) && typeof args.at(-1) !== 'function') {
+      if (isKilledAfter(seen) && !isPending && typeof args.at(-1) !== 'function') {
         die()
       }
       isInside = false
@@ -159,6 +160,12 @@ for (const [name, member] of Object.entries(fs)) {
   }
 }
 
+/** Syncs as a slow disk does. */
+const slowly =
+  (sync: Callable): Callable =>
+  (...args) =>
+    new Promise((resolve) => setTimeout(resolve, slowSyncMs)).then(() => sync(...args))
+
 const dlopen = process.dlopen.bind(process)
 process.dlopen = (module: { exports: Record<string, Callable> }, file: string, ...flags: number[]) => {
   ;(dlopen as Callable)(module, file, ...flags)
@@ -166,7 +173,9 @@ process.dlopen = (module: { exports: Record<string, Callable> }, file: string, .
     module.exports = Object.fromEntries(
       Object.entries(module.exports).map(([name, member]) => [
         name,
-        READ_ONLY_ADDON_CALLS.has(name) ? member : hooked(name, member, describeAddonCall),
+        READ_ONLY_ADDON_CALLS.has(name)
+          ? member
+          : hooked(name, name === 'syncPaths' && slowSyncMs > 0 ? slowly(member) : member, describeAddonCall),
       ]),
     )
   }

@@ -130,7 +130,7 @@ describe('DEL without a usable record', () => {
     await add(pod, simple)
     const name = `${pod.containerId}-${DEFAULT_IFNAME}`
     const intact = readFileSync(`${STATE_FOLDER}/${name}`, 'utf8')
-    writeFileSync(`${STATE_FOLDER}/${name}`, '')
+    writeFileSync(`${STATE_FOLDER}/${name}`, intact.slice(0, 40))
     rmSync(`${STATE_FOLDER}/.vf-${vf(1).pci}`)
     await del(pod, simple)
     expect((await host.differences()).filter((line) => line.includes(LEASE_FOLDER))).toEqual([])

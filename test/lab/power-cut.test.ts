@@ -34,7 +34,7 @@ const NEXT_CALLS: readonly (readonly [string, (dead: Pod) => Promise<void>])[] =
 
 /** What may change the disk; all else changes only the cards, which a boot resets. */
 const isFileOperation = ({ what, when }: Point): boolean =>
-  when === 'after' && /^((fsync|link|rename|unlink|mkdir)Sync|writeNew) /.test(what) && !what.includes('_lock')
+  when === 'after' && /^((link|rename|unlink|mkdir)Sync|writeNew|syncPathsNow) /.test(what) && !what.includes('_lock')
 
 const filePointsOf = async (verb: 'ADD' | 'DEL') =>
   (await recordPoints(verb)).filter(isFileOperation).flatMap((point, i) => {

@@ -10,6 +10,8 @@ export interface Bed {
   readonly netdev: string
   readonly netns: string
   readonly container: string
+  /** The PF and the VF's index at it, where it has one. */
+  readonly pf?: { readonly name: string; readonly index: number }
 }
 
 /** One way of giving a VF to a pod and taking it back; `del` is absent where there is nothing to take back. */
@@ -85,6 +87,13 @@ export const FLOOR: Way = {
   del: ({ netdev, netns }) => floor(netns, POD_NAME, '-', netdev),
 }
 
+/** The same, and the PF is told a VLAN first. */
+const FLOOR_VLAN: Way = {
+  name: 'C floor, VLAN',
+  add: ({ netdev, netns, pf }) => floor('-', netdev, netns, POD_NAME, pf?.name ?? '', String(pf?.index), '100'),
+  del: ({ netdev, netns, pf }) => floor(netns, POD_NAME, '-', netdev, pf?.name ?? '', String(pf?.index), '0'),
+}
+
 export const RESIDENT = sriov('resident', {})
 export const RESIDENT_HOST_LOCAL = sriov('resident, host-local', HOST_LOCAL)
 export const RESIDENT_VLAN_AND_MAC = sriov('resident, VLAN and MAC', VLAN_AND_MAC)
@@ -127,3 +136,10 @@ export const ON_MACHINE: readonly Case[] = [
 
 /** What is measured with several pods at once; the kernel lets one after the other move, whoever asks. */
 export const AT_ONCE: readonly Case[] = [FLOOR, RESIDENT_HOST_LOCAL, HOST_DEVICE_HOST_LOCAL, ONE_SHOT_HOST_LOCAL]
+
+/** The same in the lab, where a PF can be told something. */
+export const AT_ONCE_IN_LAB: readonly Case[] = [
+  FLOOR_VLAN,
+  sriov('resident, VLAN, host-local', { vlan: 100, ...HOST_LOCAL }),
+  ...AT_ONCE,
+]

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { AT_ONCE, type Bed, IN_LAB, RESIDENT_VLAN_AND_MAC } from './cases.js'
+import { AT_ONCE_IN_LAB, type Bed, IN_LAB, RESIDENT_VLAN_AND_MAC } from './cases.js'
 import { type Figures, measure, time } from './measure.js'
 
 const TRACE = '/var/log/sriov-bench-trace.log'
@@ -18,12 +18,17 @@ export interface GuestReport {
   readonly trace: { readonly requests: number; readonly vfDumps: number; readonly moves: number }
 }
 
-function vfsOf(pf: string): { device: string; netdev: string }[] {
+function vfsOf(pf: string): Pick<Bed, 'device' | 'netdev' | 'pf'>[] {
   const folder = `/sys/class/net/${pf}/device`
-  return readdirSync(folder)
-    .filter((name) => name.startsWith('virtfn'))
-    .map((name) => basename(readlinkSync(`${folder}/${name}`)))
-    .map((device) => ({ device, netdev: readdirSync(`/sys/bus/pci/devices/${device}/net`)[0] ?? '' }))
+  return readdirSync(folder).flatMap((name) => {
+    const index = /^virtfn(\d+)$/.exec(name)?.[1]
+    if (index === undefined) {
+      return []
+    }
+    const device = basename(readlinkSync(`${folder}/${name}`))
+    const [netdev = ''] = readdirSync(`/sys/bus/pci/devices/${device}/net`)
+    return [{ device, netdev, pf: { name: pf, index: Number(index) } }]
+  })
 }
 
 /** A pod for every VF of the machine. */
@@ -70,7 +75,7 @@ async function main(rounds: number, file: string): Promise<void> {
   const atOnce = []
   for (const pods of [7, 32].filter((count) => count <= beds.length)) {
     const some = Math.max(3, Math.ceil(rounds / ROUNDS_AT_ONCE_DIVISOR))
-    const figures = await measure(AT_ONCE, beds.slice(0, pods), {
+    const figures = await measure(AT_ONCE_IN_LAB, beds.slice(0, pods), {
       rounds: some,
       warmUp: 1,
       onRound: progress(`${pods} at once`, some),

@@ -46,6 +46,14 @@ export interface Figures {
 }
 
 /**
+ * The kernel's moves end with a tick of its clock (4 ms at HZ=250). Calls that follow each other begin right after one;
+ * those of pods begin at any time.
+ */
+const TICKS_MS = 8
+
+const untilAnyTime = () => new Promise((resolve) => setTimeout(resolve, Math.random() * TICKS_MS))
+
+/**
  * Measures cases in turns, so that whatever disturbs the machine disturbs all of them: in each round each case once,
  * with all beds at once.
  */
@@ -57,10 +65,12 @@ export async function measure(
   const figures = cases.map(({ name }): Figures => ({ name, addMs: [], delMs: [] }))
   for (let round = -warmUp; round < rounds; round += 1) {
     for (const [i, one] of cases.entries()) {
+      await untilAnyTime()
       const addMs = await time(
         beds.map((bed) => one.add(bed)),
         one.status,
       )
+      await untilAnyTime()
       const delMs = one.del && (await time(beds.map((bed) => one.del?.(bed) ?? one.add(bed))))
       if (round >= 0) {
         figures[i]?.addMs.push(addMs)

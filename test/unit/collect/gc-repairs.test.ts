@@ -26,6 +26,36 @@ async function killedAdd() {
   return { world, before }
 }
 
+/** Where an ADD of pod-a wrote its intent when the power was cut: both names of it are there, and its text is not. */
+const TORN = ['/var/lib/cni/sriov/pod-a-net1', `/var/lib/cni/sriov/.vf-${VF_ADDRESS}`]
+
+describe('an intent that a power cut left empty', () => {
+  const torn = () => {
+    const world = makeMachine()
+    for (const path of TORN) {
+      world.folders.add('/var/lib/cni/sriov')
+      world.files.set(path, '')
+    }
+    return world
+  }
+
+  test.each([
+    ['GC', ELSEWHERE],
+    ['DEL', netConf()],
+  ])('is gone after a %s, with nothing put aside', async (verb, conf) => {
+    const world = torn()
+    expect(codeOf(await call(world, verb, conf))).toBeUndefined()
+    await call(world, 'GC', ELSEWHERE)
+    expect([...world.files.keys()].filter((path) => TORN.includes(path) || path.includes('.unreadable'))).toEqual([])
+  })
+
+  test.each([['pod-a'], ['pod-b']])('keeps no ADD of %s from the VF', async (containerId) => {
+    const world = torn()
+    expect(messageOf(await call(world, 'ADD', FULL, { containerId }))).toBe('')
+    expect([...world.files.keys()].filter((path) => path.includes('.unreadable'))).toEqual([])
+  })
+})
+
 describe('GC of any network', () => {
   test('undoes an ADD that died, although the runtime may list it', async () => {
     const { world, before } = await killedAdd()

@@ -19,6 +19,8 @@ export interface Span {
   readonly pid: number
   /** The index of the interface, or the ID of the program. */
   readonly subject: number
+  /** Of a program: the pod that it was started for, -1 for none. */
+  readonly pod: number
 }
 
 /** Starts anew. Programs that run already go on to note theirs. */
@@ -42,6 +44,7 @@ export function readSpans(): Span[] {
         endMs: Number(bytes.readBigUInt64LE(at + 8)) / NS_PER_MS,
         pid: bytes.readInt32LE(at + 16),
         subject: bytes.readInt32LE(at + 24),
+        pod: bytes.readInt32LE(at + 28),
       }
     )
   }).filter((span) => span !== undefined)

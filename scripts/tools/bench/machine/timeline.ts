@@ -7,18 +7,7 @@ import { clearSpans, nowMs, readSpans, type Span } from './spans.js'
 export interface Timeline {
   readonly pods: number
   readonly elapsedMs: number
-  readonly spans: readonly (Pick<Span, 'kind' | 'beginMs' | 'endMs' | 'subject'> & { readonly pod?: number })[]
-}
-
-/** How long the kernel was not asked for any move, between the first one and the last. Milliseconds. */
-export function idleMs({ spans }: Timeline): number {
-  const moves = spans.filter(({ kind }) => kind === 'move').sort((a, b) => a.beginMs - b.beginMs)
-  let [idle, busyUntil] = [0, moves[0]?.beginMs ?? 0]
-  for (const { beginMs, endMs } of moves) {
-    idle += Math.max(0, beginMs - busyUntil)
-    busyUntil = Math.max(busyUntil, endMs)
-  }
-  return idle
+  readonly spans: readonly (Pick<Span, 'kind' | 'beginMs' | 'endMs'> & { readonly pod?: number })[]
 }
 
 const indexOf = (netdev: string): number => Number(readFileSync(`/sys/class/net/${netdev}/ifindex`, 'utf8'))
@@ -38,10 +27,10 @@ export async function traceAtOnce(beds: readonly Bed[]): Promise<Timeline> {
     elapsedMs,
     spans: spans
       .filter(({ pid }) => pid === own)
-      .map(({ kind, beginMs, endMs, subject }) => {
-        const pod = kind === 'move' ? pods.get(subject) : undefined
-        const times = { beginMs: beginMs - startMs, endMs: endMs - startMs }
-        return { kind, subject, ...times, ...(pod !== undefined && { pod }) }
+      .map(({ kind, beginMs, endMs, subject, pod: ofProgram }) => {
+        // In the pod its interface may have another index.
+        const pod = kind === 'move' || kind === 'change' ? pods.get(subject) : ofProgram
+        return { kind, beginMs: beginMs - startMs, endMs: endMs - startMs, ...(pod !== undefined && { pod }) }
       }),
   }
 }

@@ -1,0 +1,76 @@
+/**
+ * The resident process changes the kernel while the disk is still at work. What is certain then: a kill finds the intent,
+ * and after a power cut nothing is left, because a lease and an answer wait for the disk.
+ */
+import { afterEach, describe, expect, test } from 'vitest'
+import { count } from '../counts.js'
+import { collectGarbage } from './collecting.js'
+import { CRASH_CONF, CRASH_VF, podFor, prepareFolders, recordPoints } from './crash.js'
+import { killDaemonAt, recordDaemon, TO_HOOKED_DAEMON } from './hooked-daemon.js'
+import { resetHost } from './host-reset.js'
+import { link } from './kernel-view.js'
+import { DEFAULT_IFNAME, del, startCall } from './plugin.js'
+import { newPod, type Pod, removePods } from './pods.js'
+import { bootAgain, CUT_POWER, removeDisk, stateFiles, useNewDisk } from './power.js'
+import { LEASE_FOLDER } from './snapshot.js'
+import { untouchedHost } from './untouched-host.js'
+
+const host = untouchedHost()
+
+// Registered after untouchedHost(), so it runs first.
+afterEach(removeDisk)
+
+const addBy = (pod: Pod) => () => startCall('ADD', pod, CRASH_CONF, { env: TO_HOOKED_DAEMON }).done
+
+async function pointsOfAdd() {
+  // Makes the folders.
+  await recordPoints('ADD')
+  const pod = await podFor('ADD')
+  const points = await recordDaemon(addBy(pod))
+  await del(pod, CRASH_CONF)
+  await removePods()
+  return points.filter(({ when }) => when === 'after')
+}
+
+const points = await pointsOfAdd()
+
+/** Where the order differs from that of a process of one call: from the intent on, the disk comes behind. */
+const sinceIntent = points.slice(points.findIndex(({ what }) => what.startsWith('linkSync')))
+const changes = sinceIntent.filter(({ what }) =>
+  /^(writeNew|linkSync|renameSync|syncPaths|exchangeRoute|startChild)/.test(what),
+)
+
+test('the recorded ADD moves its VF before the disk has the intent, and starts its IPAM plugin after it', () => {
+  const order = sinceIntent.map(({ what }) => what)
+  const at = (pattern: RegExp) => order.findIndex((what) => pattern.test(what))
+  expect(at(/^syncPaths/)).toBeGreaterThanOrEqual(0)
+  expect(at(/^exchangeRoute .*NEWLINK/)).toBeGreaterThan(at(/^syncPaths/))
+  expect(at(/^startChild/)).toBeGreaterThan(at(/^exchangeRoute .*NEWLINK/))
+})
+
+describe('the resident process is killed in the middle of an ADD', () => {
+  test.each(changes)('after $at, $what: the launcher answers, and the pod has its VF', async (point) => {
+    count('kill points')
+    const pod = await newPod()
+    await killDaemonAt(point, addBy(pod))
+    expect((await link(DEFAULT_IFNAME, pod)).parentdev).toBe(CRASH_VF.pci)
+    await del(pod, CRASH_CONF)
+    expect(await host.differences()).toEqual([])
+  })
+})
+
+describe('the power is cut in the middle of an ADD of the resident process', () => {
+  test.each(changes)('after $at, $what: GC finds nothing that lasts', async (point) => {
+    count('power cuts')
+    await useNewDisk(() => prepareFolders('present'))
+    const pod = await newPod()
+    await killDaemonAt(point, addBy(pod), CUT_POWER)
+    await bootAgain(() => host.prepare(resetHost))
+    await collectGarbage(CRASH_VF)
+    expect(stateFiles()).toEqual([])
+    // host-local syncs nothing: of a lease there may be an empty file.
+    expect(
+      (await host.differences()).filter((line) => !(line.startsWith(LEASE_FOLDER) && line.endsWith('(absent) → '))),
+    ).toEqual([])
+  })
+})

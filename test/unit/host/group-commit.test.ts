@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest'
+import { groupCommit } from '../../../src/host/group-commit.js'
+
+const EIO = 5
+
+/** A disk whose syncs end when told; `broken` paths fail. */
+function manualDisk(broken: readonly string[] = []) {
+  const syncs: { readonly paths: readonly string[]; end(): void }[] = []
+  return {
+    syncs,
+    addon: {
+      syncPaths: (paths: readonly string[]) =>
+        new Promise<Buffer>((resolve) => {
+          const results = Buffer.alloc(paths.length * Int32Array.BYTES_PER_ELEMENT)
+          paths.forEach((path, i) => {
+            results.writeInt32LE(broken.includes(path) ? -EIO : 0, i * Int32Array.BYTES_PER_ELEMENT)
+          })
+          syncs.push({ paths, end: () => resolve(results) })
+        }),
+    },
+  }
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve))
+
+test('groupCommit() syncs together what came while another sync was under way, each path once', async () => {
+  const { syncs, addon } = manualDisk()
+  const sync = groupCommit(addon)
+  const first = sync(['a', 'folder'])
+  await turn()
+  const others = [sync(['b', 'folder']), sync(['c', 'folder'])]
+  await turn()
+  expect(syncs.map(({ paths }) => paths)).toEqual([['a', 'folder']])
+  syncs[0]?.end()
+  await first
+  await turn()
+  expect(syncs.map(({ paths }) => paths)).toEqual([
+    ['a', 'folder'],
+    ['b', 'folder', 'c'],
+  ])
+  syncs[1]?.end()
+  await Promise.all(others)
+})
+
+test('groupCommit() never lets a call off with a sync that began before it asked', async () => {
+  const { syncs, addon } = manualDisk()
+  const sync = groupCommit(addon)
+  const first = sync(['a'])
+  await turn()
+  let isOver = false
+  const again = sync(['a']).then(() => {
+    isOver = true
+  })
+  syncs[0]?.end()
+  await first
+  await turn()
+  expect(isOver).toBe(false)
+  syncs[1]?.end()
+  await again
+})
+
+test('groupCommit() tells an error to those whose path it is, and goes on', async () => {
+  const { syncs, addon } = manualDisk(['b'])
+  const sync = groupCommit(addon)
+  const [good, bad] = [sync(['a']), sync(['b'])]
+  await turn()
+  syncs[0]?.end()
+  await good
+  await expect(bad).rejects.toThrow('EIO')
+  const next = sync(['c'])
+  await turn()
+  syncs[1]?.end()
+  await next
+})
