@@ -173,13 +173,16 @@ export async function noteAttachment(state: StateFolder, record: AttachmentRecor
 }
 
 /**
- * The same without a wait for the disk, where the claim of the attachment tells enough if a power cut takes the record.
+ * The same without a wait for the disk, where the claim of the attachment tells enough if a kill or a power cut takes the
+ * record.
  * `isOwn` says that the state file has the record of this attachment.
  */
 export async function noteInPassing(state: StateFolder, record: AttachmentRecord, isOwn: boolean): Promise<void> {
   if (!hasClaim(state.files, record.deviceId)) {
     await noteAttachment(state, record)
   } else if (isOwn || !isAnothers(state, record)) {
+    // ext4 writes a file to the disk there and then that takes another's name: half a millisecond.
+    state.files.remove(recordPath(state, record))
     state.files.write(recordPath(state, record), formatRecord(record))
   }
 }
