@@ -5,6 +5,7 @@ import { PluginError } from '../errors.js'
 import type { Netns } from '../host/ports.js'
 import { requireSupportedKernel } from '../node/kernel-release.js'
 import { type GovernedNetConf, requireAllowed } from '../policy/govern.js'
+import { openRtnl } from '../rtnl/connection.js'
 import { withDevice } from '../sriov/allocation/choose.js'
 import { releaseLeftover } from '../sriov/allocation/occupancy.js'
 import { attachVf } from '../sriov/attach/attach.js'
@@ -61,10 +62,11 @@ export async function add(host: CallHost, args: CallArgs, parsed: GovernedNetCon
   const endChoice = host.phases.begin('choose')
   try {
     await requireNewAttachment(host, args)
-    return await withDevice(host, conf, device, (location, lock) => {
+    using hostRtnl = openRtnl(host)
+    return await withDevice({ host, hostRtnl }, conf, device, (location, lock, seen) => {
       endChoice()
       host.story.device = location.address
-      return attachVf(host, { args, conf, location, pod, lock })
+      return attachVf(host, { args, conf, location, pod, lock, hostRtnl, seen })
     })
   } finally {
     endChoice()

@@ -12,6 +12,7 @@ import {
   RTM_NEWROUTE,
 } from '../netlink/constants.js'
 import { hostAddressText, hostRouteText, setAddressAgain, setRouteAgain } from '../netlink/host-config.js'
+import type { Link } from '../netlink/link.js'
 import { encodeRouteMessage } from '../netlink/route.js'
 import { addressMessagesOf } from './address.js'
 import type { Rtnl, RtnlRequest } from './connection.js'
@@ -31,8 +32,15 @@ export interface HostEntry {
 const entry = (payload: Buffer, text: string | undefined): HostEntry[] =>
   text === undefined ? [] : [{ text, payload }]
 
-/** The addresses and routes of an interface other than those that every interface has. @throws PluginError kind `kernel` */
-export async function hostConfigOf(rtnl: Rtnl, interfaceIndex: number): Promise<HostConfig> {
+/**
+ * The addresses and routes of an interface other than those that every interface has. One that is down has no routes: the
+ * kernel removes them when it goes down (fib_disable_ip(), rt6_disable_ip()), and takes no new ones.
+ * @throws PluginError kind `kernel`
+ */
+export async function hostConfigOf(
+  rtnl: Rtnl,
+  { index: interfaceIndex, isUp }: Pick<Link, 'index' | 'isUp'>,
+): Promise<HostConfig> {
   const target = `interface ${interfaceIndex}`
   const routesOf = (family: number) =>
     rtnl.dump({
@@ -51,8 +59,7 @@ export async function hostConfigOf(rtnl: Rtnl, interfaceIndex: number): Promise<
     })
   const [listed, ...routes] = await together([
     addressMessagesOf(rtnl, interfaceIndex),
-    routesOf(AF_INET),
-    routesOf(AF_INET6),
+    ...(isUp ? [routesOf(AF_INET), routesOf(AF_INET6)] : []),
   ])
   return {
     addresses: listed.flatMap((payload) => entry(payload, hostAddressText(payload))),

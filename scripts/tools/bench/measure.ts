@@ -46,12 +46,13 @@ export interface Figures {
 }
 
 /**
- * The kernel's moves end with a tick of its clock (4 ms at HZ=250). Calls that follow each other begin right after one;
- * those of pods begin at any time.
+ * A move waits for two RCU grace periods of 8 ms if one is under way when it begins, for one if none is, and ends with a tick
+ * of the clock (4 ms at HZ=250). So a call waits until what the one before has left behind is over, and begins at any time.
  */
+const QUIET_MS = 25
 const TICKS_MS = 8
 
-const untilAnyTime = () => new Promise((resolve) => setTimeout(resolve, Math.random() * TICKS_MS))
+const untilAnyTime = () => new Promise((resolve) => setTimeout(resolve, QUIET_MS + Math.random() * TICKS_MS))
 
 /**
  * Measures cases in turns, so that whatever disturbs the machine disturbs all of them: in each round each case once,

@@ -2,8 +2,10 @@ import type { DeviceChoice } from '../../cni/device-choice.js'
 import type { NetConf } from '../../cni/netconf.js'
 import { messageOf, PluginError } from '../../errors.js'
 import type { Lock } from '../../host/ports.js'
+import type { Link } from '../../netlink/link.js'
 import { checkpointPath, devicesGiven, kubeletDevices } from '../../node/kubelet.js'
 import { ruleText } from '../../policy/policy.js'
+import type { Rtnl } from '../../rtnl/connection.js'
 import type { CallHost } from '../../state/folder.js'
 import { tryVfLock, withVfLock } from '../../state/lock.js'
 import { promisedDevices } from '../../state/promises.js'
@@ -19,21 +21,30 @@ const MAX_NAMED = 8
 /** Names the holder of VFs that a device plugin hands out. Only deviceID may name such a VF. */
 export const KUBELET = "kubelet's device plugin"
 
-/** What to do with the chosen device. Runs while the device's lock is held. */
-export type UseDevice<T> = (location: DeviceLocation, lock: Lock) => Promise<T>
+/**
+ * What to do with the chosen device. Runs while the device's lock is held. `seen` is its interface, where it was looked at
+ * under that lock.
+ */
+export type UseDevice<T> = (location: DeviceLocation, lock: Lock, seen: Link | undefined) => Promise<T>
+
+/** The edges of this machine for a call that chooses a device, and its conversation in the host's namespace. */
+export interface Chooser {
+  readonly host: CallHost
+  readonly hostRtnl: Rtnl
+}
 
 const inUse = (location: DeviceLocation, holder: string): PluginError =>
   new PluginError({ kind: 'vfInUse', target: describeDevice(location), holder })
 
-async function withNamedDevice<T>(host: CallHost, asked: Asked, use: UseDevice<T>): Promise<T> {
+async function withNamedDevice<T>({ host, hostRtnl }: Chooser, asked: Asked, use: UseDevice<T>): Promise<T> {
   const { location } = asked
   return withVfLock(host, location.address, async (lock) => {
     const occupant = (await reclaimDevice(host, location, lock)) ?? programsOf(host.files, location.address)
     if (occupant !== undefined) {
       throw inUse(location, occupant)
     }
-    await requirePermitted(host, asked)
-    return use(location, lock)
+    const seen = await requirePermitted(host, hostRtnl, asked)
+    return use(location, lock, seen)
   })
 }
 
@@ -79,7 +90,7 @@ export function unfitness({ host: { files }, conf, choice }: Search, location: V
   }
 }
 
-async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>): Promise<Try<T>> {
+async function tryVf<T>(search: Search, hostRtnl: Rtnl, location: VfLocation, use: UseDevice<T>): Promise<Try<T>> {
   const { host } = search
   const user = await hindranceOf(() => userOf(host, location.address))
   if (user !== undefined) {
@@ -89,6 +100,12 @@ async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>)
   if (!lock) {
     return { isDone: false, why: 'a call that is at work on it' }
   }
+  let seen: Link | undefined
+  const useByHost = async () => {
+    const { use, link } = await hostUseAgainst(host, hostRtnl, location)
+    seen = link
+    return use
+  }
   // Look again under the lock: another call, or kubelet, may have taken the VF meanwhile.
   const why = await hindranceOf(
     async () =>
@@ -96,9 +113,9 @@ async function tryVf<T>(search: Search, location: VfLocation, use: UseDevice<T>)
       (await reclaimDevice(host, location, lock)) ??
       unfitness(search, location) ??
       programsOf(host.files, location.address) ??
-      (await hostUseAgainst(host, location)),
+      (await useByHost()),
   )
-  return why === undefined ? { isDone: true, result: await use(location, lock) } : { isDone: false, why }
+  return why === undefined ? { isDone: true, result: await use(location, lock, seen) } : { isDone: false, why }
 }
 
 export const keyOf = (choice: OpenChoice): string => (choice.by === 'pf' ? choice.key : choice.by)
@@ -139,7 +156,12 @@ export function tryOrder(search: Search, reserved: ReadonlySet<string>): readonl
 }
 
 /** Takes the first VF that can be had. A call that loses the race for one VF tries the next. */
-async function withFreeVf<T>(host: CallHost, conf: NetConf, choice: OpenChoice, use: UseDevice<T>): Promise<T> {
+async function withFreeVf<T>(
+  { host, hostRtnl }: Chooser,
+  conf: NetConf,
+  choice: OpenChoice,
+  use: UseDevice<T>,
+): Promise<T> {
   const reserved = reservedDevices(host)
   const search = { host, conf, choice }
   const vfs = tryOrder(search, reserved)
@@ -157,7 +179,7 @@ async function withFreeVf<T>(host: CallHost, conf: NetConf, choice: OpenChoice, 
         ? { isDone: false, why: keptByRule(rule) }
         : reserved.has(location.address)
           ? { isDone: false, why: KUBELET }
-          : await tryVf(search, location, use)
+          : await tryVf(search, hostRtnl, location, use)
     if (tried.isDone) {
       return tried.result
     }
@@ -172,18 +194,19 @@ async function withFreeVf<T>(host: CallHost, conf: NetConf, choice: OpenChoice, 
  * @throws PluginError kinds `device`, `vfInUse`, `release`; kind `tryAgain` when no VF is free
  */
 export async function withDevice<T>(
-  host: CallHost,
+  chooser: Chooser,
   conf: NetConf,
   choice: DeviceChoice,
   use: UseDevice<T>,
 ): Promise<T> {
+  const { host } = chooser
   const { files } = host
   switch (choice.by) {
     case 'address':
-      return withNamedDevice(host, { location: locateDevice(files, choice.address), key: 'deviceID' }, use)
+      return withNamedDevice(chooser, { location: locateDevice(files, choice.address), key: 'deviceID' }, use)
     case 'wholePf': {
       const { address } = pfByName(files, choice.key, choice.pfName)
-      return withNamedDevice(host, { location: { address }, key: choice.key, pfName: choice.pfName }, use)
+      return withNamedDevice(chooser, { location: { address }, key: choice.key, pfName: choice.pfName }, use)
     }
     case 'pf': {
       const [only] = choice.vfIndex === undefined ? [] : candidates(files, choice, { isFree: () => true })
@@ -191,10 +214,10 @@ export async function withDevice<T>(
         throw inUse(only, KUBELET)
       }
       return only
-        ? withNamedDevice(host, { location: only, key: choice.key }, use)
-        : withFreeVf(host, conf, choice, use)
+        ? withNamedDevice(chooser, { location: only, key: choice.key }, use)
+        : withFreeVf(chooser, conf, choice, use)
     }
     case 'selectors':
-      return withFreeVf(host, conf, choice, use)
+      return withFreeVf(chooser, conf, choice, use)
   }
 }

@@ -1,12 +1,14 @@
 /** Which devices the policy of the node lets a call have (docs/policy.md). */
 import type { PfSelector } from '../../cni/selectors.js'
 import { type ConfigIssue, PluginError } from '../../errors.js'
+import type { Link } from '../../netlink/link.js'
 import { devicesOfOtherPods, devicesOfPod } from '../../node/kubelet.js'
 import { ruleText } from '../../policy/policy.js'
+import type { Rtnl } from '../../rtnl/connection.js'
 import type { CallHost } from '../../state/folder.js'
 import { promisedDevices } from '../../state/promises.js'
 import { type DeviceLocation, describeDevice } from '../device/locate.js'
-import { hostUseOf } from '../users/host-use.js'
+import { type HostUse, lookAtHostUse } from '../users/host-use.js'
 
 /** A device that a configuration names or chooses. `pfName` is the interface of a whole PF. */
 export interface Asked {
@@ -47,15 +49,17 @@ export function ruleAgainst({ policy, limits }: CallHost, asked: Asked): string 
 }
 
 /**
- * Why the host keeps a device for itself; undefined when it does not. Nobody else uses it, and its lock is held.
+ * Why the host keeps a device for itself, and its interface as it was looked at. Nobody else uses it, and its lock is held.
  * @throws PluginError kind `kernel`
  */
-export async function hostUseAgainst(host: CallHost, location: DeviceLocation): Promise<string | undefined> {
+export async function hostUseAgainst(host: CallHost, rtnl: Rtnl, location: DeviceLocation): Promise<HostUse> {
   if (host.policy.hostInterfaces) {
-    return undefined
+    return {}
   }
-  const use = await hostUseOf(host, location)
-  return use === undefined ? undefined : `the host uses it: ${use}; ${ruleText(host.policy, 'hostInterfaces', false)}`
+  const { use, link } = await lookAtHostUse(host, rtnl, location)
+  return use === undefined
+    ? { ...(link && { link }) }
+    : { use: `the host uses it: ${use}; ${ruleText(host.policy, 'hostInterfaces', false)}` }
 }
 
 /** How a rule is told as the reason why a device is not given. */
@@ -73,19 +77,23 @@ function isPromisedToAnother({ files, policy, podUid }: CallHost, address: strin
   return own !== undefined && !own.has(address)
 }
 
-/** @throws PluginError kind `policy` when a device that was named is not for this call */
-export async function requirePermitted(host: CallHost, asked: Asked): Promise<void> {
+/**
+ * Returns the interface of the device, if it was looked at.
+ * @throws PluginError kind `policy` when a device that was named is not for this call
+ */
+export async function requirePermitted(host: CallHost, rtnl: Rtnl, asked: Asked): Promise<Link | undefined> {
   const pod = host.podUid
   const holder = pod === undefined ? undefined : devicesOfOtherPods(host.files, host.policy.kubeletFolder, pod)
   const isOthers = holder?.has(asked.location.address) === true || isPromisedToAnother(host, asked.location.address)
   const rule = ruleAgainst(host, asked)
-  const problem = isOthers
-    ? 'kubelet has given it to another pod'
+  const { use, link }: HostUse = isOthers
+    ? { use: 'kubelet has given it to another pod' }
     : rule === undefined
-      ? await hostUseAgainst(host, asked.location)
-      : keptByRule(rule)
-  if (problem !== undefined) {
-    const refusals: ConfigIssue[] = [{ key: asked.key, problem: `${describeDevice(asked.location)}: ${problem}` }]
+      ? await hostUseAgainst(host, rtnl, asked.location)
+      : { use: keptByRule(rule) }
+  if (use !== undefined) {
+    const refusals: ConfigIssue[] = [{ key: asked.key, problem: `${describeDevice(asked.location)}: ${use}` }]
     throw new PluginError({ kind: 'policy', refusals })
   }
+  return link
 }

@@ -1,6 +1,7 @@
 /** What an ADD would choose now, without a lock or a change: for an operator who asks beforehand. */
 import type { DeviceChoice } from '../../cni/device-choice.js'
 import type { NetConf } from '../../cni/netconf.js'
+import { openRtnl } from '../../rtnl/connection.js'
 import type { CallHost } from '../../state/folder.js'
 import { type DeviceLocation, locateDevice } from '../device/locate.js'
 import { pfByName } from '../device/select.js'
@@ -19,6 +20,7 @@ export interface Prospect {
 async function prospectOf(host: CallHost, asked: Asked, unfit: () => string | undefined): Promise<Prospect> {
   const { location } = asked
   const rule = ruleAgainst(host, asked)
+  using rtnl = openRtnl(host)
   const why =
     rule === undefined
       ? await hindranceOf(
@@ -26,7 +28,7 @@ async function prospectOf(host: CallHost, asked: Asked, unfit: () => string | un
             (await userOf(host, location.address)) ??
             unfit() ??
             programsOf(host.files, location.address) ??
-            (await hostUseAgainst(host, location)),
+            (await hostUseAgainst(host, rtnl, location)).use,
         )
       : keptByRule(rule)
   return { location, ...(why !== undefined && { why }) }

@@ -197,7 +197,6 @@ async function attachWith(attachment: Attachment): Promise<CniResult> {
 export async function attachVf(host: CallHost, request: AttachRequest): Promise<CniResult> {
   const { ipamType, text } = request.conf
   const ipam = ipamType === undefined ? undefined : ipamCall(ipamType, text, request.args.environment)
-  using hostRtnl = openRtnl(host)
   using podRtnl = openRtnl(host, request.pod)
-  return await attachWith({ ...request, ...(ipam && { ipam }), host, hostRtnl, podRtnl })
+  return await attachWith({ ...request, ...(ipam && { ipam }), host, podRtnl })
 }

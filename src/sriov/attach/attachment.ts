@@ -27,13 +27,15 @@ export interface AttachRequest {
    * The lock of the VF. The IPAM plugin holds it too, so a DEL after a kill waits until no lease can appear any more.
    */
   readonly lock: Lock
+  readonly hostRtnl: Rtnl
+  /** The interface on the host, where it was looked at under the lock. */
+  readonly seen: Link | undefined
 }
 
-/** An ADD with its netlink connections to the host and the pod, and its IPAM call if there is one. */
+/** An ADD with its netlink conversation in the pod, and its IPAM call if there is one. */
 export interface Attachment extends AttachRequest {
   readonly host: CallHost
   readonly ipam?: IpamCall
-  readonly hostRtnl: Rtnl
   readonly podRtnl: Rtnl
 }
 

@@ -50,7 +50,7 @@ function pfIssues({ conf, location }: AttachRequest, pfSide: PfView | undefined)
 
 /** The links that go to the pod. @throws PluginError kinds `device`, `kernel` */
 async function linksOf(
-  { hostRtnl, location }: Attachment,
+  { hostRtnl, location, seen }: Attachment,
   { netdev }: HostPresence,
 ): Promise<Pick<Findings, 'netdev' | 'second'>> {
   if (!netdev) {
@@ -58,7 +58,7 @@ async function linksOf(
   }
   const [second, link] = await together([
     netdev.second === undefined ? Promise.resolve(undefined) : requireLink(hostRtnl, netdev.second),
-    requireLink(hostRtnl, netdev.name),
+    seen?.name === netdev.name ? Promise.resolve(seen) : requireLink(hostRtnl, netdev.name),
   ])
   const device = await pciDeviceOf(hostRtnl, link)
   if (device !== location.address) {
@@ -155,7 +155,7 @@ export async function inspect(attachment: Attachment): Promise<Findings> {
   }
   const rdma = dpdk ? undefined : await findRdma(attachment, driver)
   const representor = await findRepresentor(files, hostRtnl, location)
-  const hostConfig = host.policy.hostInterfaces && netdev ? await readHostConfig(hostRtnl, netdev.index) : undefined
+  const hostConfig = host.policy.hostInterfaces && netdev ? await readHostConfig(hostRtnl, netdev) : undefined
   return {
     driver,
     ...use,

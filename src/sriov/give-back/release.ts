@@ -76,7 +76,21 @@ async function releaseVf(
     host.log.info('the VF serves another attachment by now; it is left alone', { device: record.deviceId })
     return []
   }
-  await noteReleasing(host, record, isOnDisk)
+  let noted: Promise<void> | undefined
+  const note = () => {
+    noted ??= noteReleasing(host, record, isOnDisk)
+    return noted
+  }
+  // Where record and claim are whole and an interface moves, a kill before the note is no worse than one before the move.
+  const isForMove =
+    record.phase === 'attached' &&
+    isOnDisk &&
+    !record.dpdk &&
+    record.original.netdev.name !== '' &&
+    hasClaim(host.files, record.deviceId)
+  if (!isForMove || !isOfThisBoot(host, record)) {
+    await note()
+  }
   if (!isOfThisBoot(host, record)) {
     host.log.info('the machine has booted since: the kernel holds nothing of this attachment', {
       device: record.deviceId,
@@ -93,8 +107,13 @@ async function releaseVf(
     }
   }
   using hostRtnl = openRtnl(host)
-  const release = openRelease(host, record, { netnsPaths, lock, hostRtnl, duringMove: lease.makeReady })
+  const duringMove = () => {
+    void note()
+    lease.makeReady()
+  }
+  const release = openRelease(host, record, { netnsPaths, lock, hostRtnl, duringMove })
   const departed = await departVf(release, collect)
+  await note()
   lease.begin()
   // Not waited for here: a process of one call waits on its only thread, and a plugin that hangs must not hold the VF.
   await restoreVf(release, departed, collect)

@@ -1,6 +1,7 @@
 /** What the host had set on an interface that the policy lets be given to a pod: it comes back with the interface. */
 import type { Log } from '../../host/ports.js'
 import { comesBack, hostAddressText } from '../../netlink/host-config.js'
+import type { Link } from '../../netlink/link.js'
 import type { Rtnl } from '../../rtnl/connection.js'
 import { type HostEntry, hostConfigOf, setHostConfigAgain } from '../../rtnl/host-config.js'
 import type { RecordedHostConfig } from '../../state/record.js'
@@ -13,8 +14,8 @@ const entriesOf = (hex: readonly string[], textOf: (payload: Buffer) => string |
   })
 
 /** The addresses and routes to record; undefined when there are none. @throws PluginError kind `kernel` */
-export async function readHostConfig(rtnl: Rtnl, interfaceIndex: number): Promise<RecordedHostConfig | undefined> {
-  const { addresses, routes } = await hostConfigOf(rtnl, interfaceIndex)
+export async function readHostConfig(rtnl: Rtnl, link: Link): Promise<RecordedHostConfig | undefined> {
+  const { addresses, routes } = await hostConfigOf(rtnl, link)
   const kept = routes.filter(({ payload }) => !comesBack(payload))
   return addresses.length + kept.length > 0 ? { addresses: hexOf(addresses), routes: hexOf(kept) } : undefined
 }
