@@ -6,9 +6,10 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { count } from '../counts.js'
 import { collectGarbage } from './collecting.js'
 import { CRASH_CONF, CRASH_VF, podFor, prepareFolders, recordPoints } from './crash.js'
+import type { Point } from './hooked-call.js'
 import { killDaemonAt, recordDaemon, TO_HOOKED_DAEMON } from './hooked-daemon.js'
 import { resetHost } from './host-reset.js'
-import { link } from './kernel-view.js'
+import { link, linksIn } from './kernel-view.js'
 import { DEFAULT_IFNAME, del, startCall } from './plugin.js'
 import { newPod, type Pod, removePods } from './pods.js'
 import { bootAgain, CUT_POWER, removeDisk, stateFiles, useNewDisk } from './power.js'
@@ -20,25 +21,30 @@ const host = untouchedHost()
 // Registered after untouchedHost(), so it runs first.
 afterEach(removeDisk)
 
-const addBy = (pod: Pod) => () => startCall('ADD', pod, CRASH_CONF, { env: TO_HOOKED_DAEMON }).done
+const callBy = (verb: 'ADD' | 'DEL', pod: Pod) => () => startCall(verb, pod, CRASH_CONF, { env: TO_HOOKED_DAEMON }).done
 
-async function pointsOfAdd() {
-  // Makes the folders.
-  await recordPoints('ADD')
-  const pod = await podFor('ADD')
-  const points = await recordDaemon(addBy(pod))
+async function pointsOf(verb: 'ADD' | 'DEL') {
+  const pod = await podFor(verb)
+  const points = await recordDaemon(callBy(verb, pod))
   await del(pod, CRASH_CONF)
   await removePods()
   return points.filter(({ when }) => when === 'after')
 }
 
-const points = await pointsOfAdd()
+// Makes the folders.
+await recordPoints('ADD')
+const points = await pointsOf('ADD')
+const delPoints = await pointsOf('DEL')
 
 /** Where the order differs from that of a process of one call: from the intent on, the disk comes behind. */
 const sinceIntent = points.slice(points.findIndex(({ what }) => what.startsWith('linkSync')))
-const changes = sinceIntent.filter(({ what }) =>
-  /^(writeNew|linkSync|renameSync|syncPaths|exchangeRoute|startChild)/.test(what),
-)
+
+/** What changes the disk or the kernel, or starts a program. */
+const isChange = ({ what }: Point): boolean =>
+  /^(writeNew|linkSync|renameSync|unlinkSync|syncPaths|exchangeRoute|startChild)/.test(what)
+
+/** Every second one: kill points of a process of one call are all tried (crash-add.test.ts, crash-del.test.ts). */
+const some = (all: readonly Point[]): readonly Point[] => all.filter(isChange).filter((_, i) => i % 2 === 0)
 
 test('the recorded ADD moves its VF before the disk has the intent, and starts its IPAM plugin after it', () => {
   const order = sinceIntent.map(({ what }) => what)
@@ -49,22 +55,33 @@ test('the recorded ADD moves its VF before the disk has the intent, and starts i
 })
 
 describe('the resident process is killed in the middle of an ADD', () => {
-  test.each(changes)('after $at, $what: the launcher answers, and the pod has its VF', async (point) => {
+  test.each(some(sinceIntent))('after $at, $what: the launcher answers, and the pod has its VF', async (point) => {
     count('kill points')
     const pod = await newPod()
-    await killDaemonAt(point, addBy(pod))
+    await killDaemonAt(point, callBy('ADD', pod))
     expect((await link(DEFAULT_IFNAME, pod)).parentdev).toBe(CRASH_VF.pci)
     await del(pod, CRASH_CONF)
     expect(await host.differences()).toEqual([])
   })
 })
 
+describe('the resident process is killed in the middle of a DEL', () => {
+  test.each(some(delPoints))('after $at, $what: the launcher answers, and all is as before', async (point) => {
+    count('kill points')
+    const pod = await podFor('DEL')
+    await killDaemonAt(point, callBy('DEL', pod))
+    expect((await linksIn(pod)).map(({ ifname }) => ifname)).toEqual(['lo'])
+    await removePods()
+    expect(await host.differences()).toEqual([])
+  })
+})
+
 describe('the power is cut in the middle of an ADD of the resident process', () => {
-  test.each(changes)('after $at, $what: GC finds nothing that lasts', async (point) => {
+  test.each(some(sinceIntent))('after $at, $what: GC finds nothing that lasts', async (point) => {
     count('power cuts')
     await useNewDisk(() => prepareFolders('present'))
     const pod = await newPod()
-    await killDaemonAt(point, addBy(pod), CUT_POWER)
+    await killDaemonAt(point, callBy('ADD', pod), CUT_POWER)
     await bootAgain(() => host.prepare(resetHost))
     await collectGarbage(CRASH_VF)
     expect(stateFiles()).toEqual([])
