@@ -3,8 +3,11 @@ import type { ClockPort } from '../host/ports.js'
 import type { PassedDescriptor, PeerSocket } from '../host/unix-sockets.js'
 import { REQUEST_HEADER_BYTES, requestStart } from './protocol.js'
 
-/** Larger than most requests, and small enough for the pool of Node.js: an allocation of its own takes longer. */
-const FIRST_BYTES = 4095
+/**
+ * Larger than nearly every request, and too large for the pool of Node.js: what lies in that is freed late, and memory grows
+ * by megabytes until then.
+ */
+const FIRST_BYTES = 16 * 1024
 
 /** What a connection brought: a request frame, or the reason for refusing it. */
 export type ReadFrame =

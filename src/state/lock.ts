@@ -14,11 +14,62 @@ const vfLockPath = (deviceId: PciAddress): string => `${NODE_FOLDER}/pci/vf_lock
 /** What it takes to wait for a lock. */
 type Waiting = Pick<CallHost, 'files' | 'clock' | 'phases'>
 
-async function awaitLock({ files, clock }: Waiting, path: string, what: string): Promise<Lock> {
-  files.makeFolder(path.slice(0, path.lastIndexOf('/')))
+/** A call that waits for a lock. */
+interface Waiter {
+  /** Lets it look at once. */
+  wake(): void
+}
+
+/** The calls of this process that wait for a lock, by its path, in the order in which they came. */
+const waiters = new Map<string, Set<Waiter>>()
+
+async function asWaiter<T>(path: string, work: (waiter: Waiter) => Promise<T>): Promise<T> {
+  const waiter: Waiter = { wake: () => undefined }
+  const all = waiters.get(path) ?? new Set()
+  waiters.set(path, all.add(waiter))
+  try {
+    return await work(waiter)
+  } finally {
+    all.delete(waiter)
+    if (all.size === 0) {
+      waiters.delete(path)
+    }
+  }
+}
+
+function wakeFirst(path: string): void {
+  for (const { wake } of waiters.get(path) ?? []) {
+    wake()
+    return
+  }
+}
+
+/** Takes a lock without waiting; undefined while somebody else has it. */
+function tryToTake(files: FilePort, path: string): Lock | undefined {
+  const lock = files.tryLock(path)
+  return (
+    lock && {
+      fd: lock.fd,
+      [Symbol.dispose]() {
+        lock[Symbol.dispose]()
+        wakeFirst(path)
+      },
+    }
+  )
+}
+
+/** Pauses, unless this process gives the lock up meanwhile. Nobody tells when another process does. */
+const pauseFor = ({ clock }: Waiting, waiter: Waiter, ms: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    waiter.wake = resolve
+    clock.sleep(ms).then(resolve, reject)
+  })
+
+async function pollLock(host: Waiting, path: string, what: string, waiter: Waiter): Promise<Lock> {
+  const { files, clock } = host
   const deadline = clock.nowMs() + LOCK_TIMEOUT_MS
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
-    const lock = files.tryLock(path)
+    const lock = tryToTake(files, path)
     if (lock) {
       return lock
     }
@@ -28,8 +79,13 @@ async function awaitLock({ files, clock }: Waiting, path: string, what: string):
         message: `${what} has been locked for ${LOCK_TIMEOUT_MS / 1000} s by ${lockHolders(files, path)}; try again`,
       })
     }
-    await clock.sleep(pause)
+    await pauseFor(host, waiter, pause)
   }
+}
+
+async function awaitLock(host: Waiting, path: string, what: string): Promise<Lock> {
+  host.files.makeFolder(path.slice(0, path.lastIndexOf('/')))
+  return tryToTake(host.files, path) ?? (await asWaiter(path, (waiter) => pollLock(host, path, what, waiter)))
 }
 
 const take = (host: Waiting, path: string, what: string): Promise<Lock> =>
@@ -52,7 +108,7 @@ export const vfLockWorkers = (files: FilePort, deviceId: PciAddress): readonly s
 /** Takes the lock of a VF without waiting; undefined while another call has it and works on the VF. */
 export function tryVfLock({ files }: Host, deviceId: PciAddress): Lock | undefined {
   files.makeFolder(`${NODE_FOLDER}/pci/vf_lock`)
-  return files.tryLock(vfLockPath(deviceId))
+  return tryToTake(files, vfLockPath(deviceId))
 }
 
 /** Holds the lock of a VF while `work` runs. Does nothing when the lock is not free at once. */
