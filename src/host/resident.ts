@@ -28,6 +28,15 @@ export interface ResidentCall {
  */
 const CHANGES_AT_ONCE = 3
 
+/** So many threads may wait with a short request behind a change. The others are for syncs, drivers and changes. */
+const LOOKS_AT_ONCE = 16
+
+/** What waits for a thread. */
+interface Queues {
+  readonly changes: Slots
+  readonly looks: Slots
+}
+
 /** Poll interval where pidfd_open(2) is missing (Linux < 5.3). */
 const LOOK_AGAIN_MS = 5
 
@@ -83,14 +92,16 @@ function residentProcesses(addon: Addon, { writeStderr }: ResidentCall): Process
  * Opens the path of the caller's namespace through the descriptor that the caller sent. Here, the path of a
  * caller in a container may lead elsewhere, or nowhere.
  */
-function residentKernel(addon: Addon, { netns }: ResidentCall, changes: Slots): KernelPort {
+function residentKernel(addon: Addon, { netns }: ResidentCall, { changes, looks }: Queues): KernelPort {
   const exchange: Exchange = (fd, bytes, timeoutMs) => {
     if (mayTakeLong(bytes)) {
       return changes.run(() => addon.exchangeRoute(fd, bytes, timeoutMs))
     }
     // A trip to a thread takes longer than a short request, unless that waits for a change of ours.
     const isShort = bytes.length > 0 && changes.isIdle()
-    return isShort ? addon.exchangeRouteNow(fd, bytes, timeoutMs) : addon.exchangeRoute(fd, bytes, timeoutMs)
+    return isShort
+      ? addon.exchangeRouteNow(fd, bytes, timeoutMs)
+      : looks.run(() => addon.exchangeRoute(fd, bytes, timeoutMs))
   }
   return {
     ...realKernel(addon),
@@ -112,9 +123,9 @@ function residentKernel(addon: Addon, { netns }: ResidentCall, changes: Slots): 
  */
 export function residentHosts(addon: Addon): (call: ResidentCall) => Host {
   const files = realFiles(addon, '', groupCommit(addon))
-  const changes = slots(CHANGES_AT_ONCE)
+  const queues = { changes: slots(CHANGES_AT_ONCE), looks: slots(LOOKS_AT_ONCE) }
   return (call) => ({
-    kernel: residentKernel(addon, call, changes),
+    kernel: residentKernel(addon, call, queues),
     files,
     processes: residentProcesses(addon, call),
     clock: realClock,

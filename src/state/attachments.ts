@@ -86,15 +86,17 @@ function withdrawIntent(state: StateFolder, record: AttachmentRecord): void {
 function createRecord({ files, path: folder }: StateFolder, record: AttachmentRecord): Written | undefined {
   const path = recordPath({ files, path: folder }, record)
   const [claim, text] = [claimPath(record.deviceId), formatRecord(record)]
-  if ((record.folder ?? folder) === NODE_FOLDER) {
-    return files.createDurably(path, text, claim)
-  }
-  const written = files.createDurably(path, text)
-  if (!written) {
-    return undefined
+  const isInNodeFolder = (record.folder ?? folder) === NODE_FOLDER
+  const written = files.createDurably(path, text, isInNodeFolder ? claim : undefined)
+  // Whoever waits for it meets its error; not everybody comes to that.
+  written?.onDisk.catch(() => undefined)
+  if (!written || isInNodeFolder) {
+    return written
   }
   files.write(claim, text)
-  return { onDisk: written.onDisk.then(() => files.writeDurably(claim, text)) }
+  const onDisk = written.onDisk.then(() => files.writeDurably(claim, text))
+  onDisk.catch(() => undefined)
+  return { onDisk }
 }
 
 /** Replaces a record and its claim. After a power cut each is the old one or the new one. */
@@ -127,8 +129,6 @@ export function commitIntent(state: StateFolder, record: AttachmentRecord): Writ
   if (!written) {
     throw new PluginError({ kind: 'alreadyAttached', key: nameOf(record), target: 'a VF' })
   }
-  // Whoever waits for it later meets its error then.
-  written.onDisk.catch(() => undefined)
   return written
 }
 
@@ -173,16 +173,13 @@ export async function noteAttachment(state: StateFolder, record: AttachmentRecor
 }
 
 /**
- * The same without a wait for the disk, where the claim of the attachment tells enough if a kill or a power cut takes the
- * record.
+ * The same without a wait for the disk, where the claim of the attachment tells enough if a power cut takes the record.
  * `isOwn` says that the state file has the record of this attachment.
  */
 export async function noteInPassing(state: StateFolder, record: AttachmentRecord, isOwn: boolean): Promise<void> {
   if (!hasClaim(state.files, record.deviceId)) {
     await noteAttachment(state, record)
   } else if (isOwn || !isAnothers(state, record)) {
-    // ext4 writes a file to the disk there and then that takes another's name: half a millisecond.
-    state.files.remove(recordPath(state, record))
     state.files.write(recordPath(state, record), formatRecord(record))
   }
 }

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { groupCommit } from '../../src/host/group-commit.js'
 import { realFiles } from '../../src/host/files.js'
 import { realProcesses } from '../../src/host/processes.js'
 import { addon } from './netns.js'
@@ -161,6 +162,31 @@ describe('realFiles()', () => {
     expect(readdirSync(join(folder, 'state')).sort()).toEqual(['a', 'b'])
     expect(statSync(join(folder, 'state/a')).mode & 0o777).toBe(0o600)
     expect(statSync(join(folder, 'state')).mode & 0o777).toBe(0o700)
+  })
+
+  test('prepare() leaves the file as it was until place(), and nothing when it is disposed of before', async () => {
+    files.makeFolder('/prepared')
+    await files.writeDurably('/prepared/a', 'one')
+    const given = await files.prepare('/prepared/a', 'two')
+    expect(files.readText('/prepared/a')).toBe('one')
+    await given.place()
+    given[Symbol.dispose]()
+    expect(files.readText('/prepared/a')).toBe('two')
+    const dropped = await files.prepare('/prepared/a', 'three')
+    dropped[Symbol.dispose]()
+    expect(files.readText('/prepared/a')).toBe('two')
+    expect(readdirSync(join(folder, 'prepared'))).toEqual(['a'])
+  })
+
+  test('what is created is there at once, and onDisk tells when a thread has synced it, or that it cannot', async () => {
+    const byThreads = realFiles(addon(), folder, groupCommit(addon()))
+    byThreads.makeFolder('/threads')
+    const written = ['a', 'b', 'c'].map((name) => byThreads.createDurably(`/threads/${name}`, name, '/threads/twin'))
+    expect(byThreads.list('/threads')).toEqual(['a', 'b', 'c', 'twin'])
+    await Promise.all(written.map((one) => one?.onDisk))
+    const lost = byThreads.createDurably('/threads/d', 'd')
+    byThreads.remove('/threads/d')
+    await expect(lost?.onDisk).rejects.toThrow('ENOENT')
   })
 
   test('createDurably() makes a file and its twin once', () => {

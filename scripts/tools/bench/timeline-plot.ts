@@ -12,7 +12,7 @@ const COLOURS = { wait: '#cfdcec', move: '#2f6fb0', program: '#d9893d', sync: '#
 
 const LEGEND = [
   ['move', 'the kernel moves the interface'],
-  ['wait', 'the move waits for its turn (RTNL)'],
+  ['wait', 'the move waits (RTNL)'],
   ['program', 'host-local runs'],
   ['sync', 'a sync of the state folder'],
   ['change', 'addresses are set'],
@@ -80,7 +80,7 @@ export function plotTimeline(timeline: Timeline): string {
   })
   const legend = LEGEND.map(
     ([name, text], i) =>
-      `<rect x="${LEFT + i * 180}" y="36" width="10" height="10" fill="${COLOURS[name]}"/><text x="${LEFT + 14 + i * 180}" y="45">${text}</text>`,
+      `<rect x="${LEFT + i * 185}" y="36" width="10" height="10" fill="${COLOURS[name]}"/><text x="${LEFT + 14 + i * 185}" y="45">${text}</text>`,
   )
   const title = `${pods} ADDs with host-local at once, ${Math.round(elapsedMs)} ms; RTNL without a move for ${idleMs(timeline).toFixed(1)} ms of it`
   return [

@@ -76,21 +76,7 @@ async function releaseVf(
     host.log.info('the VF serves another attachment by now; it is left alone', { device: record.deviceId })
     return []
   }
-  let noted: Promise<void> | undefined
-  const note = () => {
-    noted ??= noteReleasing(host, record, isOnDisk)
-    return noted
-  }
-  // Where record and claim are whole and an interface moves, a kill before the note is no worse than one before the move.
-  const isForMove =
-    record.phase === 'attached' &&
-    isOnDisk &&
-    !record.dpdk &&
-    record.original.netdev.name !== '' &&
-    hasClaim(host.files, record.deviceId)
-  if (!isForMove || !isOfThisBoot(host, record)) {
-    await note()
-  }
+  await noteReleasing(host, record, isOnDisk)
   if (!isOfThisBoot(host, record)) {
     host.log.info('the machine has booted since: the kernel holds nothing of this attachment', {
       device: record.deviceId,
@@ -107,13 +93,8 @@ async function releaseVf(
     }
   }
   using hostRtnl = openRtnl(host)
-  const duringMove = () => {
-    void note()
-    lease.makeReady()
-  }
-  const release = openRelease(host, record, { netnsPaths, lock, hostRtnl, duringMove })
+  const release = openRelease(host, record, { netnsPaths, lock, hostRtnl, duringMove: lease.makeReady })
   const departed = await departVf(release, collect)
-  await note()
   lease.begin()
   // Not waited for here: a process of one call waits on its only thread, and a plugin that hangs must not hold the VF.
   await restoreVf(release, departed, collect)
