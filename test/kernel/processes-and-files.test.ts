@@ -13,8 +13,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { groupCommit } from '../../src/host/group-commit.js'
 import { realFiles } from '../../src/host/files.js'
+import { groupCommit } from '../../src/host/group-commit.js'
 import { realProcesses } from '../../src/host/processes.js'
 import { addon } from './netns.js'
 
