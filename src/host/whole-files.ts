@@ -193,8 +193,8 @@ export function writeOver(addon: Addon, path: string, text: string): void {
   withTemporary(temporary, () => renameSync(temporary, path))
 }
 
-/** Writes the new text of a file beside it. It is on the disk when the promise resolves. */
-export async function prepare({ addon, sync }: Disk, path: string, text: string): Promise<Prepared> {
+/** Writes a whole file beside its place and brings it to the disk. Returns its path. */
+async function writeSynced({ addon, sync }: Disk, path: string, text: string): Promise<string> {
   const temporary = writeTemporary(addon, path, text)
   try {
     await sync([temporary])
@@ -202,12 +202,18 @@ export async function prepare({ addon, sync }: Disk, path: string, text: string)
     removeIfPresent(temporary)
     throw error
   }
+  return temporary
+}
+
+/** Writes the new text of a file beside it. It is on the disk when the promise resolves. */
+export async function prepare(disk: Disk, path: string, text: string): Promise<Prepared> {
+  const temporary = await writeSynced(disk, path, text)
   let isPlaced = false
   return {
     async place() {
       withTemporary(temporary, () => renameSync(temporary, path))
       isPlaced = true
-      await sync([dirname(path)])
+      await disk.sync([dirname(path)])
     },
     [Symbol.dispose]() {
       if (!isPlaced) {
@@ -218,14 +224,8 @@ export async function prepare({ addon, sync }: Disk, path: string, text: string)
 }
 
 /** Replaces a file, then its twin, each atomically. After a power cut each is the old one or the new one. */
-export async function writeWhole({ addon, sync }: Disk, path: string, text: string, twin: string): Promise<void> {
-  const temporary = writeTemporary(addon, path, text)
-  try {
-    await sync([temporary])
-  } catch (error) {
-    removeIfPresent(temporary)
-    throw error
-  }
+export async function writeWhole(disk: Disk, path: string, text: string, twin: string): Promise<void> {
+  const temporary = await writeSynced(disk, path, text)
   withTemporary(temporary, () => {
     const copy = makeSecond(temporary)
     renameSync(temporary, path)
