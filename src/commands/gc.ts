@@ -111,7 +111,7 @@ export async function gc(
   }
   requireTrustedState(host.state)
   tidyStateFolder(host.state)
-  removeTornRecords(host.state)
+  removeTornRecords(files)
   for (const found of allAttachments(host.state).filter((record) => !isSpared(record))) {
     await attempt(holderOf(found), () => collectAttachment(host, args, conf, found))
   }

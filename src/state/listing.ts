@@ -1,4 +1,5 @@
 /** All records of a folder at once. */
+import { NODE_FOLDER } from '../cni/folders.js'
 import type { FilePort } from '../host/ports.js'
 import type { PciAddress } from '../pci/address.js'
 import { recordFolders, type StateFolder } from './folder.js'
@@ -53,11 +54,14 @@ export const unreadableFiles = ({ files, path }: StateFolder): readonly { path: 
     return read?.kind === 'unreadable' ? [{ path: file, problem: read.problem }] : []
   })
 
-/** Removes the records that a power cut left empty: an ADD was writing them, and had given nothing yet. */
-export function removeTornRecords({ files, path }: StateFolder): void {
-  for (const { name, text } of stateFiles(files, path)) {
-    if (text === '') {
-      files.remove(`${path}/${name}`)
+/**
+ * Removes the records that a power cut left empty: an ADD was writing them, and had given nothing yet. Only in the node's own
+ * folder: in another one an empty file may be anybody's. There the next ADD or DEL of the attachment removes it.
+ */
+export function removeTornRecords(files: FilePort): void {
+  for (const file of stateFiles(files, NODE_FOLDER)) {
+    if (file.text === '' && keyOf(file).containerId !== '') {
+      files.remove(`${NODE_FOLDER}/${file.name}`)
     }
   }
 }

@@ -49,6 +49,17 @@ describe('an intent that a power cut left empty', () => {
     expect([...world.files.keys()].filter((path) => TORN.includes(path) || path.includes('.unreadable'))).toEqual([])
   })
 
+  test('is told apart from an empty file that is no record', async () => {
+    const world = torn()
+    const others = ['/var/lib/cni/sriov/lock', '/srv/cni/pod-a-net1']
+    world.folders.add('/srv/cni')
+    for (const path of others) {
+      world.files.set(path, '')
+    }
+    await call(world, 'GC', ELSEWHERE)
+    expect(others.filter((path) => world.files.has(path))).toEqual(others)
+  })
+
   test.each([['pod-a'], ['pod-b']])('keeps no ADD of %s from the VF', async (containerId) => {
     const world = torn()
     expect(messageOf(await call(world, 'ADD', FULL, { containerId }))).toBe('')
