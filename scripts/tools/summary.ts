@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs'
 interface Assertion {
   readonly status: string
   readonly fullName: string
+  readonly failureMessages?: readonly string[]
   /** What the test tried in numbers: see test/counts.ts. */
   readonly meta?: { readonly counts?: Readonly<Record<string, number>> }
 }
@@ -15,11 +16,23 @@ interface Report {
   readonly testResults: readonly {
     readonly name: string
     readonly status: string
+    readonly message?: string
     readonly assertionResults: readonly Assertion[]
   }[]
 }
 
+/** Enough of a message to see which line of which test said what. */
+const LINES_OF_MESSAGE = 30
+const COLUMNS = 400
+
 const say = (line: string) => process.stdout.write(`${line}\n`)
+
+/** Why a test failed: whoever has only the end of the output must not have to guess. */
+function sayWhy(messages: readonly string[]): void {
+  for (const line of messages.join('\n').split('\n').slice(0, LINES_OF_MESSAGE)) {
+    say(`    ${line.slice(0, COLUMNS)}`)
+  }
+}
 
 const pairs = process.argv.slice(2).map((word) => {
   const equals = word.indexOf('=')
@@ -64,11 +77,13 @@ for (const { key: tier, value: path } of pairs.filter(({ key }) => key !== 'fail
   say(
     `${tier}: ${testResults.length} files, ${passed} passed, ${failed.length + broken.length} failed, ${skipped.length} skipped`,
   )
-  for (const { fullName } of failed) {
+  for (const { fullName, failureMessages = [] } of failed) {
     say(`  failed: ${fullName}`)
+    sayWhy(failureMessages)
   }
-  for (const { name } of broken) {
+  for (const { name, message = '' } of broken) {
     say(`  failed to run: ${name}`)
+    sayWhy([message])
   }
   for (const { fullName } of skipped) {
     say(`  skipped: ${fullName}`)

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { addressesIn, cidrsIn, routesIn } from './kernel-view.js'
 import { add, type Conf, DEFAULT_IFNAME, del, netConf } from './plugin.js'
 import { canPing, newPod } from './pods.js'
-import { sleep, until } from './process.js'
+import { until } from './process.js'
 import { callsByResident } from './resident.js'
 import { untouchedHost } from './untouched-host.js'
 import { vf } from './virtual-functions.js'
@@ -104,12 +104,12 @@ describe('IPv6', () => {
         'the pods answer each other',
         async () => (await canPing(second, 'fd00:94::1')) && canPing(first, '10.9.4.2'),
       )
-      // Duplicate address detection lasts a second.
-      await sleep(1500)
       for (const pod of [first, second]) {
-        const own = await addressesIn(pod, DEFAULT_IFNAME)
-        expect(own).toHaveLength(2)
-        expect(own.filter(({ dadfailed, tentative }) => dadfailed || tentative)).toEqual([])
+        const own = () => addressesIn(pod, DEFAULT_IFNAME)
+        // Duplicate address detection lasts a second.
+        await until('it has ended', async () => (await own()).every(({ tentative }) => !tentative))
+        expect(await own()).toHaveLength(2)
+        expect((await own()).filter(({ dadfailed }) => dadfailed)).toEqual([])
       }
       expect(await canPing(first, 'fd00:94::2')).toBe(true)
       await del(first, one)

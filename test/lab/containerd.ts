@@ -33,7 +33,7 @@ export async function startContainerd(network: Conf): Promise<Containerd> {
   await shell(`mkdir -p ${ROOTFS}/{bin,proc,sys,dev,etc,tmp,run}; cp /bin/busybox ${ROOTFS}/bin/
     ln -sf busybox ${ROOTFS}/bin/sh; ln -sf busybox ${ROOTFS}/bin/sleep`)
   const daemon: Running = start('containerd', ['--log-level', 'warn'])
-  await until('containerd answers', async () => (await run('ctr', ['version'])).exitCode === 0, 60_000)
+  await until('containerd answers', async () => (await run('ctr', ['version'])).exitCode === 0)
   const hasTask = async (state: string) => (await must('ctr', 'task', 'ls')).includes(state)
   return {
     async runDetached(container) {

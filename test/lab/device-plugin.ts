@@ -4,7 +4,7 @@ import { vi } from 'vitest'
 import type { ContainerAllocateResponse } from '../../src/kubelet/generated/deviceplugin_pb.js'
 import { FakeKubelet, type KubeletOptions } from '../fakes/kubelet.js'
 import { SRIOVCTL } from './ctl.js'
-import { type Running, start } from './process.js'
+import { PATIENCE_MS, type Running, start } from './process.js'
 
 const KUBELET = '/var/lib/kubelet'
 const CONF_DIR = '/etc/pcidp'
@@ -17,7 +17,7 @@ export interface DevicePlugin {
   /** Replaces the configuration file. */
   configure(resourceList: readonly object[]): void
   /** Waits until kubelet sees so many healthy devices, of so many. Returns the milliseconds. */
-  sees(resource: string, healthy: number, all: number, timeoutMs?: number): Promise<number>
+  sees(resource: string, healthy: number, all: number): Promise<number>
   /** What the process has printed so far. */
   printed(): { readonly stderr: string }
   /** Ends the process and starts another. */
@@ -69,7 +69,7 @@ export async function startDevicePlugin(
       return running
     },
     configure,
-    async sees(resource, healthy, all, timeoutMs = 60_000) {
+    async sees(resource, healthy, all) {
       const startedAt = performance.now()
       await vi.waitFor(
         () => {
@@ -80,7 +80,7 @@ export async function startDevicePlugin(
             )
           }
         },
-        { timeout: timeoutMs, interval: 20 },
+        { timeout: PATIENCE_MS, interval: 20 },
       )
       return performance.now() - startedAt
     },

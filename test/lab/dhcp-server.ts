@@ -1,8 +1,8 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { OTHER_VFS } from './choosing.js'
 import { add, BIN_DIR, type Conf, DEFAULT_IFNAME, del, netConf } from './plugin.js'
 import { newPod, type Pod } from './pods.js'
-import { type Running, run, sleep, start, until } from './process.js'
+import { type Running, run, start, until } from './process.js'
 
 const FOLDER = '/run/dhcp-test'
 const LEASES = `${FOLDER}/leases`
@@ -62,8 +62,9 @@ export async function startDhcpServer(vlan: number): Promise<DhcpServer> {
   return {
     pod,
     async leases() {
+      const before = statSync(LEASES).mtimeMs
       process.kill(server.pid, 'SIGUSR1')
-      await sleep(500)
+      await until('its leases are written', async () => statSync(LEASES).mtimeMs !== before)
       return readLeases()
     },
     async stop() {

@@ -62,7 +62,7 @@ beforeAll(async () => {
   // What other files of tests have left; whatever appears from now on is the plugin's.
   await shell('rm -rf /var/lib/cni/sriov /var/lib/sriov-cni /run/sriov-cni /run/k8s.cni.cncf.io')
   before = await filesOfNode()
-}, 300_000)
+})
 
 afterAll(async () => {
   await nodePod?.stop()
@@ -71,7 +71,7 @@ afterAll(async () => {
   rmSync(KUBELET, { recursive: true, force: true })
   await must('mount', '--make-rprivate', '/')
   await shell(`rm -rf ${PLUGIN} ${BIN_DIR}/.sriov; mv ${ASIDE}/sriov ${ASIDE}/.sriov ${BIN_DIR}/; rmdir ${ASIDE}`)
-}, 120_000)
+})
 
 const pods: { pod: Pod; conf: Conf; device: Vf }[] = []
 
@@ -95,9 +95,7 @@ async function endPods(): Promise<void> {
 }
 
 describe('a node of a cluster', () => {
-  test('nothing, then the DaemonSet: pool, pods, status, metrics, upgrade, and nothing again', {
-    timeout: 1_800_000,
-  }, async () => {
+  test('nothing, then the DaemonSet: pool, pods, status, metrics, upgrade, and nothing again', {}, async () => {
     nodePod = await startNodePod(runtime.cri, rendered('overlays/multus'))
     await sees(ALL_VFS.length)
 

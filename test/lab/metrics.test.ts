@@ -4,6 +4,7 @@ import { startDevicePlugin, stopDevicePlugin } from './device-plugin.js'
 import { settingsOf } from './kernel-view.js'
 import { add, del, failing, netConf } from './plugin.js'
 import { canPing, inPod, newPod } from './pods.js'
+import { PATIENCE_MS } from './process.js'
 import { untouchedHost } from './untouched-host.js'
 import { PF, vf } from './virtual-functions.js'
 
@@ -59,13 +60,13 @@ test('metrics of a node: calls, states, pools, and the traffic of a VF in its po
   const before = await trafficOf(vf(0).pci)
   await inPod(pods[0], 'ping', '-c', '5', '-i', '0.2', '10.7.0.2')
   const since = async (name: string) => ((await trafficOf(vf(0).pci))[name] ?? 0) - (before[name] ?? 0)
-  // The driver counts every two seconds, and later on a busy machine.
+  // The driver counts every two seconds.
   await vi.waitFor(
     async () => {
       expect(await since('sriov_vf_tx_packets')).toBeGreaterThanOrEqual(5)
       expect(await since('sriov_vf_rx_bytes')).toBeGreaterThanOrEqual(5 * 84)
     },
-    { timeout: 60_000, interval: 1_000 },
+    { timeout: PATIENCE_MS, interval: 1_000 },
   )
 
   const all = await scrape()

@@ -23,7 +23,7 @@ let containerd: Containerd
 
 beforeAll(async () => {
   containerd = await startContainerd(netConf(vf(0)))
-}, 120_000)
+})
 
 afterAll(() => containerd.stop())
 

@@ -77,8 +77,14 @@ export const shell = (script: string): Promise<string> => must('/bin/bash', '-eu
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
+/**
+ * How long a test waits for what has to come. A guest beside others may have a tenth of a processor for minutes, so this
+ * measures nothing; it is less than the five minutes after which the device plugin looks at everything unasked.
+ */
+export const PATIENCE_MS = 240_000
+
 /** Waits until something holds. */
-export async function until(what: string, holds: () => Promise<boolean>, timeoutMs = 60_000): Promise<void> {
+export async function until(what: string, holds: () => Promise<boolean>, timeoutMs = PATIENCE_MS): Promise<void> {
   const deadline = performance.now() + timeoutMs
   while (!(await holds())) {
     if (performance.now() > deadline) {

@@ -41,7 +41,7 @@ describe('containerd', () => {
   beforeAll(async () => {
     writeConfList('1.0.0')
     daemon = start('containerd', ['--log-level', 'warn'])
-    await until('containerd answers', async () => (await run('ctr', ['version'])).exitCode === 0, 60_000)
+    await until('containerd answers', async () => (await run('ctr', ['version'])).exitCode === 0)
   })
 
   afterAll(async () => {

@@ -1,5 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
+import { PATIENCE_MS } from './process.js'
 
 /** What a testpmd is to do with its one port. */
 export interface TestpmdOptions {
@@ -42,8 +43,6 @@ interface Watched {
   end?: string
 }
 
-const START_TIMEOUT_MS = 60_000
-const STOP_TIMEOUT_MS = 30_000
 const POLL_MS = 50
 
 // Without a port it goes on all the same, and waits for commands.
@@ -134,12 +133,12 @@ async function killed(watched: Watched): Promise<void> {
 async function ended(watched: Watched): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, STOP_TIMEOUT_MS)
+    timer = setTimeout(resolve, PATIENCE_MS)
   })
   await Promise.race([watched.closed, timeout])
   clearTimeout(timer)
   if (watched.end === undefined) {
-    throw failure(`it did not end within ${STOP_TIMEOUT_MS} ms`, watched)
+    throw failure(`it did not end within ${PATIENCE_MS} ms`, watched)
   }
 }
 
@@ -154,12 +153,12 @@ async function orKill<T>(watched: Watched, step: () => Promise<T>): Promise<T> {
 }
 
 async function begin(watched: Watched, device: string): Promise<string> {
-  const [, mac] = await printed(watched, PORT, START_TIMEOUT_MS)
+  const [, mac] = await printed(watched, PORT, PATIENCE_MS)
   if (mac === undefined) {
     throw failure(`it cannot drive ${device}: is that bound to vfio-pci?`, watched)
   }
   watched.child.stdin.write('start\n')
-  await printed(watched, FORWARDING, START_TIMEOUT_MS)
+  await printed(watched, FORWARDING, PATIENCE_MS)
   return mac.toLowerCase()
 }
 

@@ -178,7 +178,6 @@ export async function startNodePod(cri: Cri, objects: readonly Manifest[], image
     await until(
       `the init container ${container.name} has ended`,
       async () => (await status()).state === ContainerState.CONTAINER_EXITED,
-      300_000,
     )
     const { exitCode } = await status()
     if (exitCode !== 0) {

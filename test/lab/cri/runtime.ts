@@ -89,14 +89,11 @@ export async function startRuntime(name: RuntimeName, ...networks: readonly Conf
     daemon = start(`${folder}/containerd`, ['--config', CONFIG, '--log-level', 'info'], {
       env: { PATH: `${folder}:/usr/sbin:/usr/bin:/sbin:/bin` },
     })
-    await until(
-      `${name} answers`,
-      () =>
-        isNetworkReady().then(
-          () => true,
-          () => false,
-        ),
-      60_000,
+    await until(`${name} answers`, () =>
+      isNetworkReady().then(
+        () => true,
+        () => false,
+      ),
     )
   }
   await begin()
