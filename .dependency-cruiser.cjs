@@ -97,7 +97,7 @@ const layers = [
       '^src/daemon/(protocol|probe|run)',
       '^src/kubelet/pod-resources',
       '^src/pool/(options|conf/|devices/)',
-      '^src/host/listen',
+      '^src/host/sockets/listen',
     ],
   },
 ]

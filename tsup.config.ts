@@ -17,7 +17,7 @@ export default defineConfig([
     entry: {
       main: 'src/main.ts',
       start: 'src/start.ts',
-      'log-writer': 'src/host/log-writer.ts',
+      'log-writer': 'src/host/stdio/log-writer.ts',
       ctl: 'src/ctl.ts',
       resident: 'src/resident.ts',
       'device-plugin': 'src/device-plugin.ts',

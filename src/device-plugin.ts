@@ -1,4 +1,4 @@
-import { parseListen } from './host/listen.js'
+import { parseListen } from './host/sockets/listen.js'
 import { DEFAULT_POOL_OPTIONS, type PoolOptions } from './pool/options.js'
 import { runPool } from './pool/run.js'
 import { optionsIn, stay } from './stay.js'

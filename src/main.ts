@@ -3,11 +3,11 @@ import { dispatch } from './cni/dispatch.js'
 import { errorDocument } from './cni/error-codes.js'
 import { handlers } from './commands/handlers.js'
 import { loadAddon } from './host/addon.js'
-import { realFiles } from './host/files.js'
-import { launched } from './host/launched.js'
-import { type LogWriterModule, lazyLog } from './host/log.js'
+import { realFiles } from './host/files/real-files.js'
+import { launched } from './host/process/launched.js'
 import { realHost } from './host/real.js'
-import { processStreams } from './host/streams.js'
+import { type LogWriterModule, lazyLog } from './host/stdio/log.js'
+import { processStreams } from './host/stdio/streams.js'
 
 // Absent files are normal; a stack trace for each is expensive.
 Error.stackTraceLimit = 0

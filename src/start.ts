@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { CHECKSUM_BYTES, compile, start } from './host/plugin-script.js'
+import { CHECKSUM_BYTES, compile, start } from './host/process/plugin-script.js'
 
 /**
  * The first code of the plugin that runs. It compiles main.cjs, from bytecode if the launcher names that file, which

@@ -4,7 +4,7 @@
  *
  * The child has stdin and stdout of the launcher, which does not touch them
  * while the child runs. On descriptor REPORT_FD the child reports its progress
- * (src/host/launched.ts): REPORT_BEGUN before it does anything at all,
+ * (src/host/process/launched.ts): REPORT_BEGUN before it does anything at all,
  * REPORT_ANSWERED and its exit code as one byte after it has written its answer.
  */
 #ifndef SRIOV_SHIM_ATTEMPT_H

@@ -11,7 +11,7 @@
 /*
  * Node.js gets the caller's variables under names with this prefix. All of them
  * reach the plugin, and none affects the loader, the C library, OpenSSL or
- * Node.js itself. src/host/launched.ts removes the prefix.
+ * Node.js itself. src/host/process/launched.ts removes the prefix.
  */
 #define CALLER_PREFIX "CALLER_"
 

@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
-import { CHECKSUM_BYTES, compile, start } from '../../src/host/plugin-script.js'
+import { CHECKSUM_BYTES, compile, start } from '../../src/host/process/plugin-script.js'
 
 const PRIME = 0x100000001b3n
 const OFFSET_BASIS = 0xcbf29ce484222325n

@@ -1,7 +1,7 @@
 import { PluginError } from '../errors.js'
 import { type CallArgs, type Environment, isIdentifier, parseArgs, UNKNOWN_VERB, VERBS, type Verb } from './args.js'
+import { type ParsedNetConf, parseNetConf } from './conf/netconf.js'
 import { foldKeys, keyTable, parseJsonObject, shownJson } from './json.js'
-import { type ParsedNetConf, parseNetConf } from './netconf.js'
 import { CURRENT_VERSION, IMPLIED_VERSION, isAtLeast, requireSupported } from './version.js'
 
 /** A call whose environment, JSON, name, verb and version are valid. Issues of the configuration are in `parsed`. */

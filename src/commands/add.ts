@@ -1,5 +1,5 @@
 import { type CallArgs, REPEATED_VARIABLE } from '../cni/args.js'
-import { requireValid } from '../cni/netconf.js'
+import { requireValid } from '../cni/conf/netconf.js'
 import type { CniResult } from '../cni/result.js'
 import { PluginError } from '../errors.js'
 import type { Netns } from '../host/ports.js'

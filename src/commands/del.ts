@@ -1,5 +1,5 @@
 import type { CallArgs } from '../cni/args.js'
-import type { NetConf } from '../cni/netconf.js'
+import type { NetConf } from '../cni/conf/netconf.js'
 import { messageOf, PluginError } from '../errors.js'
 import type { Lock } from '../host/ports.js'
 import { ipamCall, ipamDel } from '../ipam.js'

@@ -1,6 +1,6 @@
 import type { CallArgs } from '../cni/args.js'
+import type { NetConf, ParsedNetConf } from '../cni/conf/netconf.js'
 import { parseJsonObject, valueAt } from '../cni/json.js'
-import type { NetConf, ParsedNetConf } from '../cni/netconf.js'
 import { messageOf, PluginError } from '../errors.js'
 import type { Lock } from '../host/ports.js'
 import { ipamCall, ipamGc } from '../ipam.js'

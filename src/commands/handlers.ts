@@ -1,6 +1,6 @@
 import type { CallArgs, Verb } from '../cni/args.js'
+import type { NetConf } from '../cni/conf/netconf.js'
 import type { Handler } from '../cni/dispatch.js'
-import type { NetConf } from '../cni/netconf.js'
 import { resultDocument } from '../cni/result.js'
 import { messageOf, PluginError } from '../errors.js'
 import { type FilePort, type Host, isSameNetns, type Netns, type OpenedNetns } from '../host/ports.js'

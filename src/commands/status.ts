@@ -1,6 +1,6 @@
 import type { CallArgs } from '../cni/args.js'
+import type { NetConf } from '../cni/conf/netconf.js'
 import { NODE_FOLDER } from '../cni/folders.js'
-import type { NetConf } from '../cni/netconf.js'
 import { messageOf, PluginError } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
 import { deviceExists, interfaceExists } from '../pci/functions.js'

@@ -1,6 +1,6 @@
 import { readCall } from '../cni/call.js'
 import { NODE_FOLDER } from '../cni/folders.js'
-import type { OtherView } from '../host/other-view.js'
+import type { OtherView } from '../host/process/other-view.js'
 import { POLICY_FOLDERS } from '../policy/policy.js'
 import type { Request } from './protocol.js'
 

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { ClockPort } from '../host/ports.js'
-import type { PassedDescriptor, PeerSocket } from '../host/unix-sockets.js'
+import type { PassedDescriptor, PeerSocket } from '../host/sockets/unix-sockets.js'
 import { REQUEST_HEADER_BYTES, requestStart } from './protocol.js'
 
 /**

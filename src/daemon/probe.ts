@@ -1,9 +1,9 @@
 /** Asks the resident process whether it is well, as the launcher hands calls to it. */
 import { dirname } from 'node:path'
 import type { Addon } from '../host/addon.js'
-import { realFiles } from '../host/files.js'
+import { realFiles } from '../host/files/real-files.js'
 import { realKernel } from '../host/kernel.js'
-import { type Exchanged, exchange } from '../host/unix-exchange.js'
+import { type Exchanged, exchange } from '../host/sockets/unix-exchange.js'
 import { pidsHolding } from '../node/lock-holders.js'
 import { encodeRequest, RESIDENT_SOCKET, residentLock } from './protocol.js'
 

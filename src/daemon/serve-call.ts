@@ -1,9 +1,9 @@
 import { dispatch } from '../cni/dispatch.js'
 import { handlers } from '../commands/handlers.js'
 import type { Addon } from '../host/addon.js'
-import { realFiles } from '../host/files.js'
-import { type LogWriterModule, lazyLog, type WriteLine } from '../host/log.js'
+import { realFiles } from '../host/files/real-files.js'
 import type { residentHosts } from '../host/resident.js'
+import { type LogWriterModule, lazyLog, type WriteLine } from '../host/stdio/log.js'
 import type { Result } from './protocol.js'
 import type { Accepted } from './server.js'
 

@@ -3,7 +3,7 @@ import { PluginError } from '../errors.js'
 import { type Addon, orThrow } from './addon.js'
 import { errnoName } from './errno.js'
 import type { KernelPort, Netns, OpenedNetns } from './ports.js'
-import { openRdmaSocket, openRouteSocket } from './route-socket.js'
+import { openRdmaSocket, openRouteSocket } from './sockets/route-socket.js'
 
 /** Errors of open(2) that do not tell what is behind the path. */
 const UNSURE = new Set(['EIO', 'EMFILE', 'ENFILE', 'ENOMEM', 'EACCES', 'EPERM'])

@@ -6,7 +6,7 @@ import { NETLINK_ROUTE } from '../netlink/constants.js'
 import { isAboutDevices } from '../netlink/uevent.js'
 import { type Addon, orThrow } from './addon.js'
 import { errnoName } from './errno.js'
-import { type Watch, watch } from './watch.js'
+import { type Watch, watch } from './sockets/watch.js'
 
 /** Protocols of netlink(7), and the groups that kernels broadcast to. */
 /** RTMGRP_LINK, RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR (include/uapi/linux/rtnetlink.h). */

@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Resident } from '../daemon/probe.js'
 import type { DaemonOptions } from '../daemon/run.js'
-import { type Listen, parseListen } from '../host/listen.js'
+import { type Listen, parseListen } from '../host/sockets/listen.js'
 import type { PoolOptions } from '../pool/options.js'
 import type { Living } from '../sriov/survey/spare.js'
 import type { CallHost } from '../state/folder.js'

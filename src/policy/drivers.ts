@@ -1,5 +1,5 @@
 /** Which drivers and tools a configuration may name for a program in user space. */
-import type { WantedDpdk } from '../cni/wanted.js'
+import type { WantedDpdk } from '../cni/conf/wanted.js'
 import type { ConfigIssue } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
 import { distrustOf } from '../node/trust.js'

@@ -1,6 +1,6 @@
 import type { CallArgs } from '../cni/args.js'
+import type { NetConf, ParsedNetConf } from '../cni/conf/netconf.js'
 import { NODE_FOLDER } from '../cni/folders.js'
-import type { NetConf, ParsedNetConf } from '../cni/netconf.js'
 import { type ConfigIssue, PluginError } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
 import { distrustOf } from '../node/trust.js'

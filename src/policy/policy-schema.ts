@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { type PfSelector, parsePfSelector } from '../cni/selectors.js'
+import { type PfSelector, parsePfSelector } from '../cni/conf/selectors.js'
 import { plainPath } from './paths.js'
 import type { Limits, PolicyRules, VlanRange } from './policy.js'
 

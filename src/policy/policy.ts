@@ -1,5 +1,5 @@
 /** What the administrator of a node lets configurations ask for (docs/policy.md). */
-import type { PfSelector } from '../cni/selectors.js'
+import type { PfSelector } from '../cni/conf/selectors.js'
 
 /** VLAN IDs from `from` to `to`, both included. */
 export type VlanRange = readonly [from: number, to: number]

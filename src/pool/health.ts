@@ -1,7 +1,7 @@
 /** Whether the event loop of the device plugin turns: a socket of root's answers. Metrics may be off, or reach the network. */
-import type { Listen } from '../host/listen.js'
-import { serveText } from '../host/text-server.js'
-import { type Exchanged, exchange } from '../host/unix-exchange.js'
+import type { Listen } from '../host/sockets/listen.js'
+import { serveText } from '../host/sockets/text-server.js'
+import { type Exchanged, exchange } from '../host/sockets/unix-exchange.js'
 
 const SOCKET: Listen = { path: '/run/sriov-cni/device-plugin.sock' }
 const PATH = '/healthz'

@@ -1,5 +1,5 @@
 import type { LogLevelName } from '../cni/log-levels.js'
-import type { Listen } from '../host/listen.js'
+import type { Listen } from '../host/sockets/listen.js'
 import { DEFAULT_PREFIX } from './conf/conf.js'
 
 /** The options of the device plugin's process. */

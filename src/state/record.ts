@@ -1,5 +1,5 @@
+import type { WantedNetdev, WantedVf } from '../cni/conf/wanted.js'
 import type { JsonObject } from '../cni/json.js'
-import type { WantedNetdev, WantedVf } from '../cni/wanted.js'
 import type { NetnsId } from '../host/ports.js'
 import type { VfSettings } from '../netlink/vf-info.js'
 import type { View } from '../node/namespaces.js'

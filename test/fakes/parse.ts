@@ -1,5 +1,5 @@
 import { parseArgs, VERBS } from '../../src/cni/args.js'
-import { type ParsedNetConf, parseNetConf } from '../../src/cni/netconf.js'
+import { type ParsedNetConf, parseNetConf } from '../../src/cni/conf/netconf.js'
 import { VF_ADDRESS } from './machine.js'
 
 /** A configuration with a device, read as ADD would. */

@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, write
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { abandonedWrites, writeAttribute } from '../../src/host/attributes.js'
+import { abandonedWrites, writeAttribute } from '../../src/host/files/attributes.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'sriov-attribute-'))
 const isRoot = process.getuid?.() === 0

@@ -1,6 +1,6 @@
 import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
-import { appendBounded } from '../../src/host/bounded-file.js'
+import { appendBounded } from '../../src/host/files/bounded-file.js'
 
 const folder = mkdtempSync('/tmp/bounded-')
 const path = `${folder}/journal`

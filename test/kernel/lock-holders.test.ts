@@ -2,8 +2,8 @@ import { closeSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { realFiles } from '../../src/host/files.js'
-import { realProcesses } from '../../src/host/processes.js'
+import { realFiles } from '../../src/host/files/real-files.js'
+import { realProcesses } from '../../src/host/process/processes.js'
 import { lockHolders } from '../../src/node/lock-holders.js'
 import { addon } from './netns.js'
 

@@ -3,7 +3,7 @@ import { chownSync, linkSync, mkdtempSync, readFileSync, rmSync, symlinkSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { openClosableLogWriter } from '../../src/host/log-writer.js'
+import { openClosableLogWriter } from '../../src/host/stdio/log-writer.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'sriov-log-'))
 

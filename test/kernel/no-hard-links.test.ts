@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { realFiles } from '../../src/host/files.js'
+import { realFiles } from '../../src/host/files/real-files.js'
 import { addon } from './netns.js'
 
 // Whatever lies below: no file system at hand has names like ours and no hard links.

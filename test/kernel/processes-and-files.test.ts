@@ -13,9 +13,9 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { realFiles } from '../../src/host/files.js'
-import { groupCommit } from '../../src/host/group-commit.js'
-import { realProcesses } from '../../src/host/processes.js'
+import { groupCommit } from '../../src/host/files/group-commit.js'
+import { realFiles } from '../../src/host/files/real-files.js'
+import { realProcesses } from '../../src/host/process/processes.js'
 import { addon } from './netns.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'sriov-kernel-'))

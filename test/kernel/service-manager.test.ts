@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { serviceManager } from '../../src/host/service-manager.js'
+import { serviceManager } from '../../src/host/process/service-manager.js'
 import { addon } from './netns.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'sriov-notify-'))

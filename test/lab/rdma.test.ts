@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { loadAddon } from '../../src/host/addon.js'
 import { realClock } from '../../src/host/clock.js'
-import { realFiles } from '../../src/host/files.js'
+import { realFiles } from '../../src/host/files/real-files.js'
 import { realKernel } from '../../src/host/kernel.js'
 import type { Log } from '../../src/host/ports.js'
 import { isRdmaExclusive } from '../../src/node/rdma-mode.js'

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { loadAddon } from '../../../src/host/addon.js'
 import type { Command, Exit } from '../../../src/host/ports.js'
-import { realProcesses } from '../../../src/host/processes.js'
+import { realProcesses } from '../../../src/host/process/processes.js'
 import type { Bed, Case } from './cases.js'
 
 const TIMEOUT_MS = 300_000

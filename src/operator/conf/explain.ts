@@ -1,5 +1,5 @@
 /** `sriovctl explain`: what an ADD with a configuration would do on this node now. */
-import type { NetConf } from '../../cni/netconf.js'
+import type { NetConf } from '../../cni/conf/netconf.js'
 import { messageOf } from '../../errors.js'
 import { openRtnl } from '../../rtnl/connection.js'
 import { type Prospect, prospectsOf } from '../../sriov/allocation/prospects.js'

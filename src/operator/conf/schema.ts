@@ -1,6 +1,6 @@
 /** JSON Schemas for editors, from the schemas that the plugin itself uses. Refinements are checked by the plugin only. */
 import * as z from 'zod/mini'
-import { NET_CONF_KEYS } from '../../cni/netconf-schema.js'
+import { NET_CONF_KEYS } from '../../cni/conf/netconf-schema.js'
 import { PolicyFile } from '../../policy/policy-schema.js'
 import { DoctorDocument } from '../doctor/doctor.js'
 import { StatusDocument } from '../look/status-document.js'

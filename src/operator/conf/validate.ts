@@ -1,7 +1,7 @@
 /** `sriovctl validate`: what is wrong with configurations, without a look at the devices. */
 import { readCall } from '../../cni/call.js'
+import type { NetConf } from '../../cni/conf/netconf.js'
 import { BIN_FOLDER } from '../../cni/folders.js'
-import type { NetConf } from '../../cni/netconf.js'
 import { messageOf } from '../../errors.js'
 import type { FilePort } from '../../host/ports.js'
 import { govern } from '../../policy/govern.js'

@@ -1,5 +1,5 @@
 /** What is wrong with drivers, IOMMU and hugepages, where VFs serve programs in user space. */
-import type { NetConf } from '../../cni/netconf.js'
+import type { NetConf } from '../../cni/conf/netconf.js'
 import type { FilePort } from '../../host/ports.js'
 import { iommuGroupOf, isNoIommuOn } from '../../pci/driver.js'
 import { isDriverKnown } from '../../pci/module-aliases.js'

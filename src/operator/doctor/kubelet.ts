@@ -1,5 +1,5 @@
 /** What is wrong between kubelet and what configurations choose. */
-import type { NetConf } from '../../cni/netconf.js'
+import type { NetConf } from '../../cni/conf/netconf.js'
 import { checkpointPath, kubeletDevices } from '../../node/kubelet.js'
 import { candidates } from '../../sriov/device/select.js'
 import type { CallHost } from '../../state/folder.js'

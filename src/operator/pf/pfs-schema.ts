@@ -1,6 +1,6 @@
 /** The file that says how many VFs each PF of a node has, and how the PF is set: /etc/sriov-cni/pfs.json. */
 import * as z from 'zod/mini'
-import { MAX_U32, MIN_MTU } from '../../cni/netconf-schema.js'
+import { MAX_U32, MIN_MTU } from '../../cni/conf/netconf-schema.js'
 import { messageOf } from '../../errors.js'
 import type { FilePort } from '../../host/ports.js'
 import { distrustOf } from '../../node/trust.js'

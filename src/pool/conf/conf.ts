@@ -1,6 +1,7 @@
 /** Reads the resources from the configuration file of the SR-IOV network device plugin. */
+
+import { readSelectors, type Selectors } from '../../cni/conf/selectors.js'
 import { foldKeys, isJsonObject, type JsonObject, keyTable, parseJsonObject } from '../../cni/json.js'
-import { readSelectors, type Selectors } from '../../cni/selectors.js'
 import { type ConfigIssue, messageOf } from '../../errors.js'
 import type { ReadConf } from './conf-in-force.js'
 import { type Allocation, type DeviceType, RESOURCE_KEYS, ResourceEntry } from './conf-schema.js'

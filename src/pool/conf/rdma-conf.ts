@@ -1,7 +1,7 @@
 /** Reads the resources from the configuration file of the RDMA shared device plugin (k8s-rdma-shared-dev-plugin, README). */
 import * as z from 'zod/mini'
+import { readSelectors, type Selectors } from '../../cni/conf/selectors.js'
 import { foldKeys, isJsonObject, type JsonObject, keyTable, parseJsonObject } from '../../cni/json.js'
-import { readSelectors, type Selectors } from '../../cni/selectors.js'
 import { type ConfigIssue, messageOf } from '../../errors.js'
 import type { ReadConf } from './conf-in-force.js'
 import { RESOURCE_KEYS } from './conf-schema.js'

@@ -1,5 +1,5 @@
-import type { DeviceChoice } from '../../cni/device-choice.js'
-import type { NetConf } from '../../cni/netconf.js'
+import type { DeviceChoice } from '../../cni/conf/device-choice.js'
+import type { NetConf } from '../../cni/conf/netconf.js'
 import { messageOf, PluginError } from '../../errors.js'
 import type { Lock } from '../../host/ports.js'
 import type { Link } from '../../netlink/link.js'

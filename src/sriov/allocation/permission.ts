@@ -1,5 +1,5 @@
 /** Which devices the policy of the node lets a call have (docs/policy.md). */
-import type { PfSelector } from '../../cni/selectors.js'
+import type { PfSelector } from '../../cni/conf/selectors.js'
 import { type ConfigIssue, PluginError } from '../../errors.js'
 import type { Link } from '../../netlink/link.js'
 import { devicesOfOtherPods, devicesOfPod } from '../../node/kubelet.js'

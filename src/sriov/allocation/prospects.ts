@@ -1,6 +1,6 @@
 /** What an ADD would choose now, without a lock or a change: for an operator who asks beforehand. */
-import type { DeviceChoice } from '../../cni/device-choice.js'
-import type { NetConf } from '../../cni/netconf.js'
+import type { DeviceChoice } from '../../cni/conf/device-choice.js'
+import type { NetConf } from '../../cni/conf/netconf.js'
 import { openRtnl } from '../../rtnl/connection.js'
 import type { CallHost } from '../../state/folder.js'
 import { type DeviceLocation, locateDevice } from '../device/locate.js'

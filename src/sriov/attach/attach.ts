@@ -1,4 +1,4 @@
-import type { NetConf } from '../../cni/netconf.js'
+import type { NetConf } from '../../cni/conf/netconf.js'
 import type { CniResult, ResultInterface } from '../../cni/result.js'
 import { messageOf, PluginError } from '../../errors.js'
 import { ipamCall, type PendingIpam, startIpamAdd } from '../../ipam.js'

@@ -1,6 +1,6 @@
 /** What the steps of an ADD share. */
 import type { CallArgs } from '../../cni/args.js'
-import type { NetConf } from '../../cni/netconf.js'
+import type { NetConf } from '../../cni/conf/netconf.js'
 import type { Lock, Netns } from '../../host/ports.js'
 import type { PendingIpam } from '../../ipam.js'
 import type { Link } from '../../netlink/link.js'

@@ -1,5 +1,5 @@
 /** Checks made before a VF is bound for a program in user space (DPDK). */
-import type { WantedNetdev } from '../../cni/wanted.js'
+import type { WantedNetdev } from '../../cni/conf/wanted.js'
 import { type ConfigIssue, PluginError } from '../../errors.js'
 import type { FilePort, Host } from '../../host/ports.js'
 import { iommuGroupOf, isNoIommuOn, isUserspaceDriver } from '../../pci/driver.js'

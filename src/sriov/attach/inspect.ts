@@ -1,5 +1,5 @@
 import { ifNameProblem } from '../../cni/args.js'
-import type { WantedVf } from '../../cni/wanted.js'
+import type { WantedVf } from '../../cni/conf/wanted.js'
 import { type ConfigIssue, PluginError } from '../../errors.js'
 import type { Link } from '../../netlink/link.js'
 import { isMac } from '../../netlink/mac.js'

@@ -1,5 +1,5 @@
-import type { NetConf } from '../../cni/netconf.js'
-import type { WantedVf } from '../../cni/wanted.js'
+import type { NetConf } from '../../cni/conf/netconf.js'
+import type { WantedVf } from '../../cni/conf/wanted.js'
 import type { FilePort } from '../../host/ports.js'
 import { findIpamPlugin, recordedCall } from '../../ipam.js'
 import type { Link } from '../../netlink/link.js'

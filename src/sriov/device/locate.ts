@@ -1,4 +1,4 @@
-import type { WantedDpdk } from '../../cni/wanted.js'
+import type { WantedDpdk } from '../../cni/conf/wanted.js'
 import { PluginError } from '../../errors.js'
 import type { FilePort } from '../../host/ports.js'
 import type { PciAddress } from '../../pci/address.js'

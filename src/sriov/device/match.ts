@@ -1,5 +1,5 @@
 /** Whether selectors mean a PCI function. Reads sysfs only. */
-import { type PfSelector, pKey, type Selectors } from '../../cni/selectors.js'
+import { type PfSelector, pKey, type Selectors } from '../../cni/conf/selectors.js'
 import type { FilePort } from '../../host/ports.js'
 import { hasHardwareRdma, rdmaDeviceOf } from '../../pci/driver.js'
 import { acpiIndexOf, defaultPKeyOf, driverOf, idsOf, linkTypeOf, netdevsOf } from '../../pci/functions.js'

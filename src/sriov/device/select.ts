@@ -2,8 +2,8 @@
  * Selects the VFs that a configuration means, in the order in which they are tried. Reads sysfs only: it does not check
  * who uses a VF.
  */
-import type { DeviceChoice } from '../../cni/device-choice.js'
-import type { Selectors } from '../../cni/selectors.js'
+import type { DeviceChoice } from '../../cni/conf/device-choice.js'
+import type { Selectors } from '../../cni/conf/selectors.js'
 import { PluginError } from '../../errors.js'
 import type { FilePort } from '../../host/ports.js'
 import type { PciAddress } from '../../pci/address.js'

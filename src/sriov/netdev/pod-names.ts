@@ -1,5 +1,5 @@
 import type { CallArgs } from '../../cni/args.js'
-import type { NetConf } from '../../cni/netconf.js'
+import type { NetConf } from '../../cni/conf/netconf.js'
 
 /** The name of the interface in the pod. */
 export const podIfName = ({ conf, args }: { readonly conf: NetConf; readonly args: CallArgs }): string =>

@@ -1,4 +1,4 @@
-import type { WantedVf } from '../../cni/wanted.js'
+import type { WantedVf } from '../../cni/conf/wanted.js'
 import type { VfChange, VfInfo, VfSettings } from '../../netlink/vf-info.js'
 
 /** One setting of a VF: the change, and its name for error messages, in the words of the configuration. */

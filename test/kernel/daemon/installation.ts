@@ -113,7 +113,7 @@ export async function install({ isSanitized = false, hasOneShot = true } = {}): 
   }
 }
 
-/** What a stand-in for the plugin has at hand: src/host/launched.ts in plain JavaScript, and a count of its starts. */
+/** What a stand-in for the plugin has at hand: src/host/process/launched.ts in plain JavaScript, and a count of its starts. */
 const STAND_IN = `
   const { appendFileSync, readFileSync, writeSync } = require('node:fs')
   const report = (bytes) => writeSync(Number(process.env.SRIOV_CNI_REPORT), Buffer.from(bytes))

@@ -6,7 +6,7 @@ import { encodeRequest, type Result } from '../../../src/daemon/protocol.js'
 import { type Accepted, type Server, startServer } from '../../../src/daemon/server.js'
 import { realClock } from '../../../src/host/clock.js'
 import type { Log, NetnsId } from '../../../src/host/ports.js'
-import { listenAt } from '../../../src/host/unix-sockets.js'
+import { listenAt } from '../../../src/host/sockets/unix-sockets.js'
 import { addon, kernel } from '../netns.js'
 import { cniEnvironment, type Installation, install, type StartOptions, start } from './installation.js'
 

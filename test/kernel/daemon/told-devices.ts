@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { writeAttribute } from '../../../src/host/attributes.js'
+import { writeAttribute } from '../../../src/host/files/attributes.js'
 import { textAttribute } from '../../../src/netlink/attribute.js'
 import { IFLA_IFNAME, NLM_F_REQUEST, RTM_GETLINK } from '../../../src/netlink/constants.js'
 import { encodeLinkMessage, linkOf } from '../../../src/netlink/link.js'

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { realFiles } from '../../../src/host/files.js'
+import { realFiles } from '../../../src/host/files/real-files.js'
 import { writeDeviceInfo } from '../../../src/sriov/device/device-info.js'
 import type { AttachmentRecord } from '../../../src/state/record.js'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'

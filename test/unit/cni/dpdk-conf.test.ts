@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { requireValid } from '../../../src/cni/netconf.js'
+import { requireValid } from '../../../src/cni/conf/netconf.js'
 import { DEVBIND_PATH, PF } from '../../fakes/machine.js'
 import { issueKeys, parseConf } from '../../fakes/parse.js'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { groupCommit } from '../../../src/host/group-commit.js'
+import { groupCommit } from '../../../src/host/files/group-commit.js'
 
 const EIO = 5
 

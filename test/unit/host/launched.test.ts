@@ -9,7 +9,7 @@ import {
   REPORT_ANSWERED,
   REPORT_BEGUN,
   REPORT_VARIABLE,
-} from '../../../src/host/launched.js'
+} from '../../../src/host/process/launched.js'
 
 const SHIM = ['attempt.h', 'node.h', 'one_shot.c']
   .map((name) => readFileSync(new URL(`../../../native/shim/${name}`, import.meta.url), 'utf8'))

@@ -3,7 +3,7 @@ import { lstatSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { serveText } from '../../../src/host/text-server.js'
+import { serveText } from '../../../src/host/sockets/text-server.js'
 
 let folder = ''
 let made = 0

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseListen } from '../../../src/host/listen.js'
+import { parseListen } from '../../../src/host/sockets/listen.js'
 import { metricsText } from '../../../src/metrics/text.js'
 
 test('the text format: help, type, escaped labels; nothing for a metric without samples', () => {

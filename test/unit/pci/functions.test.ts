@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { realFiles } from '../../../src/host/files.js'
+import { realFiles } from '../../../src/host/files/real-files.js'
 import type { FilePort } from '../../../src/host/ports.js'
 import { parsePciAddress } from '../../../src/pci/address.js'
 import { driverOf, functionOf, netdevsOf, pfOf, uplinkOf, vfIndexOf } from '../../../src/pci/functions.js'

@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs'
-import type { Environment } from '../cni/args.js'
+import type { Environment } from '../../cni/args.js'
 
 /**
  * The protocol between the launcher (native/shim/attempt.h, node.h, one_shot.c) and the plugin that it starts. A test

@@ -12,10 +12,10 @@ import {
   unlinkSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { errnoOf } from '../errors.js'
-import { type Addon, orThrow } from './addon.js'
+import { errnoOf } from '../../errors.js'
+import { type Addon, orThrow } from '../addon.js'
+import type { Prepared, Written } from '../ports.js'
 import type { SyncPaths } from './group-commit.js'
-import type { Prepared, Written } from './ports.js'
 
 /** The name of a temporary file: PID namespace, PID, number; "-2" marks its second link. */
 const TEMPORARY = /^\.tmp-(\d+)-(\d+)-\d+(-2)?$/

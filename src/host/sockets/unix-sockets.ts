@@ -1,7 +1,7 @@
 import { closeSync, renameSync, rmSync, statSync } from 'node:fs'
-import { PluginError } from '../errors.js'
-import { type Addon, orThrow } from './addon.js'
-import { errnoName } from './errno.js'
+import { PluginError } from '../../errors.js'
+import { type Addon, orThrow } from '../addon.js'
+import { errnoName } from '../errno.js'
 import { type Readiness, untilReady, type Watch, watch } from './watch.js'
 
 /** The result of a read: the byte count, 0 at the end, and a descriptor that came along. The reader closes it. */

@@ -2,7 +2,7 @@
  * Group commit: what calls want to have on the disk while another sync is under way is synced together, each path once.
  * Every call waits for a sync that began after its own request.
  */
-import { type Addon, orThrow } from './addon.js'
+import { type Addon, orThrow } from '../addon.js'
 
 /** Resolves once files and folders are on the disk (fsync of each, in that order). @throws PluginError kind `kernel` */
 export type SyncPaths = (paths: readonly string[]) => Promise<void>

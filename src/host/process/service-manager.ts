@@ -1,5 +1,5 @@
-import type { Environment } from '../cni/args.js'
-import type { Addon } from './addon.js'
+import type { Environment } from '../../cni/args.js'
+import type { Addon } from '../addon.js'
 
 /** Messages to systemd (sd_notify(3)). They do nothing when no service manager has asked for them. */
 export interface ServiceManager {

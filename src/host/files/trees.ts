@@ -1,5 +1,5 @@
 import { rmdirSync, rmSync } from 'node:fs'
-import { errnoOf } from '../errors.js'
+import { errnoOf } from '../../errors.js'
 
 /** Removes a file, or a folder with what is in it; a link itself. Absence is fine. @throws Error of Node.js */
 export const removeTree = (path: string): void => rmSync(path, { recursive: true, force: true })

@@ -1,5 +1,5 @@
-import type { ConfigIssue } from '../errors.js'
-import { foldKeys, keyTable, shownJson } from './json.js'
+import type { ConfigIssue } from '../../errors.js'
+import { foldKeys, keyTable, shownJson } from '../json.js'
 import type { NetConfValues } from './netconf-schema.js'
 import type { WantedDpdk } from './wanted.js'
 

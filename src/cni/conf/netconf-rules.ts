@@ -3,9 +3,9 @@
  * returns the valid value and adds problems to `issues`.
  */
 import type * as z from 'zod/mini'
-import type { ConfigIssue } from '../errors.js'
-import type { CallArgs } from './args.js'
-import { foldKeys, type JsonObject, keyTable, shownJson, valueAt } from './json.js'
+import type { ConfigIssue } from '../../errors.js'
+import type { CallArgs } from '../args.js'
+import { foldKeys, type JsonObject, keyTable, shownJson, valueAt } from '../json.js'
 import { Mac, type NetConfValues, RUNTIME_KEYS, type RuntimeValues, Vlan } from './netconf-schema.js'
 import type { KnownAttachment, WantedVf } from './wanted.js'
 

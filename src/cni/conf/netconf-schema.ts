@@ -1,9 +1,9 @@
 import * as z from 'zod/mini'
-import { isUnicastMac, parseMac } from '../netlink/mac.js'
-import { parsePciAddress } from '../pci/address.js'
-import { ifNameProblem } from './args.js'
-import { isJsonObject } from './json.js'
-import { LOG_LEVELS } from './log-levels.js'
+import { isUnicastMac, parseMac } from '../../netlink/mac.js'
+import { parsePciAddress } from '../../pci/address.js'
+import { ifNameProblem } from '../args.js'
+import { isJsonObject } from '../json.js'
+import { LOG_LEVELS } from '../log-levels.js'
 
 // One process reads one configuration: compiling the checks would cost more than it saves.
 z.config({ jitless: true })

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync } from 'node:fs'
 import { dirname } from 'node:path'
 import pino from 'pino'
-import type { LogLevelName } from '../cni/log-levels.js'
+import type { LogLevelName } from '../../cni/log-levels.js'
 import type { LogWriterModule, WriteLine } from './log.js'
 
 const STDERR = 2

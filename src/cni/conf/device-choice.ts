@@ -1,8 +1,8 @@
 /** How a configuration names the PCI function that a pod gets. */
-import type { ConfigIssue } from '../errors.js'
-import type { PciAddress } from '../pci/address.js'
-import type { CallArgs } from './args.js'
-import { shownJson } from './json.js'
+import type { ConfigIssue } from '../../errors.js'
+import type { PciAddress } from '../../pci/address.js'
+import type { CallArgs } from '../args.js'
+import { shownJson } from '../json.js'
 import type { NetConfValues, RuntimeValues } from './netconf-schema.js'
 import { readSelectors, type Selectors } from './selectors.js'
 

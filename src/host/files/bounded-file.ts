@@ -1,6 +1,6 @@
 /** Files that grow line by line up to a size. */
 import { closeSync, constants, fstatSync, openSync, renameSync, statSync, writeSync } from 'node:fs'
-import type { AppendLimits } from './ports.js'
+import type { AppendLimits } from '../ports.js'
 
 const FILE_MODE = 0o600
 const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants

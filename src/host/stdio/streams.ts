@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { readSync, writeSync } from 'node:fs'
-import type { Streams } from '../cni/dispatch.js'
-import { errnoOf, PluginError } from '../errors.js'
+import type { Streams } from '../../cni/dispatch.js'
+import { errnoOf, PluginError } from '../../errors.js'
 
 const STDIN = 0
 const STDOUT = 1

@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync, write } from 'node:fs'
-import { errnoOf, messageOf, PluginError } from '../errors.js'
+import { errnoOf, messageOf, PluginError } from '../../errors.js'
 
 /** A driver that blocks this long waits for a user of the device. A longer wait does not help. */
 const WRITE_TIMEOUT_MS = 60_000

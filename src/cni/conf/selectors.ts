@@ -1,6 +1,6 @@
-import type { ConfigIssue } from '../errors.js'
-import { type PciAddress, parsePciAddress } from '../pci/address.js'
-import { type JsonObject, keyTable, shownJson } from './json.js'
+import type { ConfigIssue } from '../../errors.js'
+import { type PciAddress, parsePciAddress } from '../../pci/address.js'
+import { type JsonObject, keyTable, shownJson } from '../json.js'
 
 /**
  * A PF by interface name or PCI address, and the indexes of its VFs: ranges with both ends included, or all VFs when

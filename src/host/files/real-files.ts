@@ -10,13 +10,13 @@ import {
   statSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import { errnoOf, messageOf, PluginError } from '../errors.js'
-import { type Addon, orThrow } from './addon.js'
+import { errnoOf, messageOf, PluginError } from '../../errors.js'
+import { type Addon, orThrow } from '../addon.js'
+import { errnoName } from '../errno.js'
+import type { FileFacts, FilePort, Prepared } from '../ports.js'
 import { writeAttribute } from './attributes.js'
 import { appendBounded } from './bounded-file.js'
-import { errnoName } from './errno.js'
 import { type SyncPaths, syncAtOnce } from './group-commit.js'
-import type { FileFacts, FilePort, Prepared } from './ports.js'
 import {
   createDurably,
   isAbsence,

@@ -1,6 +1,6 @@
 /** When a process that stays has to end. */
 import { basename, dirname } from 'node:path'
-import type { FilePort } from './ports.js'
+import type { FilePort } from '../ports.js'
 
 /** How often to look for a reason to stop. */
 const CHECK_MS = 2_000

@@ -1,10 +1,10 @@
 import { closeSync } from 'node:fs'
-import { PluginError } from '../errors.js'
-import { NETLINK_ROUTE } from '../netlink/constants.js'
-import { NETLINK_RDMA } from '../netlink/rdma.js'
-import { type Addon, orThrow } from './addon.js'
-import { errnoName } from './errno.js'
-import type { NetlinkSocket, Netns, RouteSocket } from './ports.js'
+import { PluginError } from '../../errors.js'
+import { NETLINK_ROUTE } from '../../netlink/constants.js'
+import { NETLINK_RDMA } from '../../netlink/rdma.js'
+import { type Addon, orThrow } from '../addon.js'
+import { errnoName } from '../errno.js'
+import type { NetlinkSocket, Netns, RouteSocket } from '../ports.js'
 
 /** The kernel answers every request before sendmsg(2) returns, but a driver may take long inside that call. */
 const ANSWER_TIMEOUT_MS = 30_000

@@ -1,4 +1,4 @@
-import type { LinkState, VfSettings } from '../netlink/vf-info.js'
+import type { LinkState, VfSettings } from '../../netlink/vf-info.js'
 
 /** Settings of the VF that its PF holds. An absent setting is not written. Rates are in Mbit/s. */
 export interface WantedVf {

@@ -1,4 +1,4 @@
-import { type Addon, orThrow } from './addon.js'
+import { type Addon, orThrow } from '../addon.js'
 
 /** UV_READABLE and UV_WRITABLE of uv.h. A socket whose other end is gone is readable. */
 const EVENTS = { readable: 1, writable: 2 } as const

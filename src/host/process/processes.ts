@@ -1,8 +1,8 @@
 import { closeSync, writeSync } from 'node:fs'
-import { errnoOf, PluginError } from '../errors.js'
-import { type Addon, orThrow } from './addon.js'
-import { errnoName } from './errno.js'
-import type { ProcessPort } from './ports.js'
+import { errnoOf, PluginError } from '../../errors.js'
+import { type Addon, orThrow } from '../addon.js'
+import { errnoName } from '../errno.js'
+import type { ProcessPort } from '../ports.js'
 
 /** Added to the signal's number for the exit code of a killed program, as in shells. */
 const SIGNAL_BASE = 128

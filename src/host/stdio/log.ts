@@ -1,5 +1,5 @@
-import { LOG_LEVELS, type LogLevelName } from '../cni/log-levels.js'
-import type { Log } from './ports.js'
+import { LOG_LEVELS, type LogLevelName } from '../../cni/log-levels.js'
+import type { Log } from '../ports.js'
 
 /** Writes one log line: a sentence, and its facts. */
 export type WriteLine = (level: LogLevelName, message: string, facts: Readonly<Record<string, unknown>>) => void
