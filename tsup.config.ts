@@ -38,7 +38,7 @@ export default defineConfig([
       'image-index': 'scripts/tools/image-index.ts',
       sbom: 'scripts/tools/sbom.ts',
       summary: 'scripts/tools/summary.ts',
-      'kill-hook': 'test/lab/kill-hook.ts',
+      'kill-hook': 'test/lab/crash/kill-hook.ts',
     },
     outDir: 'dist/tools',
   },

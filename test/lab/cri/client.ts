@@ -1,7 +1,7 @@
 /** Asks a container runtime what kubelet asks it (CRI v1). */
 import { create, type DescMessage, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf'
 import { ask, clientAt, type Method } from '../../../src/kubelet/methods.js'
-import { must } from '../process.js'
+import { must } from '../host/process.js'
 import {
   type ContainerConfigSchema,
   type ContainerStatus,

@@ -1,4 +1,4 @@
-import { untouchedHost } from '../untouched-host.js'
+import { untouchedHost } from '../host/untouched-host.js'
 import { describeRuntime } from './cases.js'
 
 describeRuntime('containerd 1.6', untouchedHost())

@@ -3,13 +3,13 @@
  * TearDownPod, GC) and server/sandbox_network.go of CRI-O make them.
  */
 import { expect, test } from 'vitest'
-import { collectGarbage, GC_ENVIRONMENT, gcConf, NO_POD } from '../collecting.js'
-import { linksIn } from '../kernel-view.js'
-import { add, type CallOptions, type Conf, call, check, del, failing, netConf } from '../plugin.js'
-import { newPod, type Pod, removePod } from '../pods.js'
-import { ip } from '../process.js'
-import { untouchedHost } from '../untouched-host.js'
-import { vf } from '../virtual-functions.js'
+import { collectGarbage, GC_ENVIRONMENT, gcConf, NO_POD } from '../calls/collecting.js'
+import { add, type CallOptions, type Conf, call, check, del, failing, netConf } from '../calls/plugin.js'
+import { newPod, type Pod, removePod } from '../calls/pods.js'
+import { linksIn } from '../host/kernel-view.js'
+import { ip } from '../host/process.js'
+import { untouchedHost } from '../host/untouched-host.js'
+import { vf } from '../host/virtual-functions.js'
 
 const host = untouchedHost()
 

@@ -1,7 +1,7 @@
 /** The pod of a DaemonSet as kubelet runs it on a node: containers by CRI, made from the manifest and nothing else. */
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { type Manifest, only } from '../../manifests/rendered.js'
-import { until } from '../process.js'
+import { until } from '../host/process.js'
 import type { ContainerConfig, Cri, PodConfig, Ran } from './client.js'
 import { ContainerState, MountPropagation, NamespaceMode, SecurityProfile_ProfileType } from './generated/api_pb.js'
 

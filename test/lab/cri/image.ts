@@ -1,7 +1,7 @@
 /** Images without a registry: packed here, given to containerd as `docker save` writes them. */
 import { createHash } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { must, shell } from '../process.js'
+import { must, shell } from '../host/process.js'
 
 export interface ImageSource {
   /** With registry and tag: `lab.invalid/pause:1`. */

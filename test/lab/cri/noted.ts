@@ -1,7 +1,7 @@
 /** A plugin in front of ours, which notes how a runtime calls it, and can hold back its answer. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { BIN_DIR, PLUGIN, type Verb } from '../plugin.js'
-import { until } from '../process.js'
+import { BIN_DIR, PLUGIN, type Verb } from '../calls/plugin.js'
+import { until } from '../host/process.js'
 
 /** The `type` of configurations that are to go through it. */
 export const NOTED = 'sriov-noted'

@@ -1,7 +1,7 @@
 /** containerd as kubelet has it: its CRI plugin, with a default network and ours. */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { type Conf, hostLocal } from '../plugin.js'
-import { ip, type Running, start, until } from '../process.js'
+import { type Conf, hostLocal } from '../calls/plugin.js'
+import { ip, type Running, start, until } from '../host/process.js'
 import { CRI_SOCKET, type Cri, criAt, removePods } from './client.js'
 import { importPause, PAUSE_IMAGE } from './image.js'
 
