@@ -3,9 +3,9 @@ import { dispatch } from '../../src/cni/dispatch.js'
 import { SUPPORTED_VERSIONS } from '../../src/cni/version.js'
 import { handlers } from '../../src/commands/handlers.js'
 import { callRaw } from '../fakes/call.js'
-import { makeMachine, POD_A } from '../fakes/machine.js'
-import { snapshot } from '../fakes/snapshot.js'
-import { HOST_NETNS } from '../fakes/world.js'
+import { makeMachine, POD_A } from '../fakes/machine/machine.js'
+import { snapshot } from '../fakes/machine/snapshot.js'
+import { HOST_NETNS } from '../fakes/machine/world.js'
 import { environmentOf, oneDocument, SKEL_CASES } from './skel-cases.js'
 
 const succeed = async () => ({ cniVersion: '1.1.0' })

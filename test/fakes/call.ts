@@ -5,12 +5,12 @@ import { handlers } from '../../src/commands/handlers.js'
 import type { Host, Log } from '../../src/host/ports.js'
 import { loadPolicy } from '../../src/policy/load.js'
 import { type CallHost, callHost } from '../../src/state/folder.js'
-import { fakeFiles } from './files.js'
-import { type Interference, noInterference } from './interference.js'
-import { fakeKernel } from './kernel.js'
-import { POD_A, VF_ADDRESS } from './machine.js'
-import { fakeProcesses } from './processes.js'
-import type { FakeWorld } from './world.js'
+import { fakeKernel } from './kernel/kernel.js'
+import { fakeFiles } from './machine/files.js'
+import { type Interference, noInterference } from './machine/interference.js'
+import { POD_A, VF_ADDRESS } from './machine/machine.js'
+import { fakeProcesses } from './machine/processes.js'
+import type { FakeWorld } from './machine/world.js'
 
 /** The ports of one process on a fake world. */
 export function hostOf(world: FakeWorld, interfere: Interference = noInterference): Host {

@@ -1,4 +1,4 @@
-import type { Program } from './processes.js'
+import type { Program } from './machine/processes.js'
 
 /** An IPAM result in the shape of CNI 1.0.0. */
 export const IPAM_RESULT = {

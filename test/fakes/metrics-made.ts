@@ -1,7 +1,7 @@
 import { makeCollector } from '../../src/metrics/collect.js'
 import type { MetricsMade } from '../promql.js'
 import { call, callHostAs, netConf } from './call.js'
-import { makeMachine, VF_ADDRESS, VF_NAME } from './machine.js'
+import { makeMachine, VF_ADDRESS, VF_NAME } from './machine/machine.js'
 
 /** The names and labels of the metrics that src/metrics makes, on a node where there is something to tell of each. */
 export async function metricsMade(): Promise<MetricsMade> {

@@ -1,6 +1,6 @@
 import { parseArgs, VERBS } from '../../src/cni/args.js'
 import { type ParsedNetConf, parseNetConf } from '../../src/cni/conf/netconf.js'
-import { VF_ADDRESS } from './machine.js'
+import { VF_ADDRESS } from './machine/machine.js'
 
 /** A configuration with a device, read as ADD would. */
 export function parseConf(keys: object, cniArgs = ''): ParsedNetConf {

@@ -1,8 +1,8 @@
 import { ZERO_MAC } from '../../src/netlink/mac.js'
-import { ableDriver, igbDriver, type PfDriver } from './card.js'
-import { DEVBIND_PATH, makeMachine, VF_ADDRESS, VF_NAME } from './machine.js'
+import { ableDriver, igbDriver, type PfDriver } from './machine/card.js'
+import { DEVBIND_PATH, makeMachine, VF_ADDRESS, VF_NAME } from './machine/machine.js'
+import type { FakeWorld } from './machine/world.js'
 import { setPolicy } from './policy.js'
-import type { FakeWorld } from './world.js'
 
 export const WANTED_MAC = '02:00:00:00:00:77'
 

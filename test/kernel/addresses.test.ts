@@ -6,7 +6,7 @@ import { requireLink } from '../../src/rtnl/link.js'
 import { addRouteRequest } from '../../src/rtnl/route.js'
 import { configureAddresses } from '../../src/sriov/netdev/addresses.js'
 import { hostOf } from '../fakes/call.js'
-import { makeMachine } from '../fakes/machine.js'
+import { makeMachine } from '../fakes/machine/machine.js'
 import { hostOfKernel, ip, ipJson, missingCapability, pairOf, TestNamespaces, within } from './netns.js'
 
 const missing = missingCapability()

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { count } from '../counts.js'
 import { call, codeOf, netConf } from '../fakes/call.js'
-import { type Effect, everyChange, killAt, recordEffects } from '../fakes/interference.js'
-import { POD_A, POD_B } from '../fakes/machine.js'
+import { type Effect, everyChange, killAt, recordEffects } from '../fakes/machine/interference.js'
+import { POD_A, POD_B } from '../fakes/machine/machine.js'
+import { snapshot } from '../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../fakes/machine/world.js'
 import { SCENARIOS, type Scenario } from '../fakes/scenarios.js'
-import { snapshot } from '../fakes/snapshot.js'
-import type { FakeWorld } from '../fakes/world.js'
 
 const EVERYTHING_IS_GARBAGE = { 'cni.dev/valid-attachments': [] }
 

@@ -1,10 +1,17 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { call, codeOf, hostOf, messageOf, netConf } from '../fakes/call.js'
-import { ableDriver } from '../fakes/card.js'
-import { type Effect, recordEffects } from '../fakes/interference.js'
-import { makeNode, podPathAt, type VfPlace, type VfReports, vfAddressAt, withKernelVfLists } from '../fakes/node.js'
-import { snapshot } from '../fakes/snapshot.js'
-import type { FakeWorld } from '../fakes/world.js'
+import { ableDriver } from '../fakes/machine/card.js'
+import { type Effect, recordEffects } from '../fakes/machine/interference.js'
+import {
+  makeNode,
+  podPathAt,
+  type VfPlace,
+  type VfReports,
+  vfAddressAt,
+  withKernelVfLists,
+} from '../fakes/machine/node.js'
+import { snapshot } from '../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../fakes/machine/world.js'
 import { callOn } from './fuzz/wrapped-call.js'
 
 const VFS_PER_PF = 256

@@ -1,10 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { count } from '../counts.js'
 import { type Answer, call, codeOf, messageOf, netConf } from '../fakes/call.js'
-import { type Choice, type Effect, everyLook, everyRequest, recordEffects, refuseAt } from '../fakes/interference.js'
+import {
+  type Choice,
+  type Effect,
+  everyLook,
+  everyRequest,
+  recordEffects,
+  refuseAt,
+} from '../fakes/machine/interference.js'
+import { snapshot } from '../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../fakes/machine/world.js'
 import { SCENARIOS, type Scenario } from '../fakes/scenarios.js'
-import { snapshot } from '../fakes/snapshot.js'
-import type { FakeWorld } from '../fakes/world.js'
 
 type Verb = 'ADD' | 'DEL' | 'CHECK' | 'GC' | 'STATUS'
 

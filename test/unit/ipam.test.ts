@@ -3,8 +3,8 @@ import { findIpamPlugin, ipamCall, ipamCheck, ipamDel, recordedCall, startIpamAd
 import type { CallHost } from '../../src/state/folder.js'
 import { callHostAs } from '../fakes/call.js'
 import { failingAt, IPAM_RESULT, leaseProgram } from '../fakes/ipam.js'
-import { IPAM_PATH, makeMachine } from '../fakes/machine.js'
-import type { FakeWorld } from '../fakes/world.js'
+import { IPAM_PATH, makeMachine } from '../fakes/machine/machine.js'
+import type { FakeWorld } from '../fakes/machine/world.js'
 
 const ENVIRONMENT = { CNI_PATH: '/nowhere::/opt/cni/bin', CNI_CONTAINERID: 'a', CNI_IFNAME: 'net1', HOME: '/root' }
 const callHostOf = (world: FakeWorld): CallHost => callHostAs(world, ENVIRONMENT)

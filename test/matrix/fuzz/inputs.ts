@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import { VF_ADDRESS } from '../../fakes/machine.js'
+import { VF_ADDRESS } from '../../fakes/machine/machine.js'
 import { damage, damaged } from './damage.js'
 
 /** Values in JSON that a key may be given by mistake or malice: text, so that no parser has touched them. */

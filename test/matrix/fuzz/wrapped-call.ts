@@ -3,7 +3,7 @@ import { dispatch } from '../../../src/cni/dispatch.js'
 import { handlers } from '../../../src/commands/handlers.js'
 import type { Host, RouteSocket } from '../../../src/host/ports.js'
 import type { Answer } from '../../fakes/call.js'
-import type { FakeWorld } from '../../fakes/world.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { requireWellFormed } from './well-formed.js'
 
 export const MAX_FAKE_MS = 300_000

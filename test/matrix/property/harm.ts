@@ -1,6 +1,12 @@
 import { type Answer, type CallOptions, call } from '../../fakes/call.js'
-import { everyChange, everyRequest, type Interference, Killed, noInterference } from '../../fakes/interference.js'
-import type { FakeWorld } from '../../fakes/world.js'
+import {
+  everyChange,
+  everyRequest,
+  type Interference,
+  Killed,
+  noInterference,
+} from '../../fakes/machine/interference.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { requireWellFormed } from '../fuzz/well-formed.js'
 import type { Harm } from './operations.js'
 

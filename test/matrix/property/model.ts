@@ -1,8 +1,8 @@
-import { igbDriver } from '../../fakes/card.js'
-import { type FakeNetns, findByName } from '../../fakes/links.js'
-import { podPathAt, SMALL_NODE } from '../../fakes/node.js'
+import { type FakeNetns, findByName } from '../../fakes/kernel/links.js'
+import { igbDriver } from '../../fakes/machine/card.js'
+import { podPathAt, SMALL_NODE } from '../../fakes/machine/node.js'
+import { BOOT_ID_PATH, type FakeWorld } from '../../fakes/machine/world.js'
 import { IPAM } from '../../fakes/scenarios.js'
-import { BOOT_ID_PATH, type FakeWorld } from '../../fakes/world.js'
 import { ADDRESSES, PLACES, type Remembered, remembered, type VfFacts } from './node-state.js'
 import type { Interface } from './operations.js'
 

@@ -1,6 +1,6 @@
-import type { FakeLink, FakeNetns } from '../../fakes/links.js'
-import { makeNode, SMALL_NODE, type VfPlace, vfAddressAt, vfNameAt } from '../../fakes/node.js'
-import type { FakeWorld } from '../../fakes/world.js'
+import type { FakeLink, FakeNetns } from '../../fakes/kernel/links.js'
+import { makeNode, SMALL_NODE, type VfPlace, vfAddressAt, vfNameAt } from '../../fakes/machine/node.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 
 export const STATE_FOLDER = '/var/lib/cni/sriov'
 

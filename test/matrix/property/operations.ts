@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import { SMALL_NODE } from '../../fakes/node.js'
+import { SMALL_NODE } from '../../fakes/machine/node.js'
 
 /** What goes wrong during a call: the process is killed around effect `at`, or the kernel refuses it. */
 export type Harm =

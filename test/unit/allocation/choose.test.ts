@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, documentOf, messageOf, netConf } from '../../fakes/call.js'
-import { ableDriver, igbDriver } from '../../fakes/card.js'
-import { everyChange, killAt } from '../../fakes/interference.js'
-import { makeNode, pfAddressAt, pfNameAt, podPathAt, vfAddressAt, vfNameAt } from '../../fakes/node.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import type { FakeWorld } from '../../fakes/world.js'
+import { ableDriver, igbDriver } from '../../fakes/machine/card.js'
+import { everyChange, killAt } from '../../fakes/machine/interference.js'
+import { makeNode, pfAddressAt, pfNameAt, podPathAt, vfAddressAt, vfNameAt } from '../../fakes/machine/node.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 
 const VFS = 4
 const PODS = 10

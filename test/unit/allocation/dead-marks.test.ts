@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { call, messageOf, netConf } from '../../fakes/call.js'
-import { killAt } from '../../fakes/interference.js'
-import { makeMachine, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine.js'
+import { killAt } from '../../fakes/machine/interference.js'
+import { makeMachine, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
 import { IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
 
 const CONF = netConf({ vlan: 100, ...IPAM })
 const PLAIN = netConf()

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { makeLink } from '../../fakes/links.js'
-import { makeMachine, OTHER_VF_ADDRESS, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { makeLink } from '../../fakes/kernel/links.js'
+import { makeMachine, OTHER_VF_ADDRESS, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
 import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
 
 const FULL = netConf({ ...ALL_SETTINGS, ...IPAM })
 const AS_B = { containerId: 'pod-b', netns: POD_B }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { makeMachine, PF, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { makeMachine, PF, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
 import { setPolicy } from '../../fakes/policy.js'
 import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
 
 const HERE = netConf({ ...ALL_SETTINGS, ...IPAM })
 const ELSEWHERE = netConf({ ...ALL_SETTINGS, ...IPAM, cniDir: '/srv/cni' })

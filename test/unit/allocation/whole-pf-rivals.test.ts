@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { makeMachine, PF, POD_A, POD_B, VF_ADDRESS, VF_INDEX } from '../../fakes/machine.js'
-import { giveTo } from '../../fakes/pci-drivers.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import type { FakeWorld } from '../../fakes/world.js'
+import { makeMachine, PF, POD_A, POD_B, VF_ADDRESS, VF_INDEX } from '../../fakes/machine/machine.js'
+import { giveTo } from '../../fakes/machine/pci-drivers.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 
 const WHOLE_PF = netConf({ deviceID: undefined, master: PF, pfOnly: true })
 const AS_B = { containerId: 'pod-b', netns: POD_B }

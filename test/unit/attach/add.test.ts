@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, documentOf, messageOf, netConf } from '../../fakes/call.js'
-import { igbDriver } from '../../fakes/card.js'
-import { type Effect, type Interference, recordEffects } from '../../fakes/interference.js'
 import { failingAt, IPAM_RESULT, leaseProgram } from '../../fakes/ipam.js'
-import { IPAM_PATH, makeMachine, PF, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { igbDriver } from '../../fakes/machine/card.js'
+import { type Effect, type Interference, recordEffects } from '../../fakes/machine/interference.js'
+import { IPAM_PATH, makeMachine, PF, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
 import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
 
 async function refused(conf: object, make = makeMachine) {
   const world = make()

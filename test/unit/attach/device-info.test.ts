@@ -6,12 +6,20 @@ import { realFiles } from '../../../src/host/files/real-files.js'
 import { writeDeviceInfo } from '../../../src/sriov/device/device-info.js'
 import type { AttachmentRecord } from '../../../src/state/record.js'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { everyChange, type Interference, killAt } from '../../fakes/interference.js'
 import { failingAt } from '../../fakes/ipam.js'
-import { IPAM_PATH, makeMachine, OTHER_VF_ADDRESS, PF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine.js'
+import { everyChange, type Interference, killAt } from '../../fakes/machine/interference.js'
+import {
+  IPAM_PATH,
+  makeMachine,
+  OTHER_VF_ADDRESS,
+  PF_ADDRESS,
+  POD_A,
+  POD_B,
+  VF_ADDRESS,
+} from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import type { FakeWorld } from '../../fakes/world.js'
 import { addon } from '../../kernel/netns.js'
 
 const INFO = '/var/run/k8s.cni.cncf.io/devinfo/cni/sriov-net-pod-net1-device.json'

@@ -1,10 +1,10 @@
 /** The order of an ADD of the resident process: the disk works beside the kernel. */
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { type Effect, type Interference, recordEffects } from '../../fakes/interference.js'
-import { IPAM_PATH, makeMachine, VF_ADDRESS } from '../../fakes/machine.js'
+import { type Effect, type Interference, recordEffects } from '../../fakes/machine/interference.js'
+import { IPAM_PATH, makeMachine, VF_ADDRESS } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
 import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
 
 function threadedMachine() {
   const world = makeMachine()

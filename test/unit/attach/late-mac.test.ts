@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { ZERO_MAC } from '../../../src/netlink/mac.js'
 import { call, messageOf, netConf } from '../../fakes/call.js'
-import { ableDriver, lateDriver } from '../../fakes/card.js'
-import { makeMachine, OWN_MAC, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { ableDriver, lateDriver } from '../../fakes/machine/card.js'
+import { makeMachine, OWN_MAC, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
 import { WANTED_MAC } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
 
 const CONF = netConf({ mac: WANTED_MAC, vlan: 5 })
 

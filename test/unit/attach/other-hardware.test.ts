@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, documentOf, messageOf, netConf } from '../../fakes/call.js'
-import { makeMachine, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
-import { giveTo } from '../../fakes/pci-drivers.js'
+import { makeMachine, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import { giveTo } from '../../fakes/machine/pci-drivers.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import type { FakeWorld } from '../../fakes/world.js'
 
 describe('a VF with an interface of IP over InfiniBand', () => {
   const ADDRESS = '80:00:02:08:fe:80:00:00:00:00:00:00:ec:0d:9a:03:00:c0:41:d4'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, documentOf, messageOf, netConf } from '../../fakes/call.js'
-import { ableDriver, igbDriver } from '../../fakes/card.js'
-import { makeMachine, POD_A, VF_ADDRESS } from '../../fakes/machine.js'
+import { ableDriver, igbDriver } from '../../fakes/machine/card.js'
+import { makeMachine, POD_A, VF_ADDRESS } from '../../fakes/machine/machine.js'
 
 const PENDING = '02:00:00:00:00:66'
 

@@ -3,7 +3,7 @@ import { ZERO_MAC } from '../../../src/netlink/mac.js'
 import type { VfInfo } from '../../../src/netlink/vf-info.js'
 import { adminMacToRelease } from '../../../src/sriov/pf/mac.js'
 import { mergeSteps, planVf, planVfRestore, rateProblem } from '../../../src/sriov/pf/plan.js'
-import { freshSettings } from '../../fakes/card.js'
+import { freshSettings } from '../../fakes/machine/card.js'
 
 const CURRENT: VfInfo = { ...freshSettings(), index: 0, unreported: [] }
 const changes = (steps: ReturnType<typeof planVf>) => mergeSteps(steps)

@@ -3,10 +3,10 @@ import { RDMA_NLDEV_SET } from '../../../src/netlink/rdma.js'
 import { locateDevice } from '../../../src/sriov/device/locate.js'
 import { rescueVf } from '../../../src/sriov/give-back/rescue.js'
 import { call, callHostAs, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { type Effect, refuseAt } from '../../fakes/interference.js'
-import { makeMachine, PF, PF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import type { FakeWorld } from '../../fakes/world.js'
+import { type Effect, refuseAt } from '../../fakes/machine/interference.js'
+import { makeMachine, PF, PF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 
 const DIFFERS = 108
 const NOT_GIVEN_BACK = 109

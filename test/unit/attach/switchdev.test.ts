@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { call, documentOf, messageOf, netConf } from '../../fakes/call.js'
-import { type Effect, everyRequest, recordEffects, refuseAt } from '../../fakes/interference.js'
-import { makeLink } from '../../fakes/links.js'
-import { makeMachine, PF, PF_ADDRESS, POD_A, VF_INDEX } from '../../fakes/machine.js'
+import { makeLink } from '../../fakes/kernel/links.js'
+import { type Effect, everyRequest, recordEffects, refuseAt } from '../../fakes/machine/interference.js'
+import { makeMachine, PF, PF_ADDRESS, POD_A, VF_INDEX } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import type { FakeWorld } from '../../fakes/world.js'
 
 const CONF = netConf({ vlan: 5, mtu: 4000, ...IPAM })
 const SWITCH_ID = '0c42a1ff\n'

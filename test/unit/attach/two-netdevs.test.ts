@@ -1,10 +1,17 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, documentOf, messageOf, netConf } from '../../fakes/call.js'
-import { type Effect, everyChange, everyRequest, killAt, recordEffects, refuseAt } from '../../fakes/interference.js'
-import { makeLink } from '../../fakes/links.js'
-import { makeMachine, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { makeLink } from '../../fakes/kernel/links.js'
+import {
+  type Effect,
+  everyChange,
+  everyRequest,
+  killAt,
+  recordEffects,
+  refuseAt,
+} from '../../fakes/machine/interference.js'
+import { makeMachine, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
 import { IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
 
 const CONF = netConf({ vlan: 5, mtu: 4000, mac: '02:00:00:00:00:77', ...IPAM })
 const SECOND = 'ens1d1'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { requireValid } from '../../../src/cni/conf/netconf.js'
-import { DEVBIND_PATH, PF } from '../../fakes/machine.js'
+import { DEVBIND_PATH, PF } from '../../fakes/machine/machine.js'
 import { issueKeys, parseConf } from '../../fakes/parse.js'
 
 const read = (dpdk: unknown) => parseConf({ dpdk }).conf.dpdk

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseArgs, VERBS } from '../../../src/cni/args.js'
 import { parseNetConf, requireValid } from '../../../src/cni/conf/netconf.js'
-import { VF_ADDRESS } from '../../fakes/machine.js'
+import { VF_ADDRESS } from '../../fakes/machine/machine.js'
 import { issueKeys, parseConf } from '../../fakes/parse.js'
 import { ACCEPTED, REFUSED } from '../../fixtures/netconf.js'
 

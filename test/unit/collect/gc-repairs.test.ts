@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { JOURNAL } from '../../../src/state/journal.js'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { everyChange, killAt } from '../../fakes/interference.js'
 import { failingAt, leaseProgram } from '../../fakes/ipam.js'
-import { IPAM_PATH, makeMachine, OTHER_VF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine.js'
+import { everyChange, killAt } from '../../fakes/machine/interference.js'
+import { IPAM_PATH, makeMachine, OTHER_VF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import { BOOT_ID_PATH } from '../../fakes/machine/world.js'
 import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import { BOOT_ID_PATH } from '../../fakes/world.js'
 
 const FULL = netConf({ ...ALL_SETTINGS, ...IPAM })
 const KNOWN = { 'cni.dev/valid-attachments': [{ containerID: 'pod-a', ifname: 'net1' }] }

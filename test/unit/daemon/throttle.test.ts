@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { throttled } from '../../../src/daemon/throttle.js'
-import { FakeClock } from '../../fakes/clock.js'
+import { FakeClock } from '../../fakes/machine/clock.js'
 
 test('throttled() writes each sentence once in a while, and says how often it was left out', async () => {
   const clock = new FakeClock()

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { call, messageOf, netConf } from '../../fakes/call.js'
-import { igbDriver } from '../../fakes/card.js'
-import type { Interference } from '../../fakes/interference.js'
-import { DEVBIND_PATH, makeMachine, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
-import { giveTo } from '../../fakes/pci-drivers.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import { BOOT_ID_PATH, type FakeWorld } from '../../fakes/world.js'
+import { igbDriver } from '../../fakes/machine/card.js'
+import type { Interference } from '../../fakes/machine/interference.js'
+import { DEVBIND_PATH, makeMachine, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import { giveTo } from '../../fakes/machine/pci-drivers.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import { BOOT_ID_PATH, type FakeWorld } from '../../fakes/machine/world.js'
 
 const RECORD = '/var/lib/cni/sriov/pod-a-net1'
 const AS_B = { containerId: 'pod-b', netns: POD_B }

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, documentOf, messageOf, netConf } from '../../fakes/call.js'
-import { ableDriver } from '../../fakes/card.js'
-import { makeNode, pfNameAt, podPathAt, vfAddressAt } from '../../fakes/node.js'
-import { giveTo } from '../../fakes/pci-drivers.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import type { FakeWorld } from '../../fakes/world.js'
+import { ableDriver } from '../../fakes/machine/card.js'
+import { makeNode, pfNameAt, podPathAt, vfAddressAt } from '../../fakes/machine/node.js'
+import { giveTo } from '../../fakes/machine/pci-drivers.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 
 const VFS = 3
 const vf = (index: number) => vfAddressAt({ pf: 0, index })

@@ -8,11 +8,11 @@ import {
   PF,
   PF_ADDRESS,
   VF_ADDRESS,
-} from '../../fakes/machine.js'
-import { giveTo } from '../../fakes/pci-drivers.js'
+} from '../../fakes/machine/machine.js'
+import { giveTo } from '../../fakes/machine/pci-drivers.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { setPolicy } from '../../fakes/policy.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import type { FakeWorld } from '../../fakes/world.js'
 
 const DPDK = { dpdk_driver: 'vfio-pci' }
 const NOIOMMU = '/sys/module/vfio/parameters/enable_unsafe_noiommu_mode'

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, documentOf, messageOf, netConf } from '../../fakes/call.js'
-import { killAt } from '../../fakes/interference.js'
 import { failingAt } from '../../fakes/ipam.js'
-import { IPAM_PATH, makeMachine, PF, POD_B, VF_ADDRESS, VF_INDEX } from '../../fakes/machine.js'
-import { giveTo } from '../../fakes/pci-drivers.js'
+import { killAt } from '../../fakes/machine/interference.js'
+import { IPAM_PATH, makeMachine, PF, POD_B, VF_ADDRESS, VF_INDEX } from '../../fakes/machine/machine.js'
+import { giveTo } from '../../fakes/machine/pci-drivers.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { setPolicy } from '../../fakes/policy.js'
 import { IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import type { FakeWorld } from '../../fakes/world.js'
 
 const VFIO = { dpdk_driver: 'vfio-pci' }
 const { deviceID: _deviceID, ...OPEN } = netConf() as Record<string, unknown>

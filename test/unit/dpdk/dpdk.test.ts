@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, documentOf, messageOf, netConf } from '../../fakes/call.js'
-import { everyChange, type Interference } from '../../fakes/interference.js'
 import { IPAM_RESULT } from '../../fakes/ipam.js'
-import { makeMachine, PF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine.js'
-import { giveTo } from '../../fakes/pci-drivers.js'
+import { everyChange, type Interference } from '../../fakes/machine/interference.js'
+import { makeMachine, PF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine/machine.js'
+import { giveTo } from '../../fakes/machine/pci-drivers.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import { BOOT_ID_PATH } from '../../fakes/machine/world.js'
 import { IPAM, WANTED_MAC } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import { BOOT_ID_PATH } from '../../fakes/world.js'
 
 const RECORD = '/var/lib/cni/sriov/pod-a-net1'
 const AS_B = { containerId: 'pod-b', netns: POD_B }

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { type Effect, recordEffects } from '../../fakes/interference.js'
 import { failingAt, leaseProgram } from '../../fakes/ipam.js'
-import { findByName, makeLink } from '../../fakes/links.js'
-import { IPAM_PATH, makeMachine, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { findByName, makeLink } from '../../fakes/kernel/links.js'
+import { type Effect, recordEffects } from '../../fakes/machine/interference.js'
+import { IPAM_PATH, makeMachine, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import { BOOT_ID_PATH, HOST_NETNS } from '../../fakes/machine/world.js'
 import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import { BOOT_ID_PATH, HOST_NETNS } from '../../fakes/world.js'
 
 const FULL = netConf({ ...ALL_SETTINGS, ...IPAM })
 const RECORD = '/var/lib/cni/sriov/pod-a-net1'

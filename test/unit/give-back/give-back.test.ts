@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { call, documentOf, messageOf, netConf } from '../../fakes/call.js'
-import { makeMachine, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { makeMachine, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
 import { ALL_SETTINGS, IPAM, isServed, SCENARIOS, WANTED_MAC } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
 
 describe.each(SCENARIOS)('ADD and DEL with $name', ({ make, conf }) => {
   test('DEL gives back exactly what ADD took', async () => {

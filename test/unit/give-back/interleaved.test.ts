@@ -4,7 +4,7 @@ import type { Host } from '../../../src/host/ports.js'
 import { loadPolicy } from '../../../src/policy/load.js'
 import { callHost } from '../../../src/state/folder.js'
 import { type Answer, call, hostOf, messageOf, netConf } from '../../fakes/call.js'
-import { makeMachine, OTHER_VF_ADDRESS, POD_A, VF_ADDRESS } from '../../fakes/machine.js'
+import { makeMachine, OTHER_VF_ADDRESS, POD_A, VF_ADDRESS } from '../../fakes/machine/machine.js'
 import { parseConf } from '../../fakes/parse.js'
 import { IPAM } from '../../fakes/scenarios.js'
 

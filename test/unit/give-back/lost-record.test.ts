@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { makeLink } from '../../fakes/links.js'
-import { makeMachine, OTHER_VF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine.js'
+import { makeLink } from '../../fakes/kernel/links.js'
+import { makeMachine, OTHER_VF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { IPAM, isServed, SCENARIOS, type Scenario } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import type { FakeWorld } from '../../fakes/world.js'
 
 const RECORD = '/var/lib/cni/sriov/pod-a-net1'
 const CLAIM = `/var/lib/cni/sriov/.vf-${VF_ADDRESS}`

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, documentOf, messageOf, netConf } from '../../fakes/call.js'
-import type { Interference } from '../../fakes/interference.js'
-import { makeMachine, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import type { Interference } from '../../fakes/machine/interference.js'
+import { makeMachine, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import { HOST_NETNS } from '../../fakes/machine/world.js'
 import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import { HOST_NETNS } from '../../fakes/world.js'
 
 const FULL = netConf({ ...ALL_SETTINGS, ...IPAM })
 const AS_B = { containerId: 'pod-b', netns: POD_B }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { makeMachine, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { makeMachine, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import type { FakeWorld } from '../../fakes/world.js'
 
 const CONF = netConf({ vlan: 5, ...IPAM })
 const DPDK = netConf({ dpdk: { kernel_driver: 'ablevf', dpdk_driver: 'vfio-pci' }, vlan: 5 })

@@ -1,10 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { count } from '../../counts.js'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { type Choice, type Effect, type Interference, recordEffects, refuseAt } from '../../fakes/interference.js'
-import { makeMachine, VF_ADDRESS } from '../../fakes/machine.js'
+import {
+  type Choice,
+  type Effect,
+  type Interference,
+  recordEffects,
+  refuseAt,
+} from '../../fakes/machine/interference.js'
+import { makeMachine, VF_ADDRESS } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
 import { SCENARIOS, type Scenario } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
 
 const everyNetlink: Choice = ({ kind }) => kind === 'netlink'
 const BUSY = ['EBUSY', 'EAGAIN', 'EINTR', 'ENOBUFS'] as const

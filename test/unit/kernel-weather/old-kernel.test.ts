@@ -3,12 +3,12 @@ import { errnoOf } from '../../../src/errors.js'
 import { openRtnl, type Rtnl } from '../../../src/rtnl/connection.js'
 import { addAltNames, changeLink, linkByIndex, linkByName, removeAltNames } from '../../../src/rtnl/link.js'
 import { call, hostOf, messageOf, netConf } from '../../fakes/call.js'
-import type { Interference } from '../../fakes/interference.js'
-import { type FakeNetns, makeLink } from '../../fakes/links.js'
-import { makeMachine, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { type FakeNetns, makeLink } from '../../fakes/kernel/links.js'
+import type { Interference } from '../../fakes/machine/interference.js'
+import { makeMachine, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import type { FakeWorld } from '../../fakes/world.js'
 
 const CONF = netConf({ ...ALL_SETTINGS, ...IPAM })
 

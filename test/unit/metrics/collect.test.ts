@@ -3,8 +3,8 @@ import { type DeviceOfPod, makeCollector, type PoolSize } from '../../../src/met
 import { metricsText } from '../../../src/metrics/text.js'
 import { JOURNAL, noteCall } from '../../../src/state/journal.js'
 import { call, callHostAs, hostOf, netConf } from '../../fakes/call.js'
-import { makeMachine, PF, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
-import type { FakeWorld } from '../../fakes/world.js'
+import { makeMachine, PF, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 
 const CART = { CNI_ARGS: 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart-0' }
 /** rx and tx packets, rx and tx bytes, rx and tx errors, rx and tx dropped, multicast. */

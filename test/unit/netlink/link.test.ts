@@ -3,9 +3,9 @@ import { encodeAttributes, textAttribute } from '../../../src/netlink/attribute.
 import { IFLA_PARENT_DEV_NAME, IFLA_VFINFO_LIST } from '../../../src/netlink/constants.js'
 import { decodeLinkMessage, encodeLinkMessage, linkChangeMessage, linkOf } from '../../../src/netlink/link.js'
 import { decodeVfInfoList, encodeVfInfo, findVfInfo } from '../../../src/netlink/vf-info.js'
-import { linkBytes } from '../../fakes/answers.js'
-import { makeLink } from '../../fakes/links.js'
-import { makeMachine, PF } from '../../fakes/machine.js'
+import { linkBytes } from '../../fakes/kernel/answers.js'
+import { makeLink } from '../../fakes/kernel/links.js'
+import { makeMachine, PF } from '../../fakes/machine/machine.js'
 import { mutationsOf, prefixesOf, unexpectedErrors } from './damage.js'
 
 const world = makeMachine()

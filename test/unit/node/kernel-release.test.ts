@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { makeMachine } from '../../fakes/machine.js'
-import { snapshot } from '../../fakes/snapshot.js'
+import { makeMachine } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
 
 const RELEASE_PATH = '/proc/sys/kernel/osrelease'
 

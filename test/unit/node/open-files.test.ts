@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { FilePort } from '../../../src/host/ports.js'
 import { processesByTarget, processesThat } from '../../../src/node/open-files.js'
 import { hostOf } from '../../fakes/call.js'
-import { makeMachine } from '../../fakes/machine.js'
+import { makeMachine } from '../../fakes/machine/machine.js'
 
 const WANTED = '/dev/vfio/20'
 

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
 import { leaseProgram } from '../../fakes/ipam.js'
-import { IPAM_PATH, makeMachine, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
-import { giveTo } from '../../fakes/pci-drivers.js'
+import { IPAM_PATH, makeMachine, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import { giveTo } from '../../fakes/machine/pci-drivers.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
 import { IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
 
 const STATE = '/var/lib/cni/sriov'
 const RECORD = `${STATE}/pod-a-net1`

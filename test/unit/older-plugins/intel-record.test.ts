@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { JOURNAL } from '../../../src/state/journal.js'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { DEVBIND_PATH, makeMachine, PF, POD_A, POD_B, VF_ADDRESS, VF_INDEX } from '../../fakes/machine.js'
-import { giveTo } from '../../fakes/pci-drivers.js'
-import { snapshot } from '../../fakes/snapshot.js'
+import { DEVBIND_PATH, makeMachine, PF, POD_A, POD_B, VF_ADDRESS, VF_INDEX } from '../../fakes/machine/machine.js'
+import { giveTo } from '../../fakes/machine/pci-drivers.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
 
 const STATE = '/var/lib/cni/sriov'
 const RECORD = `${STATE}/pod-a-net1`

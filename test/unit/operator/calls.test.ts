@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { sinceMs } from '../../../src/operator/verb.js'
 import { call, netConf } from '../../fakes/call.js'
-import { makeMachine, POD_B, VF_ADDRESS } from '../../fakes/machine.js'
+import { makeMachine, POD_B, VF_ADDRESS } from '../../fakes/machine/machine.js'
 import { jsonOf, sriovctl } from './operator.js'
 
 const CART = { environment: { CNI_ARGS: 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart-0' } }

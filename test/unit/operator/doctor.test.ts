@@ -6,9 +6,9 @@ import { DoctorDocument } from '../../../src/operator/doctor/doctor.js'
 import { CHECKS } from '../../../src/operator/doctor/findings.js'
 import { JOURNAL } from '../../../src/state/journal.js'
 import { call, messageOf, netConf } from '../../fakes/call.js'
-import { makeMachine, PF_ADDRESS, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { makeMachine, PF_ADDRESS, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { SCENARIOS } from '../../fakes/scenarios.js'
-import type { FakeWorld } from '../../fakes/world.js'
 import { jsonOf, resident, sriovctl } from './operator.js'
 
 const idsOf = async (world: FakeWorld): Promise<string[]> => {

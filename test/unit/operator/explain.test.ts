@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { call, messageOf, netConf } from '../../fakes/call.js'
-import { makeMachine, OTHER_VF_ADDRESS, POD_B, VF_ADDRESS } from '../../fakes/machine.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import type { FakeWorld } from '../../fakes/world.js'
+import { makeMachine, OTHER_VF_ADDRESS, POD_B, VF_ADDRESS } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { jsonOf, sriovctl } from './operator.js'
 
 const FILE = '/tmp/10.conf'

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { journalEntries } from '../../../src/state/journal.js'
 import { call, codeOf, hostOf, netConf } from '../../fakes/call.js'
-import { makeMachine, OTHER_VF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine.js'
+import { makeMachine, OTHER_VF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
 import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
 import { jsonOf, kubeletPods, living, sriovctl } from './operator.js'
 
 const FULL = netConf({ ...ALL_SETTINGS, ...IPAM })

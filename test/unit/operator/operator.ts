@@ -3,7 +3,7 @@ import { CommanderError } from 'commander'
 import type { Resident } from '../../../src/daemon/probe.js'
 import { makeProgram } from '../../../src/operator/program.js'
 import { callHostAs } from '../../fakes/call.js'
-import type { FakeWorld } from '../../fakes/world.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 
 /** How the resident process reacts. */
 export const resident: { is: Resident } = { is: { reaction: 'answered' } }

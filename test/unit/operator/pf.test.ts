@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { PFS_FILE } from '../../../src/operator/pf/pfs-schema.js'
 import { call, netConf } from '../../fakes/call.js'
-import { makeMachine, PF, PF_ADDRESS, VF_ADDRESS } from '../../fakes/machine.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import type { FakeWorld } from '../../fakes/world.js'
+import { makeMachine, PF, PF_ADDRESS, VF_ADDRESS } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { jsonOf, sriovctl } from './operator.js'
 
 let world: FakeWorld

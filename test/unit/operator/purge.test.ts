@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { call, netConf } from '../../fakes/call.js'
-import { makeMachine, POD_A } from '../../fakes/machine.js'
+import { makeMachine, POD_A } from '../../fakes/machine/machine.js'
 import { devicePlugin, resident, sriovctl } from './operator.js'
 
 const NODE = '/var/lib/cni/sriov'

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { StatusDocument } from '../../../src/operator/look/status-document.js'
 import { call, netConf } from '../../fakes/call.js'
-import { makeMachine, OTHER_VF_ADDRESS, PF, PF_ADDRESS, POD_A, VF_ADDRESS } from '../../fakes/machine.js'
+import { makeMachine, OTHER_VF_ADDRESS, PF, PF_ADDRESS, POD_A, VF_ADDRESS } from '../../fakes/machine/machine.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { setPolicy } from '../../fakes/policy.js'
-import type { FakeWorld } from '../../fakes/world.js'
 import { jsonOf, kubeletPods, sriovctl } from './operator.js'
 
 const ENVIRONMENT = { CNI_ARGS: 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart-0' }

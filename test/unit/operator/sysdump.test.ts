@@ -3,7 +3,7 @@ import { parseTar } from 'nanotar'
 import { expect, test } from 'vitest'
 import { withoutSecrets } from '../../../src/operator/report/secrets.js'
 import { call, netConf } from '../../fakes/call.js'
-import { makeMachine, VF_ADDRESS } from '../../fakes/machine.js'
+import { makeMachine, VF_ADDRESS } from '../../fakes/machine/machine.js'
 import { IPAM } from '../../fakes/scenarios.js'
 import { saved, sriovctl } from './operator.js'
 

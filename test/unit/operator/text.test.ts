@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
-import { makeMachine } from '../../fakes/machine.js'
+import { makeMachine } from '../../fakes/machine/machine.js'
 import { sriovctl } from './operator.js'
 
 const textOf = async (...words: string[]) => (await sriovctl(makeMachine(), words)).text

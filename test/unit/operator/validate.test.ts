@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
-import { makeMachine } from '../../fakes/machine.js'
+import { makeMachine } from '../../fakes/machine/machine.js'
 import { devicePlugin, jsonOf, resident, sriovctl } from './operator.js'
 
 const EXAMPLES = 'docs/examples'

@@ -9,8 +9,8 @@ import {
   rdmaDeviceOf,
 } from '../../../src/pci/driver.js'
 import { hostOf } from '../../fakes/call.js'
-import { type Effect, everyChange, recordEffects } from '../../fakes/interference.js'
-import { makeMachine, OTHER_VF_ADDRESS, PF_ADDRESS, VF_ADDRESS } from '../../fakes/machine.js'
+import { type Effect, everyChange, recordEffects } from '../../fakes/machine/interference.js'
+import { makeMachine, OTHER_VF_ADDRESS, PF_ADDRESS, VF_ADDRESS } from '../../fakes/machine/machine.js'
 
 const DEVICE = `/sys/bus/pci/devices/${VF_ADDRESS}`
 const GROUP = 99

@@ -3,10 +3,10 @@ import { addAddressRequest } from '../../../src/rtnl/address.js'
 import { openRtnl } from '../../../src/rtnl/connection.js'
 import { addRouteRequest } from '../../../src/rtnl/route.js'
 import { call, codeOf, hostOf, messageOf, netConf } from '../../fakes/call.js'
-import { makeMachine, PF, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { makeMachine, PF, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { setPolicy } from '../../fakes/policy.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import type { FakeWorld } from '../../fakes/world.js'
 
 const OF_PF = { deviceID: undefined, master: PF }
 

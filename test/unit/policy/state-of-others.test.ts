@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { makeMachine, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
+import { makeMachine, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { IPAM } from '../../fakes/scenarios.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import type { FakeWorld } from '../../fakes/world.js'
 
 const STATE = '/var/lib/cni/sriov'
 const RECORD = `${STATE}/pod-a-net1`

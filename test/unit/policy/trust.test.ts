@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { distrustOf } from '../../../src/node/trust.js'
 import { isWithin, plainPath } from '../../../src/policy/paths.js'
 import { hostOf } from '../../fakes/call.js'
-import { FakeWorld } from '../../fakes/world.js'
+import { FakeWorld } from '../../fakes/machine/world.js'
 
 type Owner = { readonly uid?: number; readonly mode?: number }
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { DEVBIND_PATH, makeMachine, PF, PF_ADDRESS, POD_B } from '../../fakes/machine.js'
+import { DEVBIND_PATH, makeMachine, PF, PF_ADDRESS, POD_B } from '../../fakes/machine/machine.js'
+import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { setPolicy } from '../../fakes/policy.js'
-import { snapshot } from '../../fakes/snapshot.js'
-import type { FakeWorld } from '../../fakes/world.js'
 
 const DPDK = { dpdk_driver: 'vfio-pci' }
 const inNamespace = (name: string) => ({ environment: { CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=${name}` } })

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { promisedDevices } from '../../../src/state/promises.js'
 import { call, codeOf, hostOf, messageOf, netConf } from '../../fakes/call.js'
-import { makeMachine, PF, VF_ADDRESS } from '../../fakes/machine.js'
-import type { FakeWorld } from '../../fakes/world.js'
+import { makeMachine, PF, VF_ADDRESS } from '../../fakes/machine/machine.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { jsonOf, sriovctl } from '../operator/operator.js'
 import { logged, type PoolNode, poolNode, RESOURCE } from './pool-node.js'
 

@@ -4,8 +4,8 @@ import { takeInventory } from '../../../src/pool/devices/inventory.js'
 import { dealOut } from '../../../src/pool/devices/pools.js'
 import { promisedDevices, writePromise } from '../../../src/state/promises.js'
 import { call, callHostAs, netConf } from '../../fakes/call.js'
-import { ableDriver, igbDriver } from '../../fakes/card.js'
-import { addPod, makeNode, pfNameAt, podPathAt, vfAddressAt } from '../../fakes/node.js'
+import { ableDriver, igbDriver } from '../../fakes/machine/card.js'
+import { addPod, makeNode, pfNameAt, podPathAt, vfAddressAt } from '../../fakes/machine/node.js'
 import { randomNumbers } from '../../fakes/random.js'
 
 const SEEDS = Array.from({ length: 60 }, (_, seed) => seed + 1)

@@ -1,9 +1,9 @@
 import { describe, expect, test, vi } from 'vitest'
 import { call, netConf } from '../../fakes/call.js'
-import { ableDriver } from '../../fakes/card.js'
-import { makeMachine, PF, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine.js'
-import { makeNode, vfAddressAt } from '../../fakes/node.js'
-import type { FakeWorld } from '../../fakes/world.js'
+import { ableDriver } from '../../fakes/machine/card.js'
+import { makeMachine, PF, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
+import { makeNode, vfAddressAt } from '../../fakes/machine/node.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { logged, type PoolNode, poolNode, RESOURCE } from './pool-node.js'
 
 const ADDRESSES = [0, 1, 2, 3].map((index) => `0000:01:10.${index * 2}`)

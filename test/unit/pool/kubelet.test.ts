@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { makeMachine } from '../../fakes/machine.js'
+import { makeMachine } from '../../fakes/machine/machine.js'
 import { logged, poolNode, RESOURCE } from './pool-node.js'
 
 describe('a resource reaches kubelet', () => {

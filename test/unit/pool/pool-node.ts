@@ -11,8 +11,8 @@ import { type PoolService, startService } from '../../../src/pool/service.js'
 import { operatorHost } from '../../../src/state/folder.js'
 import { hostOf } from '../../fakes/call.js'
 import { FakeKubelet, type KubeletOptions } from '../../fakes/kubelet.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { setPolicy } from '../../fakes/policy.js'
-import type { FakeWorld } from '../../fakes/world.js'
 
 /** Ten seconds of patience are a fifth of one here. */
 const FASTER = 50

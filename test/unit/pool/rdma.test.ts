@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { readRdmaConf } from '../../../src/pool/conf/rdma-conf.js'
-import { makeMachine, PF, PF_ADDRESS, VF_ADDRESS } from '../../fakes/machine.js'
-import type { FakeWorld } from '../../fakes/world.js'
+import { makeMachine, PF, PF_ADDRESS, VF_ADDRESS } from '../../fakes/machine/machine.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { logged, poolNode } from './pool-node.js'
 
 const HCA = { configList: [{ resourceName: 'hca', rdmaHcaMax: 1000, selectors: { ifNames: [PF] } }] }

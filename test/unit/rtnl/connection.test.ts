@@ -12,7 +12,7 @@ import {
 import { decodeMessages, encodeMessages } from '../../../src/netlink/message.js'
 import { openRtnl } from '../../../src/rtnl/connection.js'
 import { hostOf } from '../../fakes/call.js'
-import { makeMachine } from '../../fakes/machine.js'
+import { makeMachine } from '../../fakes/machine/machine.js'
 
 const REQUEST = { operation: 'list the interfaces', target: 'the host', type: 18, payload: Buffer.alloc(16) }
 

@@ -2,11 +2,11 @@ import { describe, expect, test } from 'vitest'
 import { recordPhases } from '../../../src/state/call-phases.js'
 import { JOURNAL, journalEntries } from '../../../src/state/journal.js'
 import { call, hostOf, netConf } from '../../fakes/call.js'
-import { FakeClock } from '../../fakes/clock.js'
-import type { Effect, Interference } from '../../fakes/interference.js'
-import { makeMachine, VF_ADDRESS } from '../../fakes/machine.js'
+import { FakeClock } from '../../fakes/machine/clock.js'
+import type { Effect, Interference } from '../../fakes/machine/interference.js'
+import { makeMachine, VF_ADDRESS } from '../../fakes/machine/machine.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
 import { IPAM } from '../../fakes/scenarios.js'
-import type { FakeWorld } from '../../fakes/world.js'
 
 const VF_LOCK = `/var/lib/cni/sriov/pci/vf_lock/${VF_ADDRESS}.lock`
 

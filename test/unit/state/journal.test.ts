@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { JOURNAL, journalEntries, noteCall } from '../../../src/state/journal.js'
 import { call, hostOf, netConf } from '../../fakes/call.js'
-import { makeMachine, VF_ADDRESS } from '../../fakes/machine.js'
+import { makeMachine, VF_ADDRESS } from '../../fakes/machine/machine.js'
 
 const POD = { CNI_ARGS: 'IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart-0;K8S_POD_UID=7' }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { withFreeVfLock, withVfLock } from '../../../src/state/lock.js'
 import { readMark, removeMark, writeMark } from '../../../src/state/marks.js'
 import { callHostAs, hostOf } from '../../fakes/call.js'
-import { makeMachine, VF_ADDRESS } from '../../fakes/machine.js'
+import { makeMachine, VF_ADDRESS } from '../../fakes/machine/machine.js'
 
 const CNI_DIR = '/var/lib/cni/sriov'
 const LOCK = `${CNI_DIR}/pci/vf_lock/${VF_ADDRESS}.lock`

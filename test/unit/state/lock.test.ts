@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { withVfLock } from '../../../src/state/lock.js'
 import { callHostAs } from '../../fakes/call.js'
-import { makeMachine, VF_ADDRESS } from '../../fakes/machine.js'
+import { makeMachine, VF_ADDRESS } from '../../fakes/machine/machine.js'
 
 test('calls of one process get a lock in their order, as soon as it is given up', async () => {
   const host = callHostAs(makeMachine(), {})

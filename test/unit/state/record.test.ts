@@ -3,7 +3,7 @@ import { loadAttachment } from '../../../src/state/attachments.js'
 import { allAttachments, attachmentsOfVf } from '../../../src/state/listing.js'
 import { formatRecord, parseRecord } from '../../../src/state/record-format.js'
 import { call, hostOf, netConf } from '../../fakes/call.js'
-import { makeMachine, OTHER_VF_ADDRESS, VF_ADDRESS } from '../../fakes/machine.js'
+import { makeMachine, OTHER_VF_ADDRESS, VF_ADDRESS } from '../../fakes/machine/machine.js'
 import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
 
 const CNI_DIR = '/var/lib/cni/sriov'

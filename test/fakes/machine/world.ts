@@ -1,9 +1,9 @@
+import { type FakeLink, type FakeNetns, findByName, freeName } from '../kernel/links.js'
+import type { FakeRdma, FakeRdmaDevice } from '../kernel/rdma.js'
 import type { FakeCard, FakeVf } from './card.js'
 import { FakeClock } from './clock.js'
-import { type FakeLink, type FakeNetns, findByName, freeName } from './links.js'
 import { usualDrivers } from './pci-drivers.js'
 import type { Program } from './processes.js'
-import type { FakeRdma, FakeRdmaDevice } from './rdma.js'
 
 export const HOST_NETNS = '/proc/thread-self/ns/net'
 export const BOOT_ID_PATH = '/proc/sys/kernel/random/boot_id'

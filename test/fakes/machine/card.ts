@@ -1,6 +1,6 @@
-import { ZERO_MAC } from '../../src/netlink/mac.js'
-import type { VfChange, VfInfo, VfSettings } from '../../src/netlink/vf-info.js'
-import { Refused } from './links.js'
+import { ZERO_MAC } from '../../../src/netlink/mac.js'
+import type { VfChange, VfInfo, VfSettings } from '../../../src/netlink/vf-info.js'
+import { Refused } from '../kernel/links.js'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 

@@ -1,17 +1,17 @@
-import type { Host } from '../../src/host/ports.js'
+import type { Host } from '../../../src/host/ports.js'
 import {
   type Attribute,
   decodeAttributes,
   encodeAttributes,
   findAttribute,
   u32Attribute,
-} from '../../src/netlink/attribute.js'
-import { IFLA_VFINFO_LIST, NLA_TYPE_MASK, RTM_NEWLINK } from '../../src/netlink/constants.js'
-import { decodeLinkMessage } from '../../src/netlink/link.js'
-import { decodeMessages, encodeMessages } from '../../src/netlink/message.js'
+} from '../../../src/netlink/attribute.js'
+import { IFLA_VFINFO_LIST, NLA_TYPE_MASK, RTM_NEWLINK } from '../../../src/netlink/constants.js'
+import { decodeLinkMessage } from '../../../src/netlink/link.js'
+import { decodeMessages, encodeMessages } from '../../../src/netlink/message.js'
+import { leaseProgram } from '../ipam.js'
+import { makeLink } from '../kernel/links.js'
 import { ableDriver, type FakeCard, type FakeVf, freshSettings, igbDriver, type PfDriver } from './card.js'
-import { leaseProgram } from './ipam.js'
-import { makeLink } from './links.js'
 import { IPAM_PATH } from './machine.js'
 import { FakeWorld } from './world.js'
 

@@ -1,11 +1,11 @@
-import { encodeAddressMessage } from '../../src/netlink/address.js'
+import { encodeAddressMessage } from '../../../src/netlink/address.js'
 import {
   type Attribute,
   encodeAttributes,
   nestedAttribute,
   textAttribute,
   u32Attribute,
-} from '../../src/netlink/attribute.js'
+} from '../../../src/netlink/attribute.js'
 import {
   IFA_ADDRESS,
   IFA_FLAGS,
@@ -31,13 +31,13 @@ import {
   NLMSG_DONE,
   NLMSG_ERROR,
   NLMSGERR_ATTR_MSG,
-} from '../../src/netlink/constants.js'
-import { IFLA_STATS64, IFLA_VF_STATS } from '../../src/netlink/counters.js'
-import { encodeLinkMessage } from '../../src/netlink/link.js'
-import { parseHardwareAddress } from '../../src/netlink/mac.js'
-import type { NetlinkMessage } from '../../src/netlink/message.js'
-import { encodeVfInfo } from '../../src/netlink/vf-info.js'
-import type { FakeCard } from './card.js'
+} from '../../../src/netlink/constants.js'
+import { IFLA_STATS64, IFLA_VF_STATS } from '../../../src/netlink/counters.js'
+import { encodeLinkMessage } from '../../../src/netlink/link.js'
+import { parseHardwareAddress } from '../../../src/netlink/mac.js'
+import type { NetlinkMessage } from '../../../src/netlink/message.js'
+import { encodeVfInfo } from '../../../src/netlink/vf-info.js'
+import type { FakeCard } from '../machine/card.js'
 import { errnoNumber, type FakeAddress, type FakeLink, Refused } from './links.js'
 
 const ARPHRD_ETHER = 1

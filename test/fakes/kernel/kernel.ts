@@ -1,14 +1,14 @@
-import { PluginError } from '../../src/errors.js'
-import type { KernelPort, NetlinkSocket, Netns, OpenedNetns, RouteSocket } from '../../src/host/ports.js'
-import * as nl from '../../src/netlink/constants.js'
-import { decodeMessages, encodeMessages, type NetlinkMessage } from '../../src/netlink/message.js'
-import { RDMA_NLDEV_GET } from '../../src/netlink/rdma.js'
+import { PluginError } from '../../../src/errors.js'
+import type { KernelPort, NetlinkSocket, Netns, OpenedNetns, RouteSocket } from '../../../src/host/ports.js'
+import * as nl from '../../../src/netlink/constants.js'
+import { decodeMessages, encodeMessages, type NetlinkMessage } from '../../../src/netlink/message.js'
+import { RDMA_NLDEV_GET } from '../../../src/netlink/rdma.js'
+import type { Effect, Interference } from '../machine/interference.js'
+import { type FakeWorld, HOST_NETNS } from '../machine/world.js'
 import { acknowledgement } from './answers.js'
-import type { Effect, Interference } from './interference.js'
 import { type FakeNetns, Refused } from './links.js'
 import { answerRdma } from './rdma.js'
 import { answer } from './rtnetlink.js'
-import { type FakeWorld, HOST_NETNS } from './world.js'
 
 const NAMES: Readonly<Record<number, string>> = Object.fromEntries(
   Object.entries(nl).flatMap(([name, value]) => (name.startsWith('RTM_') ? [[value, name]] : [])),

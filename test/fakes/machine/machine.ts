@@ -1,6 +1,6 @@
+import { leaseProgram } from '../ipam.js'
+import { makeLink } from '../kernel/links.js'
 import { ableDriver, type FakeCard, type FakeVf, freshSettings, igbDriver, type PfDriver } from './card.js'
-import { leaseProgram } from './ipam.js'
-import { makeLink } from './links.js'
 import { devbind } from './pci-drivers.js'
 import { FakeWorld } from './world.js'
 

@@ -1,5 +1,5 @@
-import { PluginError } from '../../src/errors.js'
-import type { Exit, ProcessPort } from '../../src/host/ports.js'
+import { PluginError } from '../../../src/errors.js'
+import type { Exit, ProcessPort } from '../../../src/host/ports.js'
 import type { Interference } from './interference.js'
 import type { FakeWorld } from './world.js'
 

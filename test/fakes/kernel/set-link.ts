@@ -1,4 +1,4 @@
-import { payloadOf, textOf, u32Of } from '../../src/netlink/attribute.js'
+import { payloadOf, textOf, u32Of } from '../../../src/netlink/attribute.js'
 import {
   IFF_ALLMULTI,
   IFF_PROMISC,
@@ -7,12 +7,12 @@ import {
   IFLA_IFNAME,
   IFLA_MTU,
   IFLA_NET_NS_FD,
-} from '../../src/netlink/constants.js'
-import type { LinkMessage } from '../../src/netlink/link.js'
-import { formatHardwareAddress, isMac, isUnicastMac, parseHardwareAddress } from '../../src/netlink/mac.js'
-import { resetDownVf, resetVf, tellPfOwnMac } from './card.js'
+} from '../../../src/netlink/constants.js'
+import type { LinkMessage } from '../../../src/netlink/link.js'
+import { formatHardwareAddress, isMac, isUnicastMac, parseHardwareAddress } from '../../../src/netlink/mac.js'
+import { resetDownVf, resetVf, tellPfOwnMac } from '../machine/card.js'
+import type { FakeWorld } from '../machine/world.js'
 import { type FakeLink, type FakeNetns, findByName, freeName, nextIndex, Refused } from './links.js'
-import type { FakeWorld } from './world.js'
 
 function takenName(netns: FakeNetns, link: FakeLink, name: string): boolean {
   const holder = findByName(netns, name)

@@ -1,14 +1,14 @@
-import { decodeAddressMessage } from '../../src/netlink/address.js'
-import { decodeAttributes, payloadOf, textOf, u32Of } from '../../src/netlink/attribute.js'
-import * as nl from '../../src/netlink/constants.js'
-import { decodeLinkMessage, type LinkMessage } from '../../src/netlink/link.js'
-import type { NetlinkMessage } from '../../src/netlink/message.js'
-import { decodeRouteMessage } from '../../src/netlink/route.js'
+import { decodeAddressMessage } from '../../../src/netlink/address.js'
+import { decodeAttributes, payloadOf, textOf, u32Of } from '../../../src/netlink/attribute.js'
+import * as nl from '../../../src/netlink/constants.js'
+import { decodeLinkMessage, type LinkMessage } from '../../../src/netlink/link.js'
+import type { NetlinkMessage } from '../../../src/netlink/message.js'
+import { decodeRouteMessage } from '../../../src/netlink/route.js'
+import type { FakeWorld } from '../machine/world.js'
 import { addressBytes, answersTo, linkBytes } from './answers.js'
 import { type FakeLink, type FakeNetns, findByName, Refused } from './links.js'
 import { setLink } from './set-link.js'
 import { setVfs } from './set-vf.js'
-import type { FakeWorld } from './world.js'
 
 /** Where a request came in, and how its descriptors are to be read. */
 export interface Conversation {

@@ -6,20 +6,20 @@ import {
   textOf,
   u32Attribute,
   u32Of,
-} from '../../src/netlink/attribute.js'
-import { NLM_F_DUMP } from '../../src/netlink/constants.js'
-import type { NetlinkMessage } from '../../src/netlink/message.js'
+} from '../../../src/netlink/attribute.js'
+import { NLM_F_DUMP } from '../../../src/netlink/constants.js'
+import type { NetlinkMessage } from '../../../src/netlink/message.js'
 import {
   RDMA_NLDEV_ATTR_DEV_INDEX,
   RDMA_NLDEV_ATTR_DEV_NAME,
   RDMA_NLDEV_GET,
   RDMA_NLDEV_NET_NS_FD,
   RDMA_NLDEV_SET,
-} from '../../src/netlink/rdma.js'
+} from '../../../src/netlink/rdma.js'
+import type { FakeWorld } from '../machine/world.js'
 import { answersTo } from './answers.js'
 import { type FakeNetns, Refused } from './links.js'
 import type { Conversation } from './rtnetlink.js'
-import type { FakeWorld } from './world.js'
 
 export interface FakeRdmaDevice {
   readonly index: number

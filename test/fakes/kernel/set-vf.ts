@@ -1,4 +1,4 @@
-import { type Attribute, decodeAttributes, findAttribute, payloadOf } from '../../src/netlink/attribute.js'
+import { type Attribute, decodeAttributes, findAttribute, payloadOf } from '../../../src/netlink/attribute.js'
 import {
   ETH_P_8021AD,
   IFLA_VF_INFO,
@@ -10,12 +10,12 @@ import {
   IFLA_VF_VLAN_LIST,
   IFLA_VFINFO_LIST,
   NLA_TYPE_MASK,
-} from '../../src/netlink/constants.js'
-import { formatMac, ZERO_MAC } from '../../src/netlink/mac.js'
-import type { VfChange } from '../../src/netlink/vf-info.js'
-import { applyVfSetting, type FakeCard } from './card.js'
+} from '../../../src/netlink/constants.js'
+import { formatMac, ZERO_MAC } from '../../../src/netlink/mac.js'
+import type { VfChange } from '../../../src/netlink/vf-info.js'
+import { applyVfSetting, type FakeCard } from '../machine/card.js'
+import type { FakeWorld } from '../machine/world.js'
 import { Refused } from './links.js'
-import type { FakeWorld } from './world.js'
 
 interface ReadChange {
   readonly index: number

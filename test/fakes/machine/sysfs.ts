@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path'
-import { rdmaFolder } from './rdma.js'
+import { rdmaFolder } from '../kernel/rdma.js'
 import type { FakeWorld } from './world.js'
 
 const DEVICES = '/sys/bus/pci/devices/'

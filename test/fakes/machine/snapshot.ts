@@ -1,7 +1,7 @@
-import { ZERO_MAC } from '../../src/netlink/mac.js'
-import { JOURNAL } from '../../src/state/journal.js'
+import { ZERO_MAC } from '../../../src/netlink/mac.js'
+import { JOURNAL } from '../../../src/state/journal.js'
+import type { FakeLink, FakeNetns } from '../kernel/links.js'
 import type { FakeCard, FakeVf } from './card.js'
-import type { FakeLink, FakeNetns } from './links.js'
 import type { FakeWorld } from './world.js'
 
 const linkFacts = ({ index: _index, addresses, routes, altNames, ...facts }: FakeLink) => ({

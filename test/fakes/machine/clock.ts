@@ -1,4 +1,4 @@
-import type { ClockPort } from '../../src/host/ports.js'
+import type { ClockPort } from '../../../src/host/ports.js'
 
 /** Time that passes only when somebody sleeps. */
 export class FakeClock implements ClockPort {

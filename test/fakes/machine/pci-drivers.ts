@@ -1,5 +1,5 @@
+import { freeName, makeLink, Refused } from '../kernel/links.js'
 import { type FakeCard, type FakeVf, igbDriver } from './card.js'
-import { freeName, makeLink, Refused } from './links.js'
 import type { Program } from './processes.js'
 import type { FakeWorld } from './world.js'
 
