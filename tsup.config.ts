@@ -32,6 +32,7 @@ export default defineConfig([
       dashboard: 'scripts/tools/dashboard.ts',
       demo: 'scripts/tools/demo.ts',
       'bench-in-guest': 'scripts/tools/bench/in-guest.ts',
+      'bench-instructions': 'scripts/tools/bench/instructions.ts',
       'bench-on-machine': 'scripts/tools/bench/on-machine.ts',
       'bench-report': 'scripts/tools/bench/report.ts',
       bytecode: 'scripts/tools/bytecode.ts',

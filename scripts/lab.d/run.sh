@@ -36,7 +36,7 @@ lab_tail_console() {
   tail -n "$2" "$LAB_TMP/ctl/console.log" 2>/dev/null | tr -d '\r' | sed 's/^/  | /' >&2 || true
 }
 
-# Starts QEMU and waits for it; the options are in PORTS, TIMEOUT, OUT, KERNEL, CPU, CORES and WITHOUT. Usage: lab_boot [JOB...]
+# Starts QEMU and waits for it; the options are in PORTS, TIMEOUT, OUT, KERNEL, CPU, CORES, WITHOUT and ICOUNT. Usage: lab_boot [JOB...]
 lab_boot() {
   local ports=$PORTS timeout=$TIMEOUT out=$OUT status=125 qemu watch
   # The output of the job has the standard output for itself.
@@ -75,7 +75,7 @@ lab_boot() {
   # The mounts are QEMU's own, and QEMU ends with this script even if that is killed with -9.
   setpriv --pdeathsig KILL unshare --mount --propagation private \
     /bin/bash "$LAB_PARTS/qemu" "$LAB_BUILD" "$LAB_PROJECT" "$LAB_TMP/ctl" "$out" "$ports" \
-    "$(lab_kernel_folder "$KERNEL")" "$CPU" "$CORES" "$WITHOUT" <&"$input" 2>"$LAB_TMP/qemu.log" &
+    "$(lab_kernel_folder "$KERNEL")" "$CPU" "$CORES" "$WITHOUT" "$ICOUNT" <&"$input" 2>"$LAB_TMP/qemu.log" &
   qemu=$!
   LAB_PIDS=$qemu
   setpriv --pdeathsig KILL sleep "$timeout" >/dev/null 7<&- &
@@ -100,17 +100,22 @@ lab_boot() {
   exit "$status"
 }
 
-# Reads the options of run and shell into PORTS, TIMEOUT, OUT, KERNEL, CPU, CORES, WITHOUT and USED (how many
-# words they were).
+# Reads the options of run and shell into PORTS, TIMEOUT, OUT, KERNEL, CPU, CORES, WITHOUT, ICOUNT and USED (how
+# many words they were).
 lab_options() {
   # Two at most: emulating more than the machine has makes all of them slower.
   CORES=$(nproc)
   [ "$CORES" -le 2 ] || CORES=2
-  PORTS=2 TIMEOUT=1500 OUT='' KERNEL=$LAB_DEFAULT_KERNEL CPU=max WITHOUT='' USED=0
+  PORTS=2 TIMEOUT=1500 OUT='' KERNEL=$LAB_DEFAULT_KERNEL CPU=max WITHOUT='' ICOUNT='' USED=0
   while [ $# -gt 0 ]; do
     case "$1" in
       --ports | --timeout | --out | --kernel | --cpu | --cores | --without) [ $# -gt 1 ] || die "$1 needs a value" ;;
     esac
+    if [ "$1" = --icount ]; then
+      ICOUNT=1 CORES=1 USED=$((USED + 1))
+      shift
+      continue
+    fi
     case "$1" in
       --ports) PORTS=$2 ;;
       --timeout) TIMEOUT=$2 ;;

@@ -99,6 +99,7 @@ export const RESIDENT_HOST_LOCAL = sriov('resident, host-local', HOST_LOCAL)
 export const RESIDENT_VLAN_AND_MAC = sriov('resident, VLAN and MAC', VLAN_AND_MAC)
 export const HOST_DEVICE = hostDevice('host-device', {})
 export const HOST_DEVICE_HOST_LOCAL = hostDevice('host-device, host-local', HOST_LOCAL)
+const ONE_SHOT_ALONE = sriov('one-shot', {}, ONE_SHOT)
 export const ONE_SHOT_HOST_LOCAL = sriov('one-shot, host-local', HOST_LOCAL, ONE_SHOT)
 
 /** An IPAM plugin alone, called as a plugin calls it. */
@@ -115,11 +116,23 @@ export const IN_LAB: readonly Case[] = [
   RESIDENT,
   HOST_DEVICE,
   RESIDENT_VLAN_AND_MAC,
-  sriov('one-shot', {}, ONE_SHOT),
+  ONE_SHOT_ALONE,
   RESIDENT_HOST_LOCAL,
   HOST_DEVICE_HOST_LOCAL,
   ONE_SHOT_HOST_LOCAL,
   sriov('one-shot, VLAN and MAC', VLAN_AND_MAC, ONE_SHOT),
+]
+
+/** Whose instructions are counted. */
+export const INSTRUCTIONS: readonly Case[] = [
+  FLOOR,
+  RESIDENT,
+  HOST_DEVICE,
+  HOST_LOCAL_ALONE,
+  RESIDENT_HOST_LOCAL,
+  HOST_DEVICE_HOST_LOCAL,
+  RESIDENT_VLAN_AND_MAC,
+  ONE_SHOT_ALONE,
 ]
 
 /** The same on the machine. Stand-ins for VFs have no PF, so nothing is set there. */
@@ -130,7 +143,7 @@ export const ON_MACHINE: readonly Case[] = [
   HOST_LOCAL_ALONE,
   RESIDENT_HOST_LOCAL,
   HOST_DEVICE_HOST_LOCAL,
-  sriov('one-shot', {}, ONE_SHOT),
+  ONE_SHOT_ALONE,
   ONE_SHOT_HOST_LOCAL,
 ]
 

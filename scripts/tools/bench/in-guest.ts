@@ -1,8 +1,7 @@
 /** The benchmark's half inside the lab's guest. Usage: bench-in-guest ROUNDS JSON-FILE */
-import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
-import { basename } from 'node:path'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { AT_ONCE_IN_LAB, type Bed, IN_LAB, RESIDENT_VLAN_AND_MAC } from './cases.js'
+import { makeBeds } from './lab-beds.js'
 import { type Figures, measure, time } from './measure.js'
 
 const TRACE = '/var/log/sriov-bench-trace.log'
@@ -16,29 +15,6 @@ export interface GuestReport {
   readonly oneByOne: readonly Figures[]
   readonly atOnce: readonly { readonly pods: number; readonly figures: readonly Figures[] }[]
   readonly trace: { readonly requests: number; readonly vfDumps: number; readonly moves: number }
-}
-
-function vfsOf(pf: string): Pick<Bed, 'device' | 'netdev' | 'pf'>[] {
-  const folder = `/sys/class/net/${pf}/device`
-  return readdirSync(folder).flatMap((name) => {
-    const index = /^virtfn(\d+)$/.exec(name)?.[1]
-    if (index === undefined) {
-      return []
-    }
-    const device = basename(readlinkSync(`${folder}/${name}`))
-    const [netdev = ''] = readdirSync(`/sys/bus/pci/devices/${device}/net`)
-    return [{ device, netdev, pf: { name: pf, index: Number(index) } }]
-  })
-}
-
-/** A pod for every VF of the machine. */
-function makeBeds(): Bed[] {
-  const pfs = (process.env.LAB_PFS ?? '').split(' ').filter((pf) => pf !== '')
-  return pfs.flatMap(vfsOf).map((vf, i) => {
-    const name = `bench-${i}`
-    execFileSync('ip', ['netns', 'add', name])
-    return { ...vf, netns: `/run/netns/${name}`, container: name }
-  })
 }
 
 /** VF dumps and namespace moves of one ADD with everything, counted in its netlink trace. */

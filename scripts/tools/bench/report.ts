@@ -1,10 +1,11 @@
 /**
  * Prints the benchmark's figures and writes its plots.
- * Usage: bench-report GUEST-JSON MACHINE-JSON OUT-JSON PLOT-SVG TIMELINE-SVG
+ * Usage: bench-report GUEST-JSON INSTRUCTIONS-JSON MACHINE-JSON OUT-JSON PLOT-SVG TIMELINE-SVG
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import Table from 'cli-table3'
 import { goalsOf, type Report, type Row, rowsOf } from './goals.js'
+import type { Instructions } from './instructions.js'
 import type { Figures } from './measure.js'
 import type { MachineReport } from './on-machine.js'
 import { plot } from './plot.js'
@@ -36,6 +37,14 @@ function printSpread(figures: readonly Figures[]): void {
   const table = new Table({ head: ['machine, many single calls', 'ADD p50', 'p99', 'DEL p50', 'p99'], style })
   for (const { name, addMs, delMs } of figures) {
     table.push([name, ...[addMs, delMs].flatMap((all) => [digits(median(all)), digits(percentile(all, 99))])])
+  }
+  say(table.toString())
+}
+
+function printInstructions(all: readonly Instructions[]): void {
+  const table = new Table({ head: ['lab, millions of instructions', 'ADD', 'DEL'], style })
+  for (const { name, add, del } of all) {
+    table.push([name, add.toFixed(1), del.toFixed(1)])
   }
   say(table.toString())
 }
@@ -79,8 +88,10 @@ function printGoals(report: Report): void {
 const read = <T>(file: string): T | undefined =>
   existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as T) : undefined
 
-const [guestFile = '', machineFile = '', outFile = '', plotFile = '', timelineFile = ''] = process.argv.slice(2)
+const [guestFile = '', instructionsFile = '', machineFile = '', outFile = '', plotFile = '', timelineFile = ''] =
+  process.argv.slice(2)
 const [guest, machine] = [read<Report['guest']>(guestFile), read<Report['machine']>(machineFile)]
+const instructions = read<readonly Instructions[]>(instructionsFile)
 const report: Report = { ...(guest && { guest }), ...(machine && { machine }) }
 if (guest) {
   const rows = rowsOf(guest.oneByOne)
@@ -92,9 +103,15 @@ if (guest) {
   say(`netlink trace of one ADD with VLAN and MAC: ${requests} requests, ${vfDumps} VF dump, ${moves} namespace move`)
   writeFileSync(plotFile, plot('One ADD and one DEL in the emulated host, milliseconds', rows))
 }
+if (instructions) {
+  printInstructions(instructions)
+}
 if (machine) {
   printMachine(machine)
   writeFileSync(timelineFile, plotTimeline(machine.timeline))
 }
 printGoals(report)
-writeFileSync(outFile, JSON.stringify({ ...report, goals: goalsOf(report) }, null, 2))
+writeFileSync(
+  outFile,
+  JSON.stringify({ ...report, ...(instructions && { instructions }), goals: goalsOf(report) }, null, 2),
+)

@@ -1,27 +1,9 @@
 /** What a node with many pods asks for: processor time, the slowest of many calls, and pods that fail beside others. */
-import { readFileSync } from 'node:fs'
 import { type Bed, FLOOR, HOST_DEVICE, RESIDENT, RESIDENT_HOST_LOCAL } from '../cases.js'
 import { type Figures, measure, runAll, time } from '../measure.js'
+import { spentOn } from '../processor-time.js'
 
-const { BENCH_DAEMON = '' } = process.env
-
-const TICKS_PER_SECOND = 100
 const CALLS_IN_A_BLOCK = 50
-
-/** Seconds of user and system time: of a process itself, and of its children that have ended (proc_pid_stat(5)). */
-function cpuSeconds(pid: string): { readonly own: number; readonly children: number } {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ')
-  const at = (field: number) => Number(fields[field - 3]) / TICKS_PER_SECOND
-  return { own: at(14) + at(15), children: at(16) + at(17) }
-}
-
-/** What the calls of one way have cost: the programs that this process starts, and the resident process with its own. */
-function spentOn(): number {
-  const daemon = cpuSeconds(BENCH_DAEMON)
-  return cpuSeconds('self').children + daemon.own + daemon.children
-}
 
 /** User and system time of many calls. */
 export interface CpuTime {
