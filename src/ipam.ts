@@ -163,7 +163,11 @@ const NO_GC: ReadonlySet<number | undefined> = new Set([INCOMPATIBLE_VERSION, 3,
  * lease; this is no error.
  * @throws PluginError kinds `ipam`, `kernel`
  */
-export function startIpamDel(host: CallHost, call: IpamCall, how: Pick<Command, 'isHeldBack'> = {}): StartedIpam<void> {
+export function startIpamDel(
+  host: CallHost,
+  call: IpamCall,
+  how: Pick<Command, 'held' | 'isHeldBack'> = {},
+): StartedIpam<void> {
   const { begin, finish } = start(host, call, 'DEL', how)
   return {
     begin,

@@ -70,6 +70,8 @@ export interface KernelPort {
 /** A held flock(2). It ends when it is disposed of, or once this process and a child that also holds it have ended. */
 export interface Lock extends Disposable {
   readonly fd: number
+  /** Leaves the lock to a child that holds it, too, and may still run when this is disposed of. */
+  leaveToChild(): void
 }
 
 /** What inode(7) says of a path itself: a symbolic link is not followed. */
@@ -80,6 +82,8 @@ export interface FileFacts {
   readonly isOwn: boolean
   /** The permission bits. */
   readonly mode: number
+  /** When its content was last changed, in milliseconds since 1970. */
+  readonly changedMs: number
 }
 
 /** Up to what size a file may grow, and which name it gets then. */
@@ -116,12 +120,14 @@ export interface FilePort {
   /** Replaces a file atomically: temporary file, rename. Survives a kill of this process, not a power cut. */
   write(path: string, text: string): void
   /**
-   * Replaces a file atomically, once its new text is synced. After a power cut the file is the old one or the new one,
-   * never half. Then replaces `twin`, in the same folder, with the same text.
+   * Replaces `twin`, then a file in the same folder, with the same text, each atomically, once the text is synced. After
+   * a power cut each is the old one or the new one, never half.
    */
   writeWhole(path: string, text: string, twin: string): Promise<void>
   /** Replaces a file atomically. It is on the disk when the promise resolves: fsync of the file and of its folder. */
   writeDurably(path: string, text: string): Promise<void>
+  /** Resolves once a file and its folder are on the disk. @throws PluginError kind `state`, also when it is gone */
+  sync(path: string): Promise<void>
   /** The first half of writeDurably(): everything that takes long. The file is as it was. */
   prepare(path: string, text: string): Promise<Prepared>
   /**

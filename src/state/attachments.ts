@@ -94,20 +94,24 @@ function createRecord({ files, path: folder }: StateFolder, record: AttachmentRe
     return written
   }
   files.write(claim, text)
-  const onDisk = written.onDisk.then(() => files.writeDurably(claim, text))
+  // Synced, not written again: by then the ADD may have been undone, and the VF be another attachment's.
+  const onDisk = written.onDisk.then(() => files.sync(claim))
   onDisk.catch(() => undefined)
   return { onDisk }
 }
 
-/** Replaces a record and its claim. After a power cut each is the old one or the new one. */
+/**
+ * Replaces a claim, then its record: a record that says `releasing` without a claim would tell that the VF is back. After
+ * a power cut each is the old one or the new one.
+ */
 async function writeRecord(state: StateFolder, record: AttachmentRecord): Promise<void> {
   const { files } = state
   const [path, claim, text] = [recordPath(state, record), claimPath(record.deviceId), formatRecord(record)]
   if ((record.folder ?? state.path) === NODE_FOLDER) {
     await files.writeWhole(path, text, claim)
   } else {
-    await files.writeDurably(path, text)
     await files.writeDurably(claim, text)
+    await files.writeDurably(path, text)
   }
 }
 
@@ -173,14 +177,22 @@ export async function noteAttachment(state: StateFolder, record: AttachmentRecor
 }
 
 /**
- * The same without a wait for the disk, where the claim of the attachment tells enough if a power cut takes the record.
- * `isOwn` says that the state file has the record of this attachment.
+ * The same without a wait for the disk, where the claim of the attachment tells enough if a power cut takes the record:
+ * syncAttachment() comes before the claim is removed. `isOwn` says that the state file has the record of this attachment.
  */
 export async function noteInPassing(state: StateFolder, record: AttachmentRecord, isOwn: boolean): Promise<void> {
   if (!hasClaim(state.files, record.deviceId)) {
     await noteAttachment(state, record)
   } else if (isOwn || !isAnothers(state, record)) {
     state.files.write(recordPath(state, record), formatRecord(record))
+  }
+}
+
+/** Brings a record to the disk. One that is not there needs no sync. @throws PluginError kind `state` */
+export async function syncAttachment({ files, path }: StateFolder, record: AttachmentRecord): Promise<void> {
+  const file = recordPath({ files, path }, record)
+  if (files.exists(file)) {
+    await files.sync(file)
   }
 }
 

@@ -127,6 +127,7 @@ export function realFiles(addon: Addon, root = '', sync: SyncPaths = syncAtOnce(
       using file = await prepared(path, text)
       await file.place()
     },
+    sync: (path) => naming(at(path), 'be synced', () => sync([at(path), dirname(at(path))])),
     createDurably(path, text, twin) {
       const written = named(at(path), 'be written', () =>
         createDurably(disk, at(path), text, twin === undefined ? undefined : at(twin)),
@@ -161,17 +162,29 @@ export function realFiles(addon: Addon, root = '', sync: SyncPaths = syncAtOnce(
       return whenAllowed(() => accessSync(at(path), constants.X_OK))
     },
     tryLock(path) {
-      const fd = named(at(path), 'be opened', () => openLockFile(at(path)))
-      const taken = addon.tryLock(fd)
+      let fd = named(at(path), 'be opened', () => openLockFile(at(path)))
+      let taken = addon.tryLock(fd, at(path))
+      // `sriovctl purge` has removed the file since it was opened.
+      while (taken < 0 && errnoName(-taken) === 'ESTALE') {
+        closeSync(fd)
+        fd = named(at(path), 'be opened', () => openLockFile(at(path)))
+        taken = addon.tryLock(fd, at(path))
+      }
       if (taken <= 0) {
         closeSync(fd)
         orThrow(taken, 'lock', path)
         return undefined
       }
+      let isChilds = false
       return {
         fd,
+        leaveToChild() {
+          isChilds = true
+        },
         [Symbol.dispose]() {
-          addon.releaseLock(fd)
+          if (!isChilds) {
+            addon.releaseLock(fd)
+          }
           closeSync(fd)
         },
       }
@@ -187,6 +200,7 @@ function factsOf(path: string): FileFacts | undefined {
       uid: stat.uid,
       isOwn: stat.uid === 0 || stat.uid === process.geteuid?.(),
       mode: stat.mode & 0o7777,
+      changedMs: stat.mtimeMs,
     }
   )
 }

@@ -223,13 +223,12 @@ export async function prepare(disk: Disk, path: string, text: string): Promise<P
   }
 }
 
-/** Replaces a file, then its twin, each atomically. After a power cut each is the old one or the new one. */
+/** Replaces the twin of a file, then the file, each atomically. After a power cut each is the old one or the new one. */
 export async function writeWhole(disk: Disk, path: string, text: string, twin: string): Promise<void> {
   const temporary = await writeSynced(disk, path, text)
   withTemporary(temporary, () => {
-    const copy = makeSecond(temporary)
+    renameSync(makeSecond(temporary), twin)
     renameSync(temporary, path)
-    renameSync(copy, twin)
   })
 }
 

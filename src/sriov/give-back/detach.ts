@@ -9,6 +9,7 @@ import { dropAltNames } from '../netdev/alt-names.js'
 import { restoreHostConfig } from '../netdev/host-config.js'
 import { applyVfSteps } from '../pf/apply.js'
 import { planVfRestore } from '../pf/plan.js'
+import { programsOf } from '../users/function-users.js'
 import { bindBack } from './bind-back.js'
 import { leavePod, settleAtHome } from './bring-home.js'
 import { bringRdmaHome, renameRdma } from './rdma.js'
@@ -65,8 +66,10 @@ async function restoreNetdev(release: Release, link: Link, found: RecordedVf | u
 /** Does one part of a release and keeps its error, so that the other parts go on. */
 export type Collect = (work: () => Promise<void>) => Promise<void>
 
-/** The VF after phase one: nothing of it is in the pod any more. */
+/** The VF after phase one. */
 export interface Departed {
+  /** Whether the pod has nothing of it any more. */
+  readonly hasLeft: boolean
   /** Whether it has its own driver again. */
   readonly isBound: boolean
   /** The name of its interface on the host; absent when the VF had none, or none came. */
@@ -84,26 +87,31 @@ function releaseOfSecond(release: Release): Release | undefined {
  * it may have the old name of the other by now.
  */
 export async function departVf(release: Release, collect: Collect): Promise<Departed> {
+  const { host, record } = release
   const second = releaseOfSecond(release)
-  let isBound = false
-  await collect(async () => {
-    await bindBack(release)
-    isBound = true
-  })
+  const isDone = async (work: () => Promise<unknown>): Promise<boolean> => {
+    let isOver = false
+    await collect(async () => {
+      await work()
+      isOver = true
+    })
+    return isOver
+  }
+  const isBound = await isDone(() => bindBack(release))
   // Also from a VF without a driver: it has no such device any more, which is no error.
-  await collect(() => bringRdmaHome(release))
-  if (!isBound || release.record.original.netdev.name === '') {
-    return { isBound }
+  const isRdmaHome = await isDone(() => bringRdmaHome(release))
+  if (!isBound || record.original.netdev.name === '') {
+    return { isBound, hasLeft: isRdmaHome && (isBound || programsOf(host.files, record.deviceId) === undefined) }
   }
   if (second) {
     // Phase two tries again and reports the error.
     await leavePod(second).catch(() => undefined)
   }
   let name: string | undefined
-  await collect(async () => {
+  const isHome = await isDone(async () => {
     name = await leavePod(release)
   })
-  return { isBound, ...(name !== undefined && { name }) }
+  return { isBound, hasLeft: isRdmaHome && isHome, ...(name !== undefined && { name }) }
 }
 
 /** Restores the second interface. The first must be home before: it may have had the name of the second. */

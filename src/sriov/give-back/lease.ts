@@ -1,4 +1,5 @@
 import { messageOf } from '../../errors.js'
+import type { Lock } from '../../host/ports.js'
 import { type StartedIpam, startIpamDel } from '../../ipam.js'
 import type { CallHost } from '../../state/folder.js'
 import type { IpamCall } from '../../state/record.js'
@@ -9,15 +10,27 @@ export interface LeaseEnd {
   makeReady(): void
   /** Hands the plugin its configuration, once, and does not wait for it. Errors show in `free`. */
   begin(): void
+  /** Whether there is a lease to free, as far as is known. */
+  isDue(): boolean
+  /** Ends the plugin without its configuration, so that it frees nothing. */
+  abandon(): Promise<void>
   /** Begins, and waits until the plugin has freed the lease. Resolves to what went wrong; never rejects. */
   free(): Promise<readonly string[]>
 }
 
+export interface LeaseEndOptions {
+  /** The IPAM plugin gave no lease, so its refusal to free one is no problem. */
+  readonly isRefused: boolean
+  /** The lock of the VF. A plugin that outlives a kill of this process keeps it: it may still free the lease. */
+  readonly lock: Lock
+}
+
 /**
  * `ipamNow` says how to call the plugin; undefined when there is no lease, or when the lease belongs to another VF of
- * this attachment by now. `isRefused`: the plugin gave no lease, so its refusal to free one is no problem.
+ * this attachment by now.
  */
-export function leaseEnd(host: CallHost, ipamNow: () => IpamCall | undefined, isRefused: boolean): LeaseEnd {
+export function leaseEnd(host: CallHost, ipamNow: () => IpamCall | undefined, how: LeaseEndOptions): LeaseEnd {
+  const { isRefused, lock } = how
   let started: StartedIpam<void> | undefined
   let freed: Promise<readonly string[]> | undefined
   const problemsOf = (error: unknown): readonly string[] => {
@@ -39,7 +52,7 @@ export function leaseEnd(host: CallHost, ipamNow: () => IpamCall | undefined, is
       const ipam = ipamNow()
       isForNobody = !ipam
       if (ipam) {
-        started ??= startIpamDel(host, ipam)
+        started ??= startIpamDel(host, ipam, { held: lock })
         started.begin()
       }
     } catch (error) {
@@ -69,10 +82,14 @@ export function leaseEnd(host: CallHost, ipamNow: () => IpamCall | undefined, is
       }
       try {
         const ipam = ipamNow()
-        started = ipam && startIpamDel(host, ipam, { isHeldBack: true })
+        started = ipam && startIpamDel(host, ipam, { held: lock, isHeldBack: true })
       } catch {
         started = undefined
       }
+    },
+    isDue: () => ipamNow() !== undefined,
+    async abandon() {
+      await started?.finish().catch(() => undefined)
     },
     begin,
     free() {

@@ -8,6 +8,7 @@ import {
   recordOfClaim,
   removeAttachment,
   restoreRecord,
+  syncAttachment,
 } from '../../state/attachments.js'
 import { hasClaim, removeClaim } from '../../state/claims.js'
 import type { CallHost } from '../../state/folder.js'
@@ -56,33 +57,56 @@ async function noteReleasing({ log, state }: CallHost, record: AttachmentRecord,
 }
 
 /**
+ * Without the claim only the record tells of the lease, so it has to be on the disk before the claim goes. A disk that
+ * refuses must not keep the VF.
+ */
+async function bringNoteToDisk({ log, state }: CallHost, record: AttachmentRecord, lease: LeaseEnd): Promise<void> {
+  try {
+    if (lease.isDue()) {
+      await syncAttachment(state, record)
+    }
+  } catch (error) {
+    log.warning('cannot bring the record to the disk', { error: messageOf(error) })
+  }
+}
+
+/**
  * Whether nothing of the VF is left to give back. The claim tells: an ADD makes it before its first change, and a
  * release removes it after its last.
  */
 const isVfBack = ({ files }: Host, { phase, deviceId }: AttachmentRecord): boolean =>
   phase === 'released' || (phase !== 'attached' && !hasClaim(files, deviceId))
 
+/** How a VF was given back. */
+interface Released {
+  /** What could not be given back. */
+  readonly problems: readonly string[]
+  /** Whether the pod has nothing of the VF any more. */
+  readonly hasLeft: boolean
+}
+
 /**
  * Gives the VF back, unless it serves another attachment by now. It leaves the pod first; then its settings are
- * restored on the host while the IPAM plugin frees the lease. Returns what of the VF could not be given back.
+ * restored on the host while the IPAM plugin frees the lease.
  */
 async function releaseVf(
   host: CallHost,
   record: AttachmentRecord,
   { netnsPaths = [], lock, isOnDisk = false }: ReleaseOptions,
   lease: LeaseEnd,
-): Promise<readonly string[]> {
+): Promise<Released> {
   if (belongsToAnother(host, record)) {
     host.log.info('the VF serves another attachment by now; it is left alone', { device: record.deviceId })
-    return []
+    return { problems: [], hasLeft: true }
   }
   await noteReleasing(host, record, isOnDisk)
   if (!isOfThisBoot(host, record)) {
     host.log.info('the machine has booted since: the kernel holds nothing of this attachment', {
       device: record.deviceId,
     })
+    await bringNoteToDisk(host, record, lease)
     removeClaim(host.files, record)
-    return []
+    return { problems: [], hasLeft: true }
   }
   const problems: string[] = []
   const collect: Collect = async (work) => {
@@ -92,16 +116,20 @@ async function releaseVf(
       problems.push(messageOf(error))
     }
   }
+  const beside = host.kernel.hasThreads ? bringNoteToDisk(host, record, lease) : undefined
   using hostRtnl = openRtnl(host)
   const release = openRelease(host, record, { netnsPaths, lock, hostRtnl, duringMove: lease.makeReady })
   const departed = await departVf(release, collect)
-  lease.begin()
+  if (departed.hasLeft) {
+    lease.begin()
+  }
   // Not waited for here: a process of one call waits on its only thread, and a plugin that hangs must not hold the VF.
   await restoreVf(release, departed, collect)
+  await (beside ?? bringNoteToDisk(host, record, lease))
   if (problems.length === 0) {
     removeClaim(host.files, record)
   }
-  return problems
+  return { problems, hasLeft: departed.hasLeft }
 }
 
 /** Removes the mark of the VF when it is this attachment's or a dead pod's. The mark of another live pod stays. */
@@ -121,7 +149,7 @@ function hasOtherVf({ state }: CallHost, record: AttachmentRecord): boolean {
 
 /**
  * Ends an attachment: the VF first, then the lease, then the record. Once the VF has left the pod, the IPAM plugin runs
- * beside the rest. When only the lease is left, the record says `released` and keeps nobody from the VF. The mark goes
+ * beside the rest; while the pod has it, the lease stays. When only the lease is left, the record says `released` and keeps nobody from the VF. The mark goes
  * after the lease: by it the next ADD finds a release that died in between. The caller holds the lock of the VF.
  * @throws PluginError kind `release` with everything that could not be given back; the record stays then
  */
@@ -133,7 +161,10 @@ export async function releaseAttachment(
   const { ipam = record.ipam } = options
   const { isOnDisk = false, isLeaseRefused = false } = options
   const isAnothers = () => !isOnDisk && hasOtherVf(host, record)
-  const lease = leaseEnd(host, () => (isAnothers() ? undefined : ipam), isLeaseRefused)
+  const lease = leaseEnd(host, () => (isAnothers() ? undefined : ipam), {
+    isRefused: isLeaseRefused,
+    lock: options.lock,
+  })
   const problems: string[] = []
   const attempt = async (work: () => void | Promise<void>) => {
     try {
@@ -142,14 +173,22 @@ export async function releaseAttachment(
       problems.push(messageOf(error))
     }
   }
-  if (!isVfBack(host, record)) {
+  let hasLeft = isVfBack(host, record)
+  if (!hasLeft) {
     await attempt(async () => {
-      problems.push(...(await releaseVf(host, record, options, lease)))
+      const released = await releaseVf(host, record, options, lease)
+      hasLeft = released.hasLeft
+      problems.push(...released.problems)
     })
   }
   const isBack = problems.length === 0
   await attempt(() => removeDeviceInfo(host.files, record))
-  problems.push(...(await lease.free()))
+  if (hasLeft) {
+    problems.push(...(await lease.free()))
+  } else {
+    // The pod still has the interface, or the device: another pod must not get its address.
+    await lease.abandon()
+  }
   const isKeyFree = !isAnothers()
   if (isBack && isKeyFree && problems.length > 0 && record.phase !== 'released') {
     await attempt(() => commitAttachment(host.state, { ...record, phase: 'released' }))

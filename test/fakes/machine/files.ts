@@ -56,7 +56,7 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
           return undefined
         }
         const { uid = 0, mode = kind === 'folder' ? 0o755 : 0o600 } = world.owners.get(path) ?? {}
-        return { kind, uid, isOwn: uid === 0, mode }
+        return { kind, uid, isOwn: uid === 0, mode, changedMs: world.changedMs.get(path) ?? 0 }
       }),
     makeFolder(path) {
       if (files.has(path)) {
@@ -72,12 +72,13 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
     },
     write: (path, text) => change('write', path, () => place(path, text)),
     async writeWhole(path, text, twin) {
-      change('write whole', path, () => place(path, text))
       change('write whole', twin, () => place(twin, text))
+      change('write whole', path, () => place(path, text))
     },
     async writeDurably(path, text) {
       change('write durably', path, () => place(path, text))
     },
+    sync: synced,
     async prepare(path, text) {
       change('prepare', path, () => requirePlace(path))
       return {
@@ -150,7 +151,7 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
             return undefined
           }
           locks.add(path)
-          return { fd: -1, [Symbol.dispose]: () => void locks.delete(path) }
+          return { fd: -1, leaveToChild: () => undefined, [Symbol.dispose]: () => void locks.delete(path) }
         },
         throwAt(path),
       )

@@ -24,6 +24,8 @@ export class FakeWorld {
   /** Symbolic links outside sysfs: path to target. */
   readonly symlinks = new Map<string, string>()
   /** What does not belong to root alone: owner and permission bits by path. */
+  /** When files were last changed; before the boot, where it is not said. */
+  readonly changedMs = new Map<string, number>()
   readonly owners = new Map<string, { readonly uid?: number; readonly mode?: number }>()
   readonly folders = new Set<string>(['/', '/var/lib/cni'])
   readonly locks = new Set<string>()

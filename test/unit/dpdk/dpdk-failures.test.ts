@@ -190,6 +190,8 @@ describe.each([
     expect(messageOf(answer)).toContain('process 4711 (dpdk-testpmd)')
     expect(world.files.has(RECORD)).toBe(true)
     expect(world.vf(VF_ADDRESS)).toMatchObject({ driver: 'vfio-pci', settings: { vlan: 100, mac: WANTED_MAC } })
+    // The program still sends with its address.
+    expect([...world.leases.keys()]).toEqual(['pod-a net1'])
     end()
     expect(messageOf(await call(world, 'DEL', BY_SYSFS))).toBe('')
     expect(snapshot(world)).toEqual(before)

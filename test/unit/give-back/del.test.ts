@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
 import { failingAt, leaseProgram } from '../../fakes/ipam.js'
 import { findByName, makeLink } from '../../fakes/kernel/links.js'
-import { type Effect, recordEffects } from '../../fakes/machine/interference.js'
+import { type Effect, everyChange, recordEffects, refuseAt } from '../../fakes/machine/interference.js'
 import { IPAM_PATH, makeMachine, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
 import { snapshot } from '../../fakes/machine/snapshot.js'
 import { BOOT_ID_PATH, HOST_NETNS } from '../../fakes/machine/world.js'
@@ -10,6 +10,7 @@ import { ALL_SETTINGS, IPAM } from '../../fakes/scenarios.js'
 
 const FULL = netConf({ ...ALL_SETTINGS, ...IPAM })
 const RECORD = '/var/lib/cni/sriov/pod-a-net1'
+const CLAIM = `/var/lib/cni/sriov/.vf-${VF_ADDRESS}`
 
 async function attached() {
   const world = makeMachine()
@@ -32,6 +33,26 @@ describe('DEL', () => {
     world.files.set(RECORD, text)
     expect(codeOf(await call(world, 'DEL', FULL))).toBeUndefined()
     expect(world.files.has(RECORD)).toBe(false)
+  })
+
+  test('keeps the lease while the pod has the interface, and frees it with the next DEL', async () => {
+    const { world, before } = await attached()
+    const interfere = refuseAt(({ kind, isChange }) => kind === 'netlink' && isChange, 0, 'EBUSY', 100)
+    const answer = await call(world, 'DEL', FULL, { interfere })
+    expect(codeOf(answer)).toBe(109)
+    expect([...world.leases.keys()]).toEqual(['pod-a net1'])
+    expect(messageOf(await call(world, 'DEL', FULL))).toBe('')
+    expect(snapshot(world)).toEqual(before)
+  })
+
+  test.each([true, false])('brings its note to the disk before the claim goes (threads: %s)', async (hasThreads) => {
+    const { world } = await attached()
+    world.hasThreads = hasThreads
+    const effects: Effect[] = []
+    await call(world, 'DEL', FULL, { interfere: recordEffects(everyChange, effects) })
+    const at = (what: string) => effects.findIndex((effect) => effect.what === what)
+    expect(at(`sync ${RECORD}`)).toBeGreaterThan(at(`write ${RECORD}`))
+    expect(at(`remove ${CLAIM}`)).toBeGreaterThan(at(`sync ${RECORD}`))
   })
 
   test('keeps the record of a newer version of this plugin', async () => {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
 import { leaseProgram } from '../../fakes/ipam.js'
+import { type Effect, everyChange, killAt, recordEffects, refuseAt } from '../../fakes/machine/interference.js'
 import { IPAM_PATH, makeMachine, POD_A, POD_B, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
 import { giveTo } from '../../fakes/machine/pci-drivers.js'
 import { snapshot } from '../../fakes/machine/snapshot.js'
@@ -66,6 +67,34 @@ describe.each(VERSIONS)('an attachment of the Go sriov-cni %s', (version) => {
     const { world, before } = taken(version)
     expect(messageOf(await call(world, 'DEL', CONF))).toBe('')
     expect(snapshot(world)).toEqual(before)
+  })
+
+  test('is given back by the next DEL, wherever the first was killed', async () => {
+    const effects: Effect[] = []
+    await call(taken(version).world, 'DEL', CONF, { interfere: recordEffects(everyChange, effects) })
+    expect(effects.length).toBeGreaterThan(5)
+    for (const [at, { what }] of effects.entries()) {
+      for (const when of ['before', 'after'] as const) {
+        const { world, before } = taken(version)
+        await call(world, 'DEL', CONF, { interfere: killAt(everyChange, at, when) })
+        expect(messageOf(await call(world, 'DEL', CONF))).toBe('')
+        expect(snapshot(world), `killed ${when} ${what}`).toEqual(before)
+      }
+    }
+  })
+
+  test('is given back by the next DEL, whatever was refused to the first', async () => {
+    const effects: Effect[] = []
+    await call(taken(version).world, 'DEL', CONF, { interfere: recordEffects(everyChange, effects) })
+    for (const [at, { what }] of effects.entries()) {
+      // Two at once: a note that fails, and something that cannot be given back.
+      for (const times of [1, 2, effects.length]) {
+        const { world, before } = taken(version)
+        await call(world, 'DEL', CONF, { interfere: refuseAt(everyChange, at, 'EIO', times) })
+        expect(messageOf(await call(world, 'DEL', CONF))).toBe('')
+        expect(snapshot(world), `refused ${what}, ${times} times`).toEqual(before)
+      }
+    }
   })
 
   test('is given back by DEL when the pod has died', async () => {
