@@ -85,13 +85,16 @@ out:
 	return call.failed ? NULL : result;
 }
 
-/* tryLock(fd) -> 1 or 0 */
+/* tryLock(fd, path) -> 1 or 0, or negative errno */
 static napi_value try_lock(napi_env env, napi_callback_info info)
 {
-	struct call call = begin(env, info, 1);
+	struct call call = begin(env, info, 2);
 	int fd = int_argument(&call, 0);
+	char *path = string_argument(&call, 1);
+	napi_value result = call.failed ? NULL : number(&call, lock_try(fd, path));
 
-	return call.failed ? NULL : number(&call, lock_try(fd));
+	free(path);
+	return result;
 }
 
 /* releaseLock(fd) -> 0 */

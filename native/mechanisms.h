@@ -121,8 +121,11 @@ int driver_bus_info(int socket_fd, const char *interface, char text[DRIVER_BUS_I
  */
 int frame_send(int netns_fd, int interface_index, const void *bytes, size_t length);
 
-/* Tries flock(2) LOCK_EX without waiting. Returns 1 when taken, 0 when another holder has it. */
-int lock_try(int fd);
+/*
+ * Tries flock(2) LOCK_EX of a file that was opened by its path, without waiting. Returns 1 when taken, 0 when another
+ * holder has it, -ESTALE when the path is another file's by now, or nobody's: the lock would exclude nobody.
+ */
+int lock_try(int fd, const char *path);
 
 /* Releases the lock for every duplicate of the descriptor, including those in children. */
 int lock_release(int fd);

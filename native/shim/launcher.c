@@ -20,6 +20,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
@@ -51,6 +52,14 @@ static int open_pod_netns(void)
 	const char *path = getenv("CNI_NETNS");
 
 	return path == NULL || path[0] == '\0' ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
+static long long milliseconds_since_1970(void)
+{
+	struct timespec now = { 0 };
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static int print(const struct answer *answer)
@@ -85,6 +94,7 @@ int main(int argc, char *argv[], char *environment[])
 	static struct request request;
 	struct answer answer;
 	enum outcome outcome = NOT_TAKEN;
+	long long begun_at = milliseconds_since_1970();
 
 	if (!open_standard_streams())
 		return fail("cannot open", "/dev/null");
@@ -100,5 +110,5 @@ int main(int argc, char *argv[], char *environment[])
 		return print(&answer);
 	if (path != NULL && !request_give_back_stdin(&request))
 		return fail("cannot keep", "stdin");
-	return one_shot_run(environment, outcome == BROKEN_OFF);
+	return one_shot_run(environment, outcome == BROKEN_OFF ? begun_at : 0);
 }

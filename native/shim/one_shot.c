@@ -6,6 +6,7 @@
 #include "protocol.h"
 #include "release.h"
 
+#include <stdio.h>
 #include <errno.h>
 #include <limits.h>
 #include <sys/wait.h>
@@ -70,21 +71,24 @@ static int fail_begun(const char *release, const struct attempt *attempt)
 	return fail_with(CODE_NODE_FAILED, &text, NULL);
 }
 
-static char **environment_for(char *const caller[], const char *report, bool is_repeated, const char *fallback)
+static char **environment_for(char *const caller[], const char *report, long long begun_at, const char *fallback)
 {
+	static char repeated[sizeof(REPEATED_VARIABLE) + 24];
 	const char *own[4] = { NULL };
 	size_t count = 0;
 
 	if (report != NULL)
 		own[count++] = report;
-	if (is_repeated)
-		own[count++] = REPEATED_VARIABLE "=1";
+	if (begun_at != 0) {
+		(void)snprintf(repeated, sizeof(repeated), REPEATED_VARIABLE "=%lld", begun_at);
+		own[count++] = repeated;
+	}
 	if (fallback != NULL)
 		own[count++] = fallback;
 	return node_environment(own, caller);
 }
 
-int one_shot_run(char *const environment[], bool is_repeated)
+int one_shot_run(char *const environment[], long long begun_at)
 {
 	static char release[PATH_MAX];
 	static const char report[] = REPORT_VARIABLE "=" TEXT_OF(REPORT_FD);
@@ -96,7 +100,7 @@ int one_shot_run(char *const environment[], bool is_repeated)
 	if (exit_code != 0)
 		return exit_code;
 	for (bool with_bytecode = bytecode_is_whole(release);; with_bytecode = false) {
-		char **all = environment_for(environment, report, is_repeated, fallback);
+		char **all = environment_for(environment, report, begun_at, fallback);
 		if (all == NULL || !node_for_plugin(&command, release, with_bytecode))
 			return fail("cannot start", release);
 		attempt_run(&attempt, &command, all);
@@ -115,7 +119,7 @@ int one_shot_run(char *const environment[], bool is_repeated)
 		break;
 	}
 	/* No child could be created. Become Node.js: an unobserved call is better than none. */
-	char **all = environment_for(environment, NULL, is_repeated, fallback);
+	char **all = environment_for(environment, NULL, begun_at, fallback);
 	if (all != NULL)
 		execve(command.words[0], command.words, all);
 	return fail("cannot start", command.words[0]);

@@ -2,16 +2,14 @@
 #ifndef SRIOV_SHIM_ONE_SHOT_H
 #define SRIOV_SHIM_ONE_SHOT_H
 
-#include <stdbool.h>
-
 /*
  * Carries the call out, and answers it even when Node.js fails. If the plugin
  * never began with its bytecode, the call is tried once more without it. If the
  * plugin began and did not finish, the call is never tried again. Returns the
  * exit code.
  *
- * `is_repeated`: this call was begun before, and may even have completed.
+ * `begun_at`: when this call was begun before, and may even have completed, in milliseconds since 1970; 0 when it was not.
  */
-int one_shot_run(char *const environment[], bool is_repeated);
+int one_shot_run(char *const environment[], long long begun_at);
 
 #endif

@@ -32,7 +32,7 @@
 #define RESIDENT_SOCKET "/run/sriov-cni/daemon.sock"
 #define RESIDENT_SOCKET_VARIABLE "SRIOV_CNI_SOCKET"
 
-/* Set when the plugin repeats a call whose answer never came. */
+/* Set when the plugin repeats a call whose answer never came: to when the call began, in milliseconds since 1970. */
 #define REPEATED_VARIABLE "SRIOV_CNI_AGAIN"
 
 #endif

@@ -16,7 +16,8 @@ export interface Addon {
   writeFileInNetns(netnsFd: number, path: string, bytes: Buffer): number
   /** -ENOTTY when the path is not a network namespace. */
   openNetns(path: string): [fd: number, device: string, inode: string] | number
-  tryLock(fd: number): number
+  /** -ESTALE when the path is another file's by now. */
+  tryLock(fd: number, path: string): number
   releaseLock(fd: number): number
   startChild(
     path: string,

@@ -16,6 +16,9 @@ const PREFIX = '.vf-'
 /** The path of the claim on a VF. It does not depend on where the record is. */
 export const claimPath = (deviceId: PciAddress): string => `${NODE_FOLDER}/${PREFIX}${deviceId}`
 
+/** Whether a path is that of a claim. */
+export const isClaim = (path: string): boolean => path.startsWith(`${NODE_FOLDER}/${PREFIX}`)
+
 /** Whether a VF has a claim, readable or not. */
 export const hasClaim = (files: FilePort, deviceId: PciAddress): boolean => files.exists(claimPath(deviceId))
 
@@ -25,6 +28,10 @@ export function readClaim(files: FilePort, deviceId: PciAddress): AttachmentReco
   const read = text === undefined ? undefined : parseRecord(text)
   return read?.kind === 'record' && read.record.deviceId === deviceId ? read.record : undefined
 }
+
+/** The claim on a VF as it is written, to see whether it changes; undefined when there is none. */
+export const claimTextOf = (files: FilePort, deviceId: PciAddress): string | undefined =>
+  files.readText(claimPath(deviceId))
 
 /** Every VF that has a claim, readable or not. */
 export const claimedVfs = (files: FilePort): readonly PciAddress[] =>

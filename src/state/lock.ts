@@ -9,7 +9,10 @@ const LOCK_TIMEOUT_MS = 60_000
 const FIRST_PAUSE_MS = 1
 const LONGEST_PAUSE_MS = 50
 
-const vfLockPath = (deviceId: PciAddress): string => `${NODE_FOLDER}/pci/vf_lock/${deviceId}.lock`
+const VF_LOCKS = `${NODE_FOLDER}/pci/vf_lock`
+const PF_LOCKS = `${NODE_FOLDER}/pci/pf_lock`
+
+const vfLockPath = (deviceId: PciAddress): string => `${VF_LOCKS}/${deviceId}.lock`
 
 /** What it takes to wait for a lock. */
 type Waiting = Pick<CallHost, 'files' | 'clock' | 'phases'>
@@ -50,6 +53,7 @@ function tryToTake(files: FilePort, path: string): Lock | undefined {
   return (
     lock && {
       fd: lock.fd,
+      leaveToChild: () => lock.leaveToChild(),
       [Symbol.dispose]() {
         lock[Symbol.dispose]()
         wakeFirst(path)
@@ -107,7 +111,7 @@ export const vfLockWorkers = (files: FilePort, deviceId: PciAddress): readonly s
 
 /** Takes the lock of a VF without waiting; undefined while another call has it and works on the VF. */
 export function tryVfLock({ files }: Host, deviceId: PciAddress): Lock | undefined {
-  files.makeFolder(`${NODE_FOLDER}/pci/vf_lock`)
+  files.makeFolder(VF_LOCKS)
   return tryToTake(files, vfLockPath(deviceId))
 }
 
@@ -129,6 +133,52 @@ export async function withFreeVfLock(
  * @throws PluginError kind `tryAgain` after 60 s, naming the process that has it
  */
 export async function withPfLock<T>(host: Waiting, pfAddress: PciAddress, work: () => Promise<T>): Promise<T> {
-  using _lock = await take(host, `${NODE_FOLDER}/pci/pf_lock/${pfAddress}.lock`, `PF ${pfAddress}`)
+  using _lock = await take(host, `${PF_LOCKS}/${pfAddress}.lock`, `PF ${pfAddress}`)
   return await work()
+}
+
+/** The locks of a node, all held. */
+export interface NodeLocks extends Disposable {
+  /** Removes their files. Whoever waits for one of them makes a new one. */
+  removeFiles(): void
+}
+
+/**
+ * Takes all locks of the node that there are, and those of some VFs, without waiting.
+ * @throws PluginError kind `tryAgain` while a call is at work
+ */
+export function takeNodeLocks({ files }: Pick<Host, 'files'>, vfs: readonly PciAddress[]): NodeLocks {
+  const present = [VF_LOCKS, PF_LOCKS].flatMap((folder) => files.list(folder).map((name) => `${folder}/${name}`))
+  const held = new Map<string, Lock>()
+  const locks: NodeLocks = {
+    removeFiles() {
+      for (const path of held.keys()) {
+        files.remove(path)
+      }
+    },
+    [Symbol.dispose]() {
+      for (const lock of held.values()) {
+        lock[Symbol.dispose]()
+      }
+    },
+  }
+  try {
+    if (vfs.length > 0) {
+      files.makeFolder(VF_LOCKS)
+    }
+    for (const path of new Set([...present, ...vfs.map(vfLockPath)])) {
+      const lock = tryToTake(files, path)
+      if (!lock) {
+        throw new PluginError({
+          kind: 'tryAgain',
+          message: `a call is at work: ${path} is held by ${lockHolders(files, path)}`,
+        })
+      }
+      held.set(path, lock)
+    }
+  } catch (error) {
+    locks[Symbol.dispose]()
+    throw error
+  }
+  return locks
 }

@@ -3,6 +3,7 @@ import {
   closeSync,
   existsSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -10,7 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { groupCommit } from '../../src/host/files/group-commit.js'
@@ -140,6 +141,19 @@ describe('realProcesses() with a lock', () => {
     expect(files.tryLock('/handed')).toBeDefined()
   })
 
+  test('stays with a program whose end could not be waited for, and no descriptor of ours stays', async () => {
+    const failing = realProcesses(addon(), () => -24)
+    const path = script('outliving', 'exec sleep 0.5')
+    const before = readdirSync('/proc/self/fd').length
+    const lock = files.tryLock('/outlived')
+    const child = failing.start({ path, environment: { PATH: '/bin:/usr/bin' }, held: lock })
+    await expect(child.wait(10_000)).rejects.toThrow('EMFILE')
+    lock?.[Symbol.dispose]()
+    expect(readdirSync('/proc/self/fd').length).toBe(before)
+    expect(files.tryLock('/outlived')).toBeUndefined()
+    await expect.poll(() => files.tryLock('/outlived')).toBeDefined()
+  })
+
   test('is not kept by a helper that the program left behind, once we release the lock', async () => {
     const lock = files.tryLock('/forked')
     const path = script('forker', 'sleep 2 & exit 0')
@@ -221,6 +235,27 @@ describe('realFiles()', () => {
   test('readText() refuses a file that is too large to be one of ours', () => {
     execFileSync('truncate', ['--size=17M', join(folder, 'large')])
     expect(() => files.readText('/large')).toThrow('EFBIG')
+  })
+
+  test('tryLock() never takes a lock file that was removed by its holder', async () => {
+    const lock = files.tryLock('/removed')
+    const child = spawn('sh', ['-c', 'exec 9>>removed; echo opened; flock 9; echo held; exec sleep 20'], {
+      cwd: folder,
+    })
+    await new Promise((resolve) => child.stdout.once('data', resolve))
+    files.remove('/removed')
+    lock?.[Symbol.dispose]()
+    await new Promise((resolve) => child.stdout.once('data', resolve))
+    // The child has the lock of a file without a name, as a program would that does not look.
+    const mine = files.tryLock('/removed')
+    expect(mine).toBeDefined()
+    expect(files.tryLock('/removed')).toBeUndefined()
+    mine?.[Symbol.dispose]()
+    child.kill('SIGKILL')
+    const fd = openSync(join(folder, 'removed'), 'a')
+    files.remove('/removed')
+    expect(addon().tryLock(fd, join(folder, 'removed'))).toBe(-constants.errno.ESTALE)
+    closeSync(fd)
   })
 
   test('tryLock() excludes this process and another until it is released', async () => {

@@ -84,7 +84,16 @@ export function realProcesses(addon: Addon, waitForChild: WaitForChild = addon.w
         async wait(timeoutMs) {
           // Close stdin: withheld input is never sent.
           give(NOTHING)
-          const status = await waitOrKill(waitForChild, pid, timeoutMs)
+          let status: number
+          try {
+            status = await waitOrKill(waitForChild, pid, timeoutMs)
+          } catch (error) {
+            held?.leaveToChild()
+            for (const fd of [stdoutFd, stderrFd].filter((one) => one !== NO_FD)) {
+              closeSync(fd)
+            }
+            throw error
+          }
           return {
             status: exitCode(status),
             stdout: readAndClose(addon, stdoutFd),

@@ -118,12 +118,16 @@ static void locks(int other, int file)
 	int second = open(path, O_RDWR | O_CLOEXEC);
 
 	REQUIRE(first >= 0 && second >= 0);
-	REQUIRE(lock_try(first) == 1 && lock_try(first) == 1 && lock_try(second) == 0);
-	close(first);
-	REQUIRE(lock_try(second) == 1);
-	close(second);
+	REQUIRE(lock_try(first, path) == 1 && lock_try(first, path) == 1 && lock_try(second, path) == 0);
 	unlink(path);
-	REQUIRE(lock_try(9999) == -EBADF);
+	close(first);
+	REQUIRE(lock_try(second, path) == -ESTALE);
+	int third = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	REQUIRE(lock_try(second, path) == -ESTALE && lock_try(third, path) == 1);
+	close(second);
+	close(third);
+	unlink(path);
+	REQUIRE(lock_try(9999, path) == -EBADF);
 }
 
 static void children(int other, int file)

@@ -59,7 +59,12 @@ export async function sriovctl(world: FakeWorld, words: readonly string[], isTer
           }
         }
       },
-      removeIfEmpty: () => undefined,
+      removeIfEmpty(path) {
+        const known = [world.files, world.folders, world.symlinks]
+        if (!known.some((all) => [...all.keys()].some((name) => name.startsWith(`${path}/`)))) {
+          world.folders.delete(path)
+        }
+      },
       openHost: () => callHostAs(world, { CNI_PATH: '/opt/cni/bin' }),
       runDaemon: () => Promise.reject(new Error('no test starts it')),
       runDevicePlugin: () => Promise.reject(new Error('no test starts it')),

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { call, netConf } from '../../fakes/call.js'
-import { makeMachine, POD_A } from '../../fakes/machine/machine.js'
+import { makeMachine, POD_A, VF_ADDRESS } from '../../fakes/machine/machine.js'
 import { devicePlugin, resident, sriovctl } from './operator.js'
 
 const NODE = '/var/lib/cni/sriov'
@@ -69,6 +69,20 @@ describe('purge', () => {
       exitCode: 1,
       text: `nothing is removed: the ${name} is at work\n`,
     })
+  })
+
+  test('removes nothing while a call is at work that no record tells of yet', async () => {
+    const world = await used()
+    await call(world, 'DEL', netConf())
+    const before = new Map(world.files)
+    const lock = `${NODE}/pci/vf_lock/${VF_ADDRESS}.lock`
+    world.files.set(lock, '')
+    world.locks.add(lock)
+    const { exitCode, text } = await sriovctl(world, ['purge', '--apply'])
+    expect(exitCode).toBe(1)
+    expect(text).toContain(`a call is at work: ${lock} is held by`)
+    world.files.delete(lock)
+    expect(world.files).toEqual(before)
   })
 
   test('leaves the records and marks of the Go sriov-cni', async () => {
