@@ -24,8 +24,8 @@ export interface VerbRule {
 }
 
 /**
- * The launcher (native/shim/protocol.h) sets this when the resident process died while it handled this very call. The
- * first try may have succeeded, but the caller has no answer.
+ * The launcher (native/shim/protocol.h) sets this when the resident process died while it handled this very call: to when
+ * the call began, in milliseconds since 1970. The first try may have succeeded, but the caller has no answer.
  */
 export const REPEATED_VARIABLE = 'SRIOV_CNI_AGAIN'
 

@@ -14,8 +14,11 @@ import { awaitTenancy } from '../sriov/users/tenancy.js'
 import { loadSurely, recordPath, setAsideAttachment } from '../state/attachments.js'
 import { type CallHost, requireTrustedState } from '../state/folder.js'
 import { withLockedAttachment } from '../state/locked-attachment.js'
+import type { AttachmentRecord } from '../state/record.js'
 
-const isRepeated = ({ environment }: CallArgs): boolean => environment[REPEATED_VARIABLE] === '1'
+/** Whether this very call made the record: the resident process died before it could answer. */
+const isOwnFirstTry = ({ environment }: CallArgs, { since = '' }: AttachmentRecord): boolean =>
+  Date.parse(since) >= Number(environment[REPEATED_VARIABLE] ?? Number.NaN)
 
 /**
  * Makes sure that this attachment is new. Undoes what a killed ADD or a dead pod left under its name.
@@ -38,7 +41,7 @@ async function requireNewAttachment(host: CallHost, args: CallArgs): Promise<voi
     return
   }
   await withLockedAttachment(host, args, async (record, lock) => {
-    if (!isRepeated(args) && (await awaitTenancy(host, record)) === 'used') {
+    if (!isOwnFirstTry(args, record) && (await awaitTenancy(host, record)) === 'used') {
       throw new PluginError({
         kind: 'alreadyAttached',
         key: `container ${args.containerId} interface ${args.ifName}`,

@@ -11,7 +11,7 @@ import { awaitTenancy } from '../sriov/users/tenancy.js'
 import { isSameFile, tidyStateFolder } from '../state/attachments.js'
 import { claimedVfs } from '../state/claims.js'
 import { type CallHost, requireTrustedState } from '../state/folder.js'
-import { allAttachments, removeTornRecords } from '../state/listing.js'
+import { allAttachments, tornRecords } from '../state/listing.js'
 import { withFreeAttachment, withLockedAttachment } from '../state/locked-attachment.js'
 import { markedVfs } from '../state/marks.js'
 import type { AttachmentRecord } from '../state/record.js'
@@ -111,7 +111,9 @@ export async function gc(
   }
   requireTrustedState(host.state)
   tidyStateFolder(host.state)
-  removeTornRecords(files)
+  for (const path of tornRecords(files)) {
+    await attempt(path, async () => files.remove(path))
+  }
   for (const found of allAttachments(host.state).filter((record) => !isSpared(record))) {
     await attempt(holderOf(found), () => collectAttachment(host, args, conf, found))
   }

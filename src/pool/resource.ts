@@ -1,7 +1,9 @@
 /** One resource as kubelet sees it: its devices now, and what it says when kubelet asks. */
 import { pollUntil } from '../host/poll.js'
 import type { Grant, Offer, OfferedDevice } from '../kubelet/offer.js'
+import { claimTextOf } from '../state/claims.js'
 import type { CallHost } from '../state/folder.js'
+import { tryVfLock } from '../state/lock.js'
 import { writePromise } from '../state/promises.js'
 import type { Pool, PoolDevice } from './devices/pools.js'
 import { preferred } from './devices/prefer.js'
@@ -65,9 +67,22 @@ export function makeResource(first: Pool, openHost: () => CallHost, refresh: () 
     return devices
   }
 
+  /**
+   * Makes sure that no ADD took a device while it was promised. An ADD looks for a promise under the lock of the VF, so
+   * one that comes later meets it. @throws Error naming the device
+   */
+  async function requireNotTaken(host: CallHost, id: string, before: string | undefined): Promise<void> {
+    using lock = await pollUntil(host.clock, COMING_HOME, () => tryVfLock(host, id))
+    const now = claimTextOf(host.files, id)
+    if (!lock || (now !== undefined && now !== before)) {
+      throw new Error(`${id} cannot be given now: ${lock ? 'a pod has just got it' : 'a call is at work on it'}`)
+    }
+  }
+
   async function allocate(ids: readonly string[]): Promise<Grant> {
     const host = openHost()
     const { files, log, clock } = host
+    const before = new Map(ids.map((id) => [id, claimTextOf(files, id)]))
     const devices = await soundDevices(host, ids)
     const { conf } = pool
     const grant = grantOf(files, conf, devices)
@@ -77,6 +92,9 @@ export function makeResource(first: Pool, openHost: () => CallHost, refresh: () 
       for (const device of devices) {
         writePromise(files, device.address, { resource: conf.resource, since })
         writeDeviceInfo(files, conf, device)
+      }
+      for (const { address } of devices) {
+        await requireNotTaken(host, address, before.get(address))
       }
       answer = conf.cdi ? writeCdiSpec(files, conf, devices, grant) : grant
     } catch (error) {

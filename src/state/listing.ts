@@ -1,6 +1,7 @@
 /** All records of a folder at once. */
 import { NODE_FOLDER } from '../cni/folders.js'
 import type { FilePort } from '../host/ports.js'
+import { bootedAtMs } from '../node/boot.js'
 import type { PciAddress } from '../pci/address.js'
 import { recordFolders, type StateFolder } from './folder.js'
 import { adopt } from './older/adopt.js'
@@ -55,15 +56,16 @@ export const unreadableFiles = ({ files, path }: StateFolder): readonly { path: 
   })
 
 /**
- * Removes the records that a power cut left empty: an ADD was writing them, and had given nothing yet. Only in the node's own
- * folder: in another one an empty file may be anybody's. There the next ADD or DEL of the attachment removes it.
+ * The records that a power cut left empty: an ADD was writing them, and had given nothing yet. One of this boot may be of a
+ * call that is writing it now. Only in the node's own folder: in another one an empty file may be anybody's. There the
+ * next ADD or DEL of the attachment removes it.
  */
-export function removeTornRecords(files: FilePort): void {
-  for (const file of stateFiles(files, NODE_FOLDER)) {
-    if (file.text === '' && keyOf(file).containerId !== '') {
-      files.remove(`${NODE_FOLDER}/${file.name}`)
-    }
-  }
+export function tornRecords(files: FilePort): readonly string[] {
+  const bootedMs = bootedAtMs(files) ?? 0
+  return stateFiles(files, NODE_FOLDER)
+    .filter((file) => file.text === '' && keyOf(file).containerId !== '')
+    .map(({ name }) => `${NODE_FOLDER}/${name}`)
+    .filter((path) => (files.factsOf(path)?.changedMs ?? bootedMs) < bootedMs)
 }
 
 /** Every record in the state folder, including those of the Go sriov-cni. Unreadable files are left out. */

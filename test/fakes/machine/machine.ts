@@ -70,6 +70,7 @@ export function makeMachine(driver: PfDriver = ableDriver): FakeWorld {
     world.iommuGroups.set(number + 20, [address])
     world.files.set(`/sys/bus/pci/devices/${address}/modalias`, `${VF_MODALIAS}\n`)
   }
+  world.files.set('/proc/stat', 'cpu  1 2 3\nbtime 1700000000\n')
   world.files.set('/proc/sys/kernel/osrelease', `${KERNEL_RELEASE}\n`)
   world.files.set(`/lib/modules/${KERNEL_RELEASE}/modules.alias`, MODULE_ALIASES)
   world.folders.add('/run/netns')

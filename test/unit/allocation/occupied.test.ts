@@ -75,6 +75,16 @@ test('ADD takes a VF whose mark names a dead pod', async () => {
   expect(codeOf(await call(world, 'ADD', FULL))).toBeUndefined()
 })
 
+test('ADD refuses a second ADD of a live attachment, also when its own first try died with the resident process', async () => {
+  const world = makeMachine()
+  await call(world, 'ADD', netConf())
+  const full = snapshot(world)
+  const beganMs = world.clock.dateMs() + 1
+  const environment = { SRIOV_CNI_AGAIN: String(beganMs) }
+  expect(codeOf(await call(world, 'ADD', netConf(), { environment }))).toBe(104)
+  expect(snapshot(world)).toEqual(full)
+})
+
 test('ADD refuses a second ADD of the same attachment, whatever its VF', async () => {
   const world = makeMachine()
   await call(world, 'ADD', FULL)

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { JOURNAL } from '../../../src/state/journal.js'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
 import { failingAt, leaseProgram } from '../../fakes/ipam.js'
-import { everyChange, killAt } from '../../fakes/machine/interference.js'
+import { everyChange, killAt, refuseAt } from '../../fakes/machine/interference.js'
 import { IPAM_PATH, makeMachine, OTHER_VF_ADDRESS, POD_A, POD_B, VF_ADDRESS } from '../../fakes/machine/machine.js'
 import { snapshot } from '../../fakes/machine/snapshot.js'
 import { BOOT_ID_PATH } from '../../fakes/machine/world.js'
@@ -47,6 +47,20 @@ describe('an intent that a power cut left empty', () => {
     expect(codeOf(await call(world, verb, conf))).toBeUndefined()
     await call(world, 'GC', ELSEWHERE)
     expect([...world.files.keys()].filter((path) => TORN.includes(path) || path.includes('.unreadable'))).toEqual([])
+  })
+
+  test('is told apart from a file that another plugin is writing now, and a refusal stops nothing', async () => {
+    const world = torn()
+    const [record = ''] = TORN
+    world.changedMs.set(record, Date.parse('2026-01-01'))
+    await call(world, 'GC', ELSEWHERE)
+    expect(world.files.has(record)).toBe(true)
+    world.changedMs.clear()
+    const refused = refuseAt(({ what }) => what === `remove ${record}`, 0, 'EROFS')
+    const answer = await call(world, 'GC', ELSEWHERE, { interfere: refused })
+    expect(messageOf(answer)).toContain(record)
+    expect(codeOf(await call(world, 'GC', ELSEWHERE))).toBeUndefined()
+    expect(world.files.has(record)).toBe(false)
   })
 
   test('is told apart from an empty file that is no record', async () => {

@@ -50,6 +50,28 @@ const addAs = (world: FakeWorld, keys: object, uid = 'uid-a') =>
     environment: { CNI_ARGS: `K8S_POD_NAMESPACE=shop;K8S_POD_NAME=cart-0;K8S_POD_UID=${uid}` },
   })
 
+test('a VF that an ADD takes while it is being promised is not handed out', async () => {
+  const world = makeMachine()
+  const node = await poolNode(world, { conf: { resourceList: [THE_VF] } })
+  await node.sees(1, 1)
+  const folder = '/var/lib/cni/sriov'
+  const lock = `${folder}/pci/vf_lock/${VF_ADDRESS}.lock`
+  const { set } = world.files
+  world.files.set = (path, text) => {
+    if (path === `${folder}/.promises/${VF_ADDRESS}`) {
+      // The ADD has looked for a promise under its lock, and found none.
+      world.locks.add(lock)
+      world.clock.after(100, () => {
+        set.call(world.files, `${folder}/.vf-${VF_ADDRESS}`, '{}')
+        world.locks.delete(lock)
+      })
+    }
+    return set.call(world.files, path, text)
+  }
+  await expect(node.kubelet.admit('uid-a', RESOURCE, 1)).rejects.toThrow('a pod has just got it')
+  expect(promisedDevices(hostOf(world).files).size).toBe(0)
+})
+
 describe('a container gets', () => {
   test('the address of a VF of the kernel, and no device file', async () => {
     const { envs, devices } = await granted(makeMachine())
