@@ -1,11 +1,15 @@
 /**
- * Group commit: what calls want to have on the disk while another sync is under way is synced together, each path once.
- * Every call waits for a sync that began after its own request.
+ * Group commit: what calls want to have on the disk of a folder while another sync is under way is synced together, each
+ * path once. Every call waits for a sync that began after its own request, and for no other folder: that may be on a
+ * file system that hangs.
  */
 import { type Addon, orThrow } from '../addon.js'
 
-/** Resolves once files and folders are on the disk (fsync of each, in that order). @throws PluginError kind `kernel` */
-export type SyncPaths = (paths: readonly string[]) => Promise<void>
+/**
+ * Resolves once a folder and files in it are on the disk: fsync of each path, in that order. @throws PluginError kind
+ * `kernel`
+ */
+export type SyncPaths = (folder: string, paths: readonly string[]) => Promise<void>
 
 /** @throws PluginError kind `kernel` for the first path that is not on the disk */
 function requireSynced(paths: readonly string[], results: ReadonlyMap<string, number>): void {
@@ -20,12 +24,17 @@ const resultsBy = (paths: readonly string[], results: Buffer): ReadonlyMap<strin
 /** For a process of one call: the paths are on the disk when the function returns. */
 export const syncAtOnce =
   (addon: Pick<Addon, 'syncPathsNow'>): SyncPaths =>
-  async (paths) => {
+  async (_folder, paths) => {
     requireSynced(paths, resultsBy(paths, addon.syncPathsNow(paths)))
   }
 
-/** For a process of many calls, to be shared by all of them: one thread syncs for all that wait. */
-export function groupCommit(addon: Pick<Addon, 'syncPaths'>): SyncPaths {
+/** What waits for one folder. */
+interface Queue {
+  add(paths: readonly string[]): Promise<void>
+}
+
+/** `onIdle` is called once nothing waits any more. */
+function makeQueue(addon: Pick<Addon, 'syncPaths'>, onIdle: () => void): Queue {
   let waiting = new Set<string>()
   let next: Promise<ReadonlyMap<string, number>> | undefined
   let running: Promise<unknown> = Promise.resolve()
@@ -34,17 +43,35 @@ export function groupCommit(addon: Pick<Addon, 'syncPaths'>): SyncPaths {
     const paths = [...waiting]
     waiting = new Set()
     next = undefined
-    return resultsBy(paths, await addon.syncPaths(paths))
+    try {
+      return resultsBy(paths, await addon.syncPaths(paths))
+    } finally {
+      if (!next) {
+        onIdle()
+      }
+    }
   }
 
-  return async (paths) => {
-    for (const path of paths) {
-      waiting.add(path)
-    }
-    if (!next) {
-      next = running.then(syncWaiting)
-      running = next.catch(() => undefined)
-    }
-    requireSynced(paths, await next)
+  return {
+    async add(paths) {
+      for (const path of paths) {
+        waiting.add(path)
+      }
+      if (!next) {
+        next = running.then(syncWaiting)
+        running = next.catch(() => undefined)
+      }
+      requireSynced(paths, await next)
+    },
+  }
+}
+
+/** For a process of many calls, to be shared by all of them: one thread for each folder syncs for all that wait. */
+export function groupCommit(addon: Pick<Addon, 'syncPaths'>): SyncPaths {
+  const queues = new Map<string, Queue>()
+  return (folder, paths) => {
+    const queue = queues.get(folder) ?? makeQueue(addon, () => queues.delete(folder))
+    queues.set(folder, queue)
+    return queue.add(paths)
   }
 }

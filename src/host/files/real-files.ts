@@ -127,7 +127,7 @@ export function realFiles(addon: Addon, root = '', sync: SyncPaths = syncAtOnce(
       using file = await prepared(path, text)
       await file.place()
     },
-    sync: (path) => naming(at(path), 'be synced', () => sync([at(path), dirname(at(path))])),
+    sync: (path) => naming(at(path), 'be synced', () => sync(dirname(at(path)), [at(path), dirname(at(path))])),
     createDurably(path, text, twin) {
       const written = named(at(path), 'be written', () =>
         createDurably(disk, at(path), text, twin === undefined ? undefined : at(twin)),

@@ -197,7 +197,7 @@ export function writeOver(addon: Addon, path: string, text: string): void {
 async function writeSynced({ addon, sync }: Disk, path: string, text: string): Promise<string> {
   const temporary = writeTemporary(addon, path, text)
   try {
-    await sync([temporary])
+    await sync(dirname(path), [temporary])
   } catch (error) {
     removeIfPresent(temporary)
     throw error
@@ -213,7 +213,7 @@ export async function prepare(disk: Disk, path: string, text: string): Promise<P
     async place() {
       withTemporary(temporary, () => renameSync(temporary, path))
       isPlaced = true
-      await disk.sync([dirname(path)])
+      await disk.sync(dirname(path), [dirname(path)])
     },
     [Symbol.dispose]() {
       if (!isPlaced) {
@@ -236,5 +236,5 @@ export async function writeWhole(disk: Disk, path: string, text: string, twin: s
 export function createDurably({ addon, sync }: Disk, path: string, text: string, twin?: string): Written | undefined {
   const temporary = writeTemporary(addon, path, text)
   const isNew = withTemporary(temporary, () => linkTwice(temporary, path, twin))
-  return isNew ? { onDisk: sync([path, dirname(path)]) } : undefined
+  return isNew ? { onDisk: sync(dirname(path), [path, dirname(path)]) } : undefined
 }

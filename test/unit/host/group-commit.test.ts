@@ -26,9 +26,9 @@ const turn = () => new Promise((resolve) => setImmediate(resolve))
 test('groupCommit() syncs together what came while another sync was under way, each path once', async () => {
   const { syncs, addon } = manualDisk()
   const sync = groupCommit(addon)
-  const first = sync(['a', 'folder'])
+  const first = sync('folder', ['a', 'folder'])
   await turn()
-  const others = [sync(['b', 'folder']), sync(['c', 'folder'])]
+  const others = [sync('folder', ['b', 'folder']), sync('folder', ['c', 'folder'])]
   await turn()
   expect(syncs.map(({ paths }) => paths)).toEqual([['a', 'folder']])
   syncs[0]?.end()
@@ -45,10 +45,10 @@ test('groupCommit() syncs together what came while another sync was under way, e
 test('groupCommit() never lets a call off with a sync that began before it asked', async () => {
   const { syncs, addon } = manualDisk()
   const sync = groupCommit(addon)
-  const first = sync(['a'])
+  const first = sync('folder', ['a'])
   await turn()
   let isOver = false
-  const again = sync(['a']).then(() => {
+  const again = sync('folder', ['a']).then(() => {
     isOver = true
   })
   syncs[0]?.end()
@@ -62,13 +62,31 @@ test('groupCommit() never lets a call off with a sync that began before it asked
 test('groupCommit() tells an error to those whose path it is, and goes on', async () => {
   const { syncs, addon } = manualDisk(['b'])
   const sync = groupCommit(addon)
-  const [good, bad] = [sync(['a']), sync(['b'])]
+  const [good, bad] = [sync('folder', ['a']), sync('folder', ['b'])]
   await turn()
   syncs[0]?.end()
   await good
   await expect(bad).rejects.toThrow('EIO')
-  const next = sync(['c'])
+  const next = sync('folder', ['c'])
   await turn()
   syncs[1]?.end()
   await next
+})
+
+test('groupCommit() waits for no other folder, and forgets one that nobody waits for', async () => {
+  const { syncs, addon } = manualDisk()
+  const sync = groupCommit(addon)
+  const hanging = sync('hung', ['a'])
+  const other = sync('folder', ['b'])
+  await turn()
+  syncs[1]?.end()
+  await other
+  const again = sync('hung', ['c'])
+  await turn()
+  expect(syncs).toHaveLength(2)
+  syncs[0]?.end()
+  await hanging
+  await turn()
+  syncs[2]?.end()
+  await again
 })
