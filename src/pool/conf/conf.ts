@@ -1,10 +1,11 @@
 /** Reads the resources from the configuration file of the SR-IOV network device plugin. */
 
 import { readSelectors, type Selectors } from '../../cni/conf/selectors.js'
-import { foldKeys, isJsonObject, type JsonObject, keyTable, parseJsonObject } from '../../cni/json.js'
+import { type JsonObject, keyTable } from '../../cni/json.js'
 import { type ConfigIssue, messageOf } from '../../errors.js'
 import type { ReadConf } from './conf-in-force.js'
 import { type Allocation, type DeviceType, RESOURCE_KEYS, ResourceEntry } from './conf-schema.js'
+import { issuesAt, readResourceList } from './resource-list.js'
 
 /** One object of `selectors`: the devices that it means, and what their containers get beside them. */
 export interface Choice {
@@ -35,8 +36,6 @@ export const DEFAULT_PREFIX = 'intel.com'
 /** Without selectors: every device of its type. */
 const EVERYTHING: Choice = { selectors: {}, isRdma: false, needsVhostNet: false }
 
-const MAX_RESOURCES = 256
-const MAX_KEY_SHOWN = 64
 const FILE_KEYS = keyTable(['resourceList'])
 const KEYS = keyTable(Object.keys(RESOURCE_KEYS))
 
@@ -82,31 +81,15 @@ function readChoice(given: JsonObject, key: string, issues: ConfigIssue[]): Choi
   return { selectors, isRdma: selectors.isRdma === true, needsVhostNet }
 }
 
-const shown = (key: string): string => key.slice(0, MAX_KEY_SHOWN)
-
-/** What is found wrong on the way. */
-interface Findings {
-  readonly issues: ConfigIssue[]
-  readonly ignored: string[]
-}
-
 function readResource(
-  entry: unknown,
+  known: ReadonlyMap<string, unknown>,
   at: string,
   prefix: string,
-  { issues, ignored }: Findings,
+  issues: ConfigIssue[],
 ): ResourceConf | undefined {
-  if (!isJsonObject(entry)) {
-    issues.push({ key: at, problem: 'must be an object' })
-    return undefined
-  }
-  const { known, unknown } = foldKeys(entry, KEYS)
-  ignored.push(...unknown.map((name) => `${at}.${shown(name)}`))
   const read = ResourceEntry.safeParse(Object.fromEntries(known))
   if (!read.success) {
-    issues.push(
-      ...read.error.issues.map(({ path, message }) => ({ key: [at, ...path.map(String)].join('.'), problem: message })),
-    )
+    issues.push(...issuesAt(at, read.error.issues))
     return undefined
   }
   const { resourceName, resourcePrefix = prefix, deviceType = 'netDevice', selectors, ...more } = read.data
@@ -132,33 +115,10 @@ function readResource(
 }
 
 /** `prefix` is the resourcePrefix of resources that name none. Throws nothing. */
-export function readPoolConf(text: string, what: string, prefix: string = DEFAULT_PREFIX): PoolConf {
-  let file: JsonObject
-  try {
-    file = parseJsonObject(text, what)
-  } catch (error) {
-    return { resources: [], issues: [{ key: what, problem: messageOf(error) }], ignored: [] }
-  }
-  const { known, unknown } = foldKeys(file, FILE_KEYS)
-  const list = known.get('resourceList')
-  const ignored = unknown.map(shown)
-  if (!Array.isArray(list) || list.length > MAX_RESOURCES) {
-    const problem = `must be a list of at most ${MAX_RESOURCES} resources`
-    return { resources: [], issues: [{ key: 'resourceList', problem }], ignored }
-  }
-  const issues: ConfigIssue[] = []
-  const resources: ResourceConf[] = []
-  for (const [i, entry] of list.entries()) {
-    const own: ConfigIssue[] = []
-    const at = `resourceList[${i}]`
-    const conf = readResource(entry, at, prefix, { issues: own, ignored })
-    if (conf && resources.some(({ resource }) => resource === conf.resource)) {
-      own.push({ key: `${at}.resourceName`, problem: `is not the first ${conf.resource}` })
-    }
-    if (conf && own.length === 0) {
-      resources.push(conf)
-    }
-    issues.push(...own)
-  }
-  return { resources, issues, ignored }
-}
+export const readPoolConf = (text: string, what: string, prefix: string = DEFAULT_PREFIX): PoolConf =>
+  readResourceList(text, what, {
+    listKey: 'resourceList',
+    fileKeys: FILE_KEYS,
+    entryKeys: KEYS,
+    readEntry: (known, at, issues) => readResource(known, at, prefix, issues),
+  })

@@ -1,10 +1,11 @@
 /** Reads the resources from the configuration file of the RDMA shared device plugin (k8s-rdma-shared-dev-plugin, README). */
 import * as z from 'zod/mini'
 import { readSelectors, type Selectors } from '../../cni/conf/selectors.js'
-import { foldKeys, isJsonObject, type JsonObject, keyTable, parseJsonObject } from '../../cni/json.js'
-import { type ConfigIssue, messageOf } from '../../errors.js'
+import { type JsonObject, keyTable } from '../../cni/json.js'
+import type { ConfigIssue } from '../../errors.js'
 import type { ReadConf } from './conf-in-force.js'
 import { RESOURCE_KEYS } from './conf-schema.js'
+import { issuesAt, readResourceList } from './resource-list.js'
 
 /** A resource whose pods share RDMA devices. */
 export interface RdmaConf {
@@ -69,17 +70,10 @@ function readChoice(given: JsonObject, at: string, issues: ConfigIssue[]): Pick<
   return { selectors, ...(interfaces && { interfaces }) }
 }
 
-function readEntry(entry: unknown, at: string, issues: ConfigIssue[], ignored: string[]): RdmaConf | undefined {
-  const { known, unknown } = foldKeys(isJsonObject(entry) ? entry : {}, ENTRY_KEYS)
-  ignored.push(...unknown.map((name) => `${at}.${name.slice(0, 64)}`))
+function readEntry(known: ReadonlyMap<string, unknown>, at: string, issues: ConfigIssue[]): RdmaConf | undefined {
   const read = Entry.safeParse(Object.fromEntries(known))
-  if (!isJsonObject(entry) || !read.success) {
-    const problems = read.success ? [] : read.error.issues
-    issues.push(
-      ...(problems.length === 0
-        ? [{ key: at, problem: 'must be an object' }]
-        : problems.map(({ path, message }) => ({ key: [at, ...path.map(String)].join('.'), problem: message }))),
-    )
+  if (!read.success) {
+    issues.push(...issuesAt(at, read.error.issues))
     return undefined
   }
   const { resourceName, resourcePrefix = DEFAULT_PREFIX, rdmaHcaMax, selectors, devices } = read.data
@@ -92,31 +86,5 @@ function readEntry(entry: unknown, at: string, issues: ConfigIssue[], ignored: s
 }
 
 /** Throws nothing. */
-export function readRdmaConf(text: string, what: string): ReadConf<RdmaConf> {
-  let file: JsonObject
-  try {
-    file = parseJsonObject(text, what)
-  } catch (error) {
-    return { resources: [], issues: [{ key: what, problem: messageOf(error) }], ignored: [] }
-  }
-  const { known, unknown } = foldKeys(file, FILE_KEYS)
-  const ignored = [...unknown]
-  const list = known.get('configList')
-  if (!Array.isArray(list)) {
-    return { resources: [], issues: [{ key: 'configList', problem: 'must be a list of resources' }], ignored }
-  }
-  const issues: ConfigIssue[] = []
-  const resources: RdmaConf[] = []
-  for (const [i, entry] of list.entries()) {
-    const own: ConfigIssue[] = []
-    const conf = readEntry(entry, `configList[${i}]`, own, ignored)
-    if (conf && resources.some(({ resource }) => resource === conf.resource)) {
-      own.push({ key: `configList[${i}].resourceName`, problem: `is not the first ${conf.resource}` })
-    }
-    if (conf && own.length === 0) {
-      resources.push(conf)
-    }
-    issues.push(...own)
-  }
-  return { resources, issues, ignored }
-}
+export const readRdmaConf = (text: string, what: string): ReadConf<RdmaConf> =>
+  readResourceList(text, what, { listKey: 'configList', fileKeys: FILE_KEYS, entryKeys: ENTRY_KEYS, readEntry })
