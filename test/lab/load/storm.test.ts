@@ -13,7 +13,7 @@ const CALLS = 32
 const TRY_AGAIN = 11
 const VF_IN_USE = 102
 /** A VF that everybody wants is had within this time. */
-const DEADLINE_MS = 200_000
+const DEADLINE_MS = 600_000
 
 interface Claimant {
   readonly pod: Pod
