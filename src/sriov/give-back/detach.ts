@@ -1,7 +1,10 @@
 import { errnoOf } from '../../errors.js'
+import type { FilePort } from '../../host/ports.js'
 import type { Link } from '../../netlink/link.js'
 import { isMac } from '../../netlink/mac.js'
-import { deviceExists } from '../../pci/functions.js'
+import type { PciAddress } from '../../pci/address.js'
+import { isInUserspace } from '../../pci/driver.js'
+import { deviceExists, driverOf } from '../../pci/functions.js'
 import { addAltNames, linkByIndex } from '../../rtnl/link.js'
 import { netdevOnHost } from '../device/netdev-on-host.js'
 import { restoreRepresentor } from '../device/representor.js'
@@ -68,7 +71,7 @@ export type Collect = (work: () => Promise<void>) => Promise<void>
 
 /** The VF after phase one. */
 export interface Departed {
-  /** Whether the pod has nothing of it any more. */
+  /** Whether the pod can use it no more: neither its interface nor the device. Where false, the collected errors say why. */
   readonly hasLeft: boolean
   /** Whether it has its own driver again. */
   readonly isBound: boolean
@@ -81,6 +84,10 @@ function releaseOfSecond(release: Release): Release | undefined {
   const record = recordOfSecond(release.record)
   return record && { ...release, record }
 }
+
+/** Whether a device has neither a driver of the kernel, whose interface a pod may have, nor a program in user space. */
+const isNobodys = (files: FilePort, address: PciAddress): boolean =>
+  (driverOf(files, address) === undefined || isInUserspace(files, address)) && programsOf(files, address) === undefined
 
 /**
  * Phase one: gives the VF its driver back, then takes its interfaces out of the pod. The second interface goes first:
@@ -101,7 +108,7 @@ export async function departVf(release: Release, collect: Collect): Promise<Depa
   // Also from a VF without a driver: it has no such device any more, which is no error.
   const isRdmaHome = await isDone(() => bringRdmaHome(release))
   if (!isBound || record.original.netdev.name === '') {
-    return { isBound, hasLeft: isRdmaHome && (isBound || programsOf(host.files, record.deviceId) === undefined) }
+    return { isBound, hasLeft: isRdmaHome && (isBound || isNobodys(host.files, record.deviceId)) }
   }
   if (second) {
     // Phase two tries again and reports the error.

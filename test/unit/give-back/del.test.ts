@@ -45,6 +45,16 @@ describe('DEL', () => {
     expect(snapshot(world)).toEqual(before)
   })
 
+  test('keeps the lease when the interface stays in the pod because sysfs refuses something before', async () => {
+    const { world, before } = await attached()
+    const interfere = refuseAt(({ what }) => what.includes('driver_override'), 0, 'EIO', 100)
+    world.vf(VF_ADDRESS).driverOverride = 'other'
+    expect(codeOf(await call(world, 'DEL', FULL, { interfere }))).toBe(109)
+    expect([...world.leases.keys()]).toEqual(['pod-a net1'])
+    expect(messageOf(await call(world, 'DEL', FULL))).toBe('')
+    expect(snapshot(world)).toEqual(before)
+  })
+
   test.each([true, false])('brings its note to the disk before the claim goes (threads: %s)', async (hasThreads) => {
     const { world } = await attached()
     world.hasThreads = hasThreads
