@@ -6,9 +6,9 @@
 #include "protocol.h"
 #include "release.h"
 
-#include <stdio.h>
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

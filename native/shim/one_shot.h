@@ -8,7 +8,8 @@
  * plugin began and did not finish, the call is never tried again. Returns the
  * exit code.
  *
- * `begun_at`: when this call was begun before, and may even have completed, in milliseconds since 1970; 0 when it was not.
+ * `begun_at`: when this call was begun before, in milliseconds since 1970; it
+ * may even have completed. 0 when it was not.
  */
 int one_shot_run(char *const environment[], long long begun_at);
 

@@ -12,7 +12,7 @@ export interface Findings {
   readonly ignored: string[]
 }
 
-/** The key of a file that holds the list, beside which `others` are known; and how to read an entry of it. */
+/** Where a file has its list, which keys are known in the file and in an entry, and how to read an entry. */
 export interface ListFormat<Resource> {
   readonly listKey: string
   readonly fileKeys: KeyTable
