@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { PATIENCE_MS } from './test/lab/host/patience.js'
 
 const tier = (name: string, extra: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], ...extra },
@@ -27,7 +28,7 @@ export default defineConfig({
         pool: 'forks',
         testTimeout: 1_800_000,
         hookTimeout: 600_000,
-        ...patient(240_000),
+        ...patient(PATIENCE_MS),
       }),
     ],
   },

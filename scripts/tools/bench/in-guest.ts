@@ -3,6 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { AT_ONCE_IN_LAB, type Bed, IN_LAB, RESIDENT_VLAN_AND_MAC } from './cases.js'
 import { makeBeds } from './lab-beds.js'
 import { type Figures, measure, time } from './measure.js'
+import { runTool } from './tool.js'
 
 const TRACE = '/var/log/sriov-bench-trace.log'
 const WARM_UP_ROUNDS = 2
@@ -62,7 +63,4 @@ async function main(rounds: number, file: string): Promise<void> {
   writeFileSync(file, JSON.stringify(report, null, 2))
 }
 
-main(Number(process.argv[2] ?? 15), process.argv[3] ?? '/dev/stdout').catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-  process.exitCode = 1
-})
+runTool(() => main(Number(process.argv[2] ?? 15), process.argv[3] ?? '/dev/stdout'))

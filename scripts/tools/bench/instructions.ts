@@ -7,6 +7,7 @@ import { type Bed, type Case, INSTRUCTIONS } from './cases.js'
 import { makeBeds } from './lab-beds.js'
 import { time } from './measure.js'
 import { spentOn } from './processor-time.js'
+import { runTool } from './tool.js'
 
 const WARM_UP_CALLS = 5
 const PER_SECOND = 1e9
@@ -48,7 +49,4 @@ async function main(calls: number, file: string): Promise<void> {
   writeFileSync(file, JSON.stringify(counted, null, 2))
 }
 
-main(Number(process.argv[2] ?? 100), process.argv[3] ?? '/dev/stdout').catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-  process.exitCode = 1
-})
+runTool(() => main(Number(process.argv[2] ?? 100), process.argv[3] ?? '/dev/stdout'))

@@ -11,6 +11,7 @@ import { watchMemory } from './machine/memory.js'
 import { measureFirstMessage, measureStarts } from './machine/starts.js'
 import { type Timeline, traceAtOnce } from './machine/timeline.js'
 import { type Figures, measure } from './measure.js'
+import { runTool } from './tool.js'
 
 const STAND_INS = 128
 const POD_COUNTS = [8, 32, STAND_INS]
@@ -78,7 +79,4 @@ async function main(rounds: number, calls: number, file: string): Promise<void> 
 }
 
 const [rounds = '100', calls = '10000', file = '/dev/stdout'] = process.argv.slice(2)
-main(Number(rounds), Number(calls), file).catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-  process.exitCode = 1
-})
+runTool(() => main(Number(rounds), Number(calls), file))

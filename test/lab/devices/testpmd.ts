@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
-import { PATIENCE_MS } from '../host/process.js'
+import { PATIENCE_MS } from '../host/patience.js'
 
 /** What a testpmd is to do with its one port. */
 export interface TestpmdOptions {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { PATIENCE_MS } from './patience.js'
 
 /** How a process ended. */
 export interface Output {
@@ -76,12 +77,6 @@ export const ip = (args: string): Promise<string> => must('ip', ...args.split(' 
 export const shell = (script: string): Promise<string> => must('/bin/bash', '-euc', script)
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
-/**
- * How long a test waits for what has to come. A guest beside others may have a tenth of a processor for minutes, so this
- * measures nothing; it is less than the five minutes after which the device plugin looks at everything unasked.
- */
-export const PATIENCE_MS = 240_000
 
 /** Waits until something holds. */
 export async function until(what: string, holds: () => Promise<boolean>, timeoutMs = PATIENCE_MS): Promise<void> {
