@@ -10,6 +10,7 @@ import { driverFindings } from './drivers.js'
 import { CATEGORIES, CHECKS, type Finding, type Severity, severityOf } from './findings.js'
 import { ipamFindings } from './ipam.js'
 import { kubeletFindings } from './kubelet.js'
+import { leaseFindings } from './leases.js'
 import { managerFindings } from './managers.js'
 import { pluginFindings } from './plugin.js'
 import { poolFindings } from './pool.js'
@@ -56,6 +57,7 @@ export async function examine(host: CallHost, { resident, kubeconfig }: Examinat
     ...state,
     ...configurationFindings(host, known),
     ...(await ipamFindings(host, sound)),
+    ...leaseFindings(host),
     ...kubeletFindings(host, sound),
     ...(isStateReadable ? await poolFindings(host) : []),
     ...(await managerFindings(host, cards.vfs)),

@@ -67,6 +67,7 @@ export const CHECKS = {
   'conf-device-missing': check('configurations', 'error', 'Pods of this network do not start.'),
   'ipam-missing': check('configurations', 'error', 'Pods of this network get no address and do not start.'),
   'ipam-too-old': check('configurations', 'error', 'Pods of this network get no address and do not start.'),
+  'ipam-lease-empty': check('configurations', 'warning', 'The address is given to nobody, and no DEL frees it.'),
   'kernel-too-old': check('plugin', 'error', 'ADD is refused on this kernel.'),
   'kernel-lacks': check('plugin', 'info', 'The plugin does without it; docs/kernels.md says how.'),
   'resident-absent': check('plugin', 'info', 'Calls work without it, each a little slower.'),

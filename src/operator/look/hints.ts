@@ -38,7 +38,7 @@ const CAUSES: readonly Cause[] = [
   },
   {
     sentence: /no IP addresses available in range set/i,
-    hint: 'host-local has leased every address of this range. Its leases are the files in /var/lib/cni/networks/NAME, each with the container that has it: remove those of containers that are gone, or widen the range.',
+    hint: 'host-local has leased every address of this range. Its leases are the files in /var/lib/cni/networks/NAME, each with the container that has it: remove those of containers that are gone, or widen the range. sriovctl doctor names those that are empty: no DEL frees them.',
   },
   {
     sentence: /failed to find plugin "sriov"/i,

@@ -4,7 +4,7 @@ import { openConf } from '../calls/choosing.js'
 import { BIN_DIR, type Conf, PLUGIN } from '../calls/plugin.js'
 import { startResident, stopResident } from '../calls/resident.js'
 import { shell } from '../host/process.js'
-import { STATE_FOLDER } from '../host/snapshot.js'
+import { LEASE_FOLDER, STATE_FOLDER } from '../host/snapshot.js'
 import { untouchedHost } from '../host/untouched-host.js'
 import { PF, vf } from '../host/virtual-functions.js'
 import { type Fault, foundAndMended } from './doctor-fault.js'
@@ -92,6 +92,14 @@ const FAULTS: readonly Fault[] = [
       const answer = '{"cniVersion":"1.0.0","supportedVersions":["0.4.0","1.0.0","1.1.0"]}'
       writeFileSync(OLD_IPAM, `#!/bin/sh\necho '${answer}'\n`, { mode: 0o644 })
       configure({ master: PF, ipam: { type: 'old-ipam' } })
+      return undefined
+    },
+  },
+  {
+    id: 'ipam-lease-empty',
+    severity: 'warning',
+    async plant() {
+      await shell(`mkdir -p ${LEASE_FOLDER}/lab; touch -d -1hour ${LEASE_FOLDER}/lab/10.9.0.7`)
       return undefined
     },
   },

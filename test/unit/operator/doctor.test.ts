@@ -241,6 +241,20 @@ const FAULTS: readonly (readonly [keyof typeof CHECKS, string, Plant])[] = [
     },
   ],
   [
+    'ipam-lease-empty',
+    'a lease that host-local did not write to its end',
+    (world) => {
+      for (const folder of ['/var/lib/cni', '/var/lib/cni/networks', '/var/lib/cni/networks/lab']) {
+        world.folders.add(folder)
+      }
+      world.files.set('/var/lib/cni/networks/lab/10.9.0.7', '')
+      world.files.set('/var/lib/cni/networks/lab/fd00::7', '')
+      world.changedMs.set('/var/lib/cni/networks/lab/fd00::7', Date.now())
+      world.files.set('/var/lib/cni/networks/lab/10.9.0.8', 'abc\r\nnet1')
+      world.files.set('/var/lib/cni/networks/lab/lock', '')
+    },
+  ],
+  [
     'kubelet-resource-empty',
     'a resource whose selectors match nothing',
     (world) => {
