@@ -4,10 +4,11 @@ import { add, DEFAULT_IFNAME, del, hostLocal, netConf, startCall, type Verb } fr
 import { newPod, type Pod, removePods } from '../calls/pods.js'
 import { ALL_SETTINGS } from '../calls/settings.js'
 import { link, linksIn } from '../host/kernel-view.js'
-import { sleep } from '../host/process.js'
+import { type Running, sleep } from '../host/process.js'
 import { STATE_FOLDER } from '../host/snapshot.js'
 import { untouchedHost } from '../host/untouched-host.js'
 import { vf } from '../host/virtual-functions.js'
+import { removeTornLeases } from './torn-leases.js'
 
 const host = untouchedHost()
 
@@ -35,11 +36,17 @@ beforeAll(async () => {
   delMs = median(dels)
 })
 
+/** Kills a call with all that it has started. */
+async function kill(running: Running): Promise<void> {
+  running.killGroup()
+  await running.done
+  removeTornLeases()
+}
+
 async function killAfter(verb: Verb, pod: Pod, ms: number): Promise<void> {
   const running = startCall(verb, pod, conf)
   await sleep(ms)
-  running.killGroup()
-  await running.done
+  await kill(running)
 }
 
 /** Kills an ADD as soon as something shows that it has come so far. */
@@ -47,8 +54,7 @@ async function killAddWhen(pod: Pod, hasComeSoFar: () => boolean): Promise<void>
   const running = startCall('ADD', pod, conf)
   const end = running.done.then(() => true)
   while (!hasComeSoFar() && !(await Promise.race([end, sleep(1)]))) {}
-  running.killGroup()
-  await running.done
+  await kill(running)
 }
 
 const hasRecord = (pod: Pod) => () => existsSync(`${STATE_FOLDER}/${pod.containerId}-${DEFAULT_IFNAME}`)

@@ -5,11 +5,12 @@ import { collectGarbage } from '../calls/collecting.js'
 import { add, call, DEFAULT_IFNAME, del, hostLocal, netConf } from '../calls/plugin.js'
 import { newPod, type Pod } from '../calls/pods.js'
 import { resetHost } from '../host/host-reset.js'
-import { LEASE_FOLDER, STATE_FOLDER } from '../host/snapshot.js'
+import { STATE_FOLDER } from '../host/snapshot.js'
 import { untouchedHost } from '../host/untouched-host.js'
 import { CRASH_CONF, CRASH_VF, hookedCall, podFor, prepareFolders, recordPoints } from './crash.js'
 import { killAt, type Point } from './hooked-call.js'
 import { bootAgain, CUT_POWER, cutPower, removeDisk, stateFiles, useNewDisk } from './power.js'
+import { isTornLease } from './torn-leases.js'
 
 const host = untouchedHost()
 
@@ -51,13 +52,11 @@ async function boot(): Promise<void> {
   expect(stateFiles().filter((name) => name.startsWith('.unreadable'))).toEqual([])
 }
 
-/** Nothing is left on the disk, and the cards are as the boot left them. A lease that was never synced has no text. */
+/** Nothing is left on the disk, and the cards are as the boot left them. */
 async function expectCleanDisk(): Promise<void> {
   expect(stateFiles()).toEqual([])
   expect((await host.differences()).filter((line) => !isTornLease(line))).toEqual([])
 }
-
-const isTornLease = (line: string): boolean => line.startsWith(LEASE_FOLDER) && line.endsWith('(absent) → ')
 
 describe.each([
   ['ADD', addPoints],
