@@ -7,6 +7,8 @@ import { untouchedHost } from '../host/untouched-host.js'
 import { OTHER_PF, vf } from '../host/virtual-functions.js'
 
 const ROUNDS = 3
+/** What was not seen by then was not announced: the next round may see it. */
+const ANNOUNCED_MS = 20_000
 
 untouchedHost()
 
@@ -65,7 +67,9 @@ describe('what neighbours on the wire see of an ADD', () => {
       await add(pod, conf)
       await del(pod, conf)
       // It reads files of the machine before it prints its first frame.
-      await until('the announcement is seen', async () => seen.test(listener.seen())).catch(() => undefined)
+      await until('the announcement is seen', async () => seen.test(listener.seen()), ANNOUNCED_MS).catch(
+        () => undefined,
+      )
     }
     expect(await listener.stop()).toMatch(seen)
   })
