@@ -2,7 +2,6 @@ import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { CommanderError } from 'commander'
 import { askResident } from './daemon/probe.js'
-import { runDaemon } from './daemon/run.js'
 import { errnoOf, messageOf } from './errors.js'
 import { loadAddon } from './host/addon.js'
 import { writeNewFile } from './host/files/new-file.js'
@@ -40,8 +39,9 @@ function openHost(folder: string): CallHost {
 const KUBELET_TIMEOUT_MS = 2_000
 /** Nobody waits for a GC, which gives back nothing where one of them is silent. kubelet itself waits two minutes. */
 const LIVING_TIMEOUT_MS = 10_000
-/** Bundles of their own: gRPC takes long to load, and few calls of sriovctl need it. */
+/** Bundles of their own: gRPC and the log of a process that stays take long to load, and few calls of sriovctl need them. */
 const KUBELET = './kubelet.cjs'
+const RESIDENT = './resident.cjs'
 const DEVICE_PLUGIN = './device-plugin.cjs'
 
 /** Asks kubelet and the container runtimes. @throws Error that names a socket where nobody answers */
@@ -90,7 +90,10 @@ export async function ctl(folder: string, words: readonly string[]): Promise<num
       askDevicePlugin,
       removeTree,
       removeIfEmpty,
-      runDaemon: (options) => runDaemon(folder, options),
+      runDaemon(options) {
+        const { runDaemon } = createRequire(`${folder}/`)(RESIDENT) as typeof import('./resident.js')
+        return runDaemon(folder, options)
+      },
       runDevicePlugin(options) {
         const { runPool } = createRequire(`${folder}/`)(DEVICE_PLUGIN) as typeof import('./device-plugin.js')
         return runPool(folder, options)

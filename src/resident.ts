@@ -1,6 +1,8 @@
 import { type DaemonOptions, runDaemon } from './daemon/run.js'
 import { optionsIn, stay } from './stay.js'
 
+export { runDaemon }
+
 /** The options of `sriovctl daemon`; undefined when they are a question, or a mistake. */
 export function residentOptions(words: readonly string[]): DaemonOptions | undefined {
   const options = optionsIn(words, ['socket'])
