@@ -117,12 +117,33 @@ function residentKernel(addon: Addon, { netns }: ResidentCall, { changes, looks 
   }
 }
 
+/** What stays as it is for as long as this process lives. */
+const LASTING = new Set([
+  '/proc/sys/kernel/osrelease',
+  '/proc/sys/kernel/random/boot_id',
+  '/proc/self/ns/mnt',
+  '/proc/self/ns/pid',
+])
+
+/** A reader that reads what lasts once. */
+function remembering(read: (path: string) => string | undefined): (path: string) => string | undefined {
+  const known = new Map<string, string>()
+  return (path) => {
+    const text = known.get(path) ?? read(path)
+    if (text !== undefined && LASTING.has(path)) {
+      known.set(path, text)
+    }
+    return text
+  }
+}
+
 /**
  * The edges of this machine for concurrent calls; the function returned makes those of one call. Slow work does not block
  * the others: netlink and syncs run on threads, programs and pauses through the event loop.
  */
 export function residentHosts(addon: Addon): (call: ResidentCall) => Host {
-  const files = realFiles(addon, '', groupCommit(addon))
+  const disk = realFiles(addon, '', groupCommit(addon))
+  const files = { ...disk, readText: remembering(disk.readText), readLink: remembering(disk.readLink) }
   const queues = { changes: slots(CHANGES_AT_ONCE), looks: slots(LOOKS_AT_ONCE) }
   return (call) => ({
     kernel: residentKernel(addon, call, queues),

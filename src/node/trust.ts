@@ -1,5 +1,5 @@
 /** Whether what lies at a path can only have been put there by root. Then nobody else can exchange it, either. */
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { FileFacts, FilePort } from '../host/ports.js'
 
 /** As the kernel: more links in one path are a loop (ELOOP). */
@@ -30,19 +30,31 @@ export function distrustOfFacts(
   return (mode & forbidden) === 0 ? undefined : `others than root can write to ${at}`
 }
 
+/** As join() of node:path, which takes as long as the look at the folder. */
+function stepInto(folder: string, part: string): string {
+  if (part === '' || part === '.') {
+    return folder
+  }
+  return part === '..' ? dirname(folder) : `${folder === '/' ? '' : folder}/${part}`
+}
+
 /**
  * Why a path cannot be trusted: it, or something on the way to it, belongs to somebody else than root, or others may
  * write to it. Undefined when it can be. Where it does not exist, what is there of the way to it is looked at. Symbolic
  * links are followed.
  * @throws PluginError kind `state` when it cannot be looked at
  */
-export function distrustOf(files: FilePort, path: string, { writers = 'root' }: Trust = {}): string | undefined {
+export function distrustOf(
+  files: Pick<FilePort, 'factsOf' | 'readLink'>,
+  path: string,
+  { writers = 'root' }: Trust = {},
+): string | undefined {
   const parts = path.split('/')
   let real = '/'
   let folder: FileFacts | undefined
   for (let links = 0; parts.length > 0; ) {
     const part = parts.shift() ?? ''
-    real = join(real, part)
+    real = stepInto(real, part)
     const facts = files.factsOf(real)
     if (!facts) {
       return folder && isShared(folder) ? `others than root can make ${real}` : undefined

@@ -1,7 +1,7 @@
 import type { CallArgs } from '../cni/args.js'
 import { BIN_FOLDER, NODE_FOLDER } from '../cni/folders.js'
 import { PluginError } from '../errors.js'
-import type { FilePort, Host } from '../host/ports.js'
+import type { FileFacts, FilePort, Host } from '../host/ports.js'
 import { distrustOf } from '../node/trust.js'
 import type { PciAddress } from '../pci/address.js'
 import { limitsOf, type NamespaceLimits } from '../policy/govern.js'
@@ -85,9 +85,17 @@ export const recordFolders = ({ path }: StateFolder): readonly string[] =>
  * @throws PluginError kind `state`
  */
 export function requireTrustedState(state: StateFolder): void {
+  const { files } = state
+  // The way to one is most of the way to the other.
+  const seen = new Map<string, FileFacts | undefined>()
+  const factsOf = (path: string): FileFacts | undefined => {
+    const facts = seen.has(path) ? seen.get(path) : files.factsOf(path)
+    seen.set(path, facts)
+    return facts
+  }
   // Each by itself: of a folder that is only on the way, less is asked.
   for (const path of new Set([`${NODE_FOLDER}/pci`, state.path])) {
-    const why = distrustOf(state.files, path)
+    const why = distrustOf({ factsOf, readLink: files.readLink }, path)
     if (why !== undefined) {
       throw new PluginError({ kind: 'state', path, problem: `is not used: ${why}` })
     }

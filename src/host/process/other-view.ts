@@ -23,6 +23,14 @@ const mountNamespaceOf = (process: string): string | undefined => {
   }
 }
 
+let own: { readonly mounts: string | undefined; readonly root: string | undefined } | undefined
+
+/** Our own mount namespace and root, which stay what they are for as long as this process lives. */
+const ours = () => {
+  own ??= { mounts: mountNamespaceOf('self'), root: identityOf('/') }
+  return own
+}
+
 /** The files of another process. Its mount namespace or its root may differ from ours (proc_pid_root(5)). */
 export interface OtherView {
   /** Whether that process shares our mount namespace and our root. */
@@ -41,7 +49,7 @@ export function otherView(pid: number): OtherView {
     return [own, resolved].every((one) => identityOf(own) === identityOf(`${root}${one}`))
   }
   return {
-    isOurs: () => pid > 0 && mountNamespaceOf(String(pid)) === mountNamespaceOf('self') && sharesPath('/'),
+    isOurs: () => pid > 0 && mountNamespaceOf(String(pid)) === ours().mounts && identityOf(`${root}/`) === ours().root,
     sharesPath: (path) => pid > 0 && path.startsWith('/') && sharesPath(path),
   }
 }
