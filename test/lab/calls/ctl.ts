@@ -22,6 +22,8 @@ export async function ctlJson<T>(...words: string[]): Promise<T> {
 
 export const allFindings = async (): Promise<Finding[]> => (await ctlJson<{ findings: Finding[] }>('doctor')).findings
 
-/** What is wrong; that nobody listens at the socket is not: tests start that process themselves. */
-export const findings = async (): Promise<Finding[]> =>
-  (await allFindings()).filter(({ severity }) => severity !== 'info')
+/** That nobody listens at the socket is not wrong: tests start that process themselves. */
+export const isWrong = ({ severity }: Finding): boolean => severity !== 'info'
+
+/** What is wrong. */
+export const findings = async (): Promise<Finding[]> => (await allFindings()).filter(isWrong)
