@@ -11,18 +11,20 @@ import type { RdmaConf } from './conf/rdma-conf.js'
 
 export interface SharedRdma {
   readonly conf: RdmaConf
+  /** The functions that a pod gets for itself. */
+  readonly pooled: ReadonlySet<string>
   /** The RDMA devices that its pods share. */
   readonly devices: readonly string[]
   /** Why they are not to be handed out. */
   readonly ailment?: string
 }
 
-/** The RDMA devices that a resource means now. */
-export function shareRdma(files: FilePort, conf: RdmaConf): SharedRdma {
+/** The RDMA devices that a resource means now; none of a `pooled` function, which may be another pod's tomorrow. */
+export function shareRdma(files: FilePort, conf: RdmaConf, pooled: ReadonlySet<string>): SharedRdma {
   const promised = promisedDevices(files)
   // Not those of a VF that a pod has for itself.
   const isHosts = (address: string) =>
-    netdevsOf(files, address).length > 0 && !hasClaim(files, address) && !promised.has(address)
+    !pooled.has(address) && netdevsOf(files, address).length > 0 && !hasClaim(files, address) && !promised.has(address)
   const devices = allFunctions(files)
     .filter(isHosts)
     .flatMap((address) => {
@@ -35,6 +37,7 @@ export function shareRdma(files: FilePort, conf: RdmaConf): SharedRdma {
     })
   return {
     conf,
+    pooled,
     devices: [...new Set(devices)],
     ...(isRdmaExclusive(files) && {
       ailment: 'the RDMA subsystem is in exclusive mode (rdma system set netns shared)',
@@ -69,7 +72,7 @@ export function makeSharedResource(first: SharedRdma, { files, log }: Pick<Host,
       prefer: ({ available, mandatory, size }) =>
         [...mandatory, ...available.filter((id) => !mandatory.includes(id))].slice(0, size),
       allocate() {
-        const { devices, ailment } = shareRdma(files, shared.conf)
+        const { devices, ailment } = shareRdma(files, shared.conf, shared.pooled)
         if (ailment !== undefined || devices.length === 0) {
           throw new Error(ailment ?? `no RDMA device of ${shared.conf.resource} is there now`)
         }

@@ -8,6 +8,7 @@ import type { RdmaConf } from './conf/rdma-conf.js'
 import { takeInventory } from './devices/inventory.js'
 import { dealOut, type Pool } from './devices/pools.js'
 import { endPromises } from './devices/promised.js'
+import { keepCdiSpecs } from './grant/cdi.js'
 import { makeSharedResource, type SharedRdma, type SharedResource, shareRdma } from './rdma.js'
 import { type Registrar, type RegistrarPorts, startRegistrar, type Way } from './registrar.js'
 import { makeResource, type Resource } from './resource.js'
@@ -135,6 +136,13 @@ export function startService(ports: ServicePorts): PoolService {
     }
     const dealt = dealOut(host.files, confs.resources(), now)
     tellOverlaps(dealt.overlaps)
+    try {
+      for (const pool of dealt.pools) {
+        keepCdiSpecs(host.files, pool)
+      }
+    } catch (error) {
+      log.error('pods of before a boot cannot start: their CDI specifications are gone', { error: messageOf(error) })
+    }
     return dealt.pools
   }
 
@@ -146,10 +154,11 @@ export function startService(ports: ServicePorts): PoolService {
       const names = new Set(found.map(pools.nameOf))
       const [clashing, shared] = halves(rdmaConfs?.resources() ?? [], ({ resource }) => names.has(resource))
       tellClashes(clashing.map(({ resource }) => resource))
+      const pooled = new Set(found.flatMap(({ devices }) => devices.map(({ address }) => address)))
       take(
         ports,
         shares,
-        shared.map((one) => shareRdma(host.files, one)),
+        shared.map((one) => shareRdma(host.files, one, pooled)),
       )
     }
   }

@@ -17,6 +17,8 @@ export interface PoolDevice {
   /** Whether it will be sound by itself: a DEL is at work on it. */
   readonly isComingHome: boolean
   readonly isLastChoice: boolean
+  /** Whether a pod has it from this resource, or is to have it. */
+  readonly isGiven: boolean
 }
 
 export interface Pool {
@@ -93,6 +95,7 @@ function poolDevice(device: InventoryDevice, choice: Choice, conf: ResourceConf)
     choice,
     isComingHome: facts.isBeingGivenBack && facts.verdict?.reason === 'at-work',
     isLastChoice: isLastChoice(facts),
+    isGiven: givenAs === conf.resource,
     ...(numaNode !== undefined && { numaNode }),
     ...(ailment !== undefined && { ailment }),
   }

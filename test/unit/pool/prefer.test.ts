@@ -9,6 +9,7 @@ const device = (address: string, pf: string, isLastChoice = false): PoolDevice =
   choice: CHOICE,
   isComingHome: false,
   isLastChoice,
+  isGiven: false,
 })
 /** Two PFs: a with four devices, b with three. */
 const DEVICES = ['a0', 'a1', 'a2', 'a3', 'b0', 'b1', 'b2'].map((name) => device(name, name.slice(0, 1)))
