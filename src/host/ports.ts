@@ -114,6 +114,8 @@ export interface FilePort {
   readLink(path: string): string | undefined
   /** The names in a folder, sorted. */
   list(folder: string): readonly string[]
+  /** The names in a folder that may have millions, a part at a time. What comes or goes meanwhile may be among them. */
+  names(folder: string): Iterable<string>
   exists(path: string): boolean
   factsOf(path: string): FileFacts | undefined
   makeFolder(path: string): void

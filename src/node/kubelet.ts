@@ -96,6 +96,21 @@ export function devicesGiven(
     : new Map(givenDevices(checkpoint).map(({ address, resource }) => [address, resource]))
 }
 
+/**
+ * The PCI functions of pods that kubelet still knows. It writes its checkpoint when it gives a device, not when a pod ends: the
+ * folder of a pod tells (GetPodDir() of pkg/kubelet), and comes a moment after its devices were given.
+ */
+export function devicesOfKnownPods(files: FilePort, kubeletFolder: string): ReadonlySet<PciAddress> {
+  const pods = `${kubeletFolder}/pods`
+  const hasFolders = files.exists(pods)
+  const isKnown = ({ podUid }: GivenDevice) => !hasFolders || files.exists(`${pods}/${String(podUid)}`)
+  return new Set(
+    givenDevices(readCheckpoint(files, kubeletFolder))
+      .filter(isKnown)
+      .map(({ address }) => address),
+  )
+}
+
 /** The PCI functions that kubelet has given to pods other than this one, and not to it. */
 export function devicesOfOtherPods(files: FilePort, kubeletFolder: string, podUid: string): ReadonlySet<PciAddress> {
   const checkpoint = readCheckpoint(files, kubeletFolder)

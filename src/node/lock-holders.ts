@@ -1,22 +1,34 @@
-import type { FilePort } from '../host/ports.js'
-import { pidsThat, processName } from './open-files.js'
+import type { FilePort, Host } from '../host/ports.js'
+import { pidsThat, processesByTarget, processName } from './open-files.js'
 
 /** How /proc/<pid>/fdinfo/<fd> shows a flock(2) that the descriptor holds (proc_pid_fdinfo(5)). */
 const HELD = /^lock:/m
 
+function isHeldBy(files: FilePort, pid: string, fd: string): boolean {
+  try {
+    return HELD.test(files.readText(`/proc/${pid}/fdinfo/${fd}`) ?? '')
+  } catch {
+    // The process has ended.
+    return false
+  }
+}
+
 /** The IDs of the processes that hold the flock of a file, as far as they can be seen. Searches all of /proc. */
 export const pidsHolding = (files: FilePort, path: string): readonly string[] =>
-  pidsThat(files, (pid, fd, target) => target === path && HELD.test(files.readText(`/proc/${pid}/fdinfo/${fd}`) ?? ''))
+  pidsThat(files, (pid, fd, target) => target === path && isHeldBy(files, pid, fd))
 
-/** The same by their names. */
-export const processesHolding = (files: FilePort, path: string): readonly string[] =>
-  pidsHolding(files, path).map((pid) => processName(files, pid))
+/** The same for many files, by path and by the names of the processes, in one search, while the event loop goes on turning. */
+export const processesHolding = (
+  host: Pick<Host, 'files' | 'clock'>,
+  paths: readonly string[],
+): Promise<ReadonlyMap<string, readonly string[]>> =>
+  processesByTarget(host, new Set(paths), (pid, fd) => isHeldBy(host.files, pid, fd))
 
 /**
  * Names the processes that hold the flock of a file. A killed process may have left its lock to a child, such as an
  * IPAM plugin. Searches all of /proc, so call it only when the answer is worth the cost.
  */
 export function lockHolders(files: FilePort, path: string): string {
-  const holders = processesHolding(files, path)
+  const holders = pidsHolding(files, path).map((pid) => processName(files, pid))
   return holders.length === 0 ? 'a process that cannot be seen from here' : holders.join(' and ')
 }

@@ -20,23 +20,33 @@ export function processName(files: FilePort, pid: string): string {
 const processIds = (files: FilePort): string[] =>
   unlessDenied(() => files.list('/proc'), []).filter((name) => PID.test(name))
 
+/** The descriptors of a process, until it ends; none of one that may not be looked at. */
+function* descriptorsOf(files: FilePort, pid: string): Generator<string> {
+  try {
+    yield* files.names(`/proc/${pid}/fd`)
+  } catch {
+    // As above.
+  }
+}
+
 /** After so many descriptors, others get their turn: a process may have a million. */
 const DESCRIPTORS_PER_TURN = 2_000
 
 /**
- * The processes that have each of these files open, by its path. One search of all of /proc, in which the event loop goes on
- * turning.
+ * The processes that have each of these files open, by its path; of their descriptors, those count that `isMeant` says. One
+ * search of all of /proc, in which the event loop goes on turning.
  */
 export async function processesByTarget(
   { files, clock }: Pick<Host, 'files' | 'clock'>,
   targets: ReadonlySet<string>,
+  isMeant: (pid: string, fd: string) => boolean = () => true,
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const found = new Map<string, Set<string>>()
   let looked = 0
   for (const pid of processIds(files)) {
-    for (const fd of unlessDenied(() => files.list(`/proc/${pid}/fd`), [])) {
+    for (const fd of descriptorsOf(files, pid)) {
       const target = unlessDenied(() => files.readLink(`/proc/${pid}/fd/${fd}`), undefined)
-      if (target !== undefined && targets.has(target)) {
+      if (target !== undefined && targets.has(target) && isMeant(pid, fd)) {
         found.set(target, (found.get(target) ?? new Set()).add(processName(files, pid)))
       }
       looked += 1
@@ -59,7 +69,13 @@ export const processesThat = (files: FilePort, has: HasDescriptor): readonly str
 
 /** The same by their IDs. */
 export function pidsThat(files: FilePort, has: HasDescriptor): readonly string[] {
-  const hasOne = (pid: string): boolean =>
-    files.list(`/proc/${pid}/fd`).some((fd) => has(pid, fd, files.readLink(`/proc/${pid}/fd/${fd}`) ?? ''))
+  const hasOne = (pid: string): boolean => {
+    for (const fd of files.names(`/proc/${pid}/fd`)) {
+      if (has(pid, fd, files.readLink(`/proc/${pid}/fd/${fd}`) ?? '')) {
+        return true
+      }
+    }
+    return false
+  }
   return processIds(files).filter((pid) => unlessDenied(() => hasOne(pid), false))
 }

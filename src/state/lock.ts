@@ -105,9 +105,17 @@ export async function withVfLock<T>(host: Waiting, deviceId: PciAddress, work: (
   return await work(lock)
 }
 
-/** The processes that are at work on a VF, without a try to take its lock. Searches all of /proc. */
-export const vfLockWorkers = (files: FilePort, deviceId: PciAddress): readonly string[] =>
-  processesHolding(files, vfLockPath(deviceId))
+/** Tells which processes are at work on a VF. */
+export type FindWorkers = (deviceId: PciAddress) => Promise<readonly string[]>
+
+/** The processes that are at work on some VFs, without a try to take their locks: one search of /proc, once it is needed. */
+export function vfLockWorkers(host: Pick<Host, 'files' | 'clock'>, deviceIds: readonly PciAddress[]): FindWorkers {
+  let search: ReturnType<typeof processesHolding> | undefined
+  return async (deviceId) => {
+    search ??= processesHolding(host, deviceIds.map(vfLockPath))
+    return (await search).get(vfLockPath(deviceId)) ?? []
+  }
+}
 
 /** Takes the lock of a VF without waiting; undefined while another call has it and works on the VF. */
 export function tryVfLock({ files }: Host, deviceId: PciAddress): Lock | undefined {

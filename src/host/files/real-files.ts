@@ -4,6 +4,7 @@ import {
   constants,
   lstatSync,
   mkdirSync,
+  opendirSync,
   openSync,
   renameSync,
   statfsSync,
@@ -109,6 +110,7 @@ export function realFiles(addon: Addon, root = '', sync: SyncPaths = syncAtOnce(
     readText: (path) => found(at(path), addon.readText(at(path))),
     readLink: (path) => found(at(path), addon.readLink(at(path))),
     list: (folder) => found(at(folder), addon.readFolder(at(folder)))?.sort() ?? [],
+    names: (folder) => namesIn(at(folder)),
     exists: (path) => {
       const answer = addon.isThere(at(path))
       return answer === 0 || found(at(path), answer) !== undefined
@@ -189,6 +191,19 @@ export function realFiles(addon: Addon, root = '', sync: SyncPaths = syncAtOnce(
         },
       }
     },
+  }
+}
+
+const NAMES_AT_ONCE = 512
+
+function* namesIn(folder: string): Generator<string> {
+  const dir = named(folder, 'be listed', () => opendirSync(folder, { bufferSize: NAMES_AT_ONCE }))
+  try {
+    for (let entry = dir.readSync(); entry; entry = dir.readSync()) {
+      yield entry.name
+    }
+  } finally {
+    dir.closeSync()
   }
 }
 

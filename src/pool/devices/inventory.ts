@@ -1,5 +1,5 @@
 /** Every device that a resource could have, with what decides about it. Changes nothing and takes no lock. */
-import { devicesGiven } from '../../node/kubelet.js'
+import { devicesGiven, devicesOfKnownPods } from '../../node/kubelet.js'
 import { isInUserspace } from '../../pci/driver.js'
 import {
   allFunctions,
@@ -17,7 +17,7 @@ import type { DeviceLocation, VfLocation } from '../../sriov/device/locate.js'
 import { survey } from '../../sriov/survey/survey.js'
 import type { SurveyedVf } from '../../sriov/survey/survey-vf.js'
 import type { Verdict } from '../../sriov/survey/vf-state.js'
-import { usersOfFunction } from '../../sriov/users/function-users.js'
+import { findUsersOfFunction } from '../../sriov/users/function-users.js'
 import { carriesDefaultRoute, hostUseOf } from '../../sriov/users/host-use.js'
 import { readClaim } from '../../state/claims.js'
 import type { CallHost } from '../../state/folder.js'
@@ -57,13 +57,14 @@ interface Gift {
 function giftsOf({ files, policy, clock }: CallHost): (address: string) => Gift {
   const promises = promisedDevices(files)
   const given = devicesGiven(files, policy.kubeletFolder)
+  const ofPods = devicesOfKnownPods(files, policy.kubeletFolder)
   return (address) => {
     const promise: VfPromise | undefined = promises.get(address)
     const byKubelet = typeof given === 'string' ? undefined : given.get(address)
     const givenAs = promise && promise.resource !== '' ? promise.resource : byKubelet || undefined
     const isYoung = promise !== undefined && isYoungPromise(promise, clock.dateMs())
     return {
-      isPromised: byKubelet !== undefined || isYoung || (given === 'unknown' && promise !== undefined),
+      isPromised: ofPods.has(address) || isYoung || (given === 'unknown' && promise !== undefined),
       ...(givenAs !== undefined && { givenAs }),
     }
   }
@@ -123,7 +124,7 @@ async function ofOther(
   const hostUse = await hostUseOf(host, location)
   const ownDriver = driverOf(files, address) ?? ''
   const record = readClaim(files, address)
-  const programs = usersOfFunction(files, address)
+  const programs = await findUsersOfFunction(host, address)
   const verdict: Verdict | undefined = record
     ? { state: 'in-use' }
     : programs.length > 0

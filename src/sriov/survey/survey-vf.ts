@@ -19,7 +19,7 @@ import { linkByName } from '../../rtnl/link.js'
 import { recordOfClaim } from '../../state/attachments.js'
 import { hasClaim } from '../../state/claims.js'
 import type { CallHost } from '../../state/folder.js'
-import { vfLockWorkers } from '../../state/lock.js'
+import type { FindWorkers } from '../../state/lock.js'
 import { readMark } from '../../state/marks.js'
 import type { VfPromise } from '../../state/promises.js'
 import type { AttachmentRecord } from '../../state/record.js'
@@ -72,9 +72,13 @@ export interface Common {
   readonly recorded: ReadonlySet<string>
   /** The programs that have a device file open, by its path. */
   readonly programs: ReadonlyMap<string, readonly string[]>
+  readonly workersOn: FindWorkers
 }
 
-export async function holderFacts(host: CallHost, record: AttachmentRecord): Promise<HolderFacts> {
+export async function holderFacts(
+  { host, workersOn }: Pick<Common, 'host' | 'workersOn'>,
+  record: AttachmentRecord,
+): Promise<HolderFacts> {
   const tenancy = await tenancyOf(host, record)
   return {
     phase: record.phase,
@@ -83,7 +87,7 @@ export async function holderFacts(host: CallHost, record: AttachmentRecord): Pro
     tenancy,
     isOfThisBoot: isOfThisBoot(host, record),
     isRecordLost: recordOfClaim(host.state, record) === undefined,
-    workers: tenancy === 'used' ? [] : vfLockWorkers(host.files, record.deviceId),
+    workers: tenancy === 'used' ? [] : await workersOn(record.deviceId),
   }
 }
 
@@ -113,7 +117,7 @@ async function lookAt(
     isInUserspace: isUserspace,
     isOfNetwork: pciClass === undefined || baseClassOf(pciClass) === NETWORK_CLASS,
     ...(netdev !== undefined && { interface: netdev }),
-    ...(record && { holder: await holderFacts(host, record) }),
+    ...(record && { holder: await holderFacts(common, record) }),
     ...(mark !== undefined && { mark: { path: mark, isOfLivePod: isPodNetns(host, mark) } }),
     programs: isUserspace ? deviceFilesOf(files, address).flatMap((path) => programs.get(path) ?? []) : [],
     isReserved: promise !== undefined || (reserved !== 'unknown' && reserved.has(address)),

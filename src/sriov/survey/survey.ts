@@ -20,6 +20,7 @@ import { linkByName, pfWithVfs } from '../../rtnl/link.js'
 import { claimedVfs, hasClaim } from '../../state/claims.js'
 import type { CallHost } from '../../state/folder.js'
 import { allAttachments } from '../../state/listing.js'
+import { vfLockWorkers } from '../../state/lock.js'
 import { promisedDevices } from '../../state/promises.js'
 import type { AttachmentRecord } from '../../state/record.js'
 import { type Common, holderFacts, type SurveyedPf, type SurveyedVf, surveyVf, untold } from './survey-vf.js'
@@ -59,10 +60,10 @@ async function surveyPf(files: FilePort, rtnl: Rtnl, address: string, hasCounter
 }
 
 /** @throws PluginError kind `kernel` */
-async function surveyOther(host: CallHost, record: AttachmentRecord): Promise<SurveyedOther> {
+async function surveyOther(common: Common, record: AttachmentRecord): Promise<SurveyedOther> {
   const address = record.deviceId
-  const driver = driverOf(host.files, address) ?? ''
-  const verdict = await holderFacts(host, record).then(
+  const driver = driverOf(common.host.files, address) ?? ''
+  const verdict = await holderFacts(common, record).then(
     (facts) => verdictOnHeld(driver, facts),
     (error: unknown) => untold(error),
   )
@@ -96,12 +97,14 @@ export async function survey(host: CallHost, only?: string, hasCounters = false)
   }
   const attachments = allAttachments(host.state)
   const listed = pfs.map((pf) => ({ pf, vfs: vfsOf(files, pf.address) }))
+  const recorded = new Set([...attachments.map(({ deviceId }) => deviceId), ...claimedVfs(files)])
   const common: Common = {
     host,
     rtnl,
     reserved: kubeletDevices(files, host.policy.kubeletFolder),
     promises: promisedDevices(files),
-    recorded: new Set([...attachments.map(({ deviceId }) => deviceId), ...claimedVfs(files)]),
+    recorded,
+    workersOn: vfLockWorkers(host, [...recorded]),
     programs: await openDeviceFiles(
       host,
       listed.flatMap(({ vfs }) => vfs.map(({ address }) => address)),
@@ -121,7 +124,7 @@ export async function survey(host: CallHost, only?: string, hasCounters = false)
   for (const record of attachments) {
     const { deviceId } = record
     if (deviceExists(files, deviceId) && !shown.has(deviceId) && (only === undefined || only === deviceId)) {
-      others.push(await surveyOther(host, record))
+      others.push(await surveyOther(common, record))
     }
   }
   return { pfs, vfs, others }

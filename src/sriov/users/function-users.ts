@@ -2,7 +2,7 @@
 import { PluginError } from '../../errors.js'
 import { pollUntil } from '../../host/poll.js'
 import type { FilePort, Host } from '../../host/ports.js'
-import { processesThat } from '../../node/open-files.js'
+import { processesByTarget, processesThat } from '../../node/open-files.js'
 import type { PciAddress } from '../../pci/address.js'
 import { deviceFilesOf } from '../../pci/driver.js'
 import { driverOf, netdevsOf } from '../../pci/functions.js'
@@ -10,12 +10,24 @@ import { driverOf, netdevsOf } from '../../pci/functions.js'
 /** The processes of a killed pod need time to end. */
 const END_OF_USER = { timeoutMs: 5_000, pauseMs: 20 }
 
+const userspaceFilesOf = (files: FilePort, address: PciAddress): ReadonlySet<string> =>
+  new Set(netdevsOf(files, address).length > 0 ? [] : deviceFilesOf(files, address))
+
 /**
  * The processes that have a function open through vfio or uio, named for an operator. None while it has an interface.
  */
 export function usersOfFunction(files: FilePort, address: PciAddress): readonly string[] {
-  const paths = new Set(netdevsOf(files, address).length > 0 ? [] : deviceFilesOf(files, address))
+  const paths = userspaceFilesOf(files, address)
   return paths.size === 0 ? [] : processesThat(files, (_pid, _fd, target) => paths.has(target))
+}
+
+/** The same, while the event loop goes on turning. */
+export async function findUsersOfFunction(
+  host: Pick<Host, 'files' | 'clock'>,
+  address: PciAddress,
+): Promise<readonly string[]> {
+  const paths = userspaceFilesOf(host.files, address)
+  return paths.size === 0 ? [] : [...(await processesByTarget(host, paths)).values()].flat()
 }
 
 /** Names the programs that have a function open, for an error message. Undefined when there are none. */

@@ -47,6 +47,7 @@ export function fakeFiles(world: FakeWorld, interfere: Interference): FilePort {
     readText: (path) => look(path, () => (isSysfs(path) ? sysfsText(world, path) : files.get(path))),
     readLink: (path) => look(path, () => (isSysfs(path) ? sysfsLink(world, path) : symlinks.get(path))),
     list: (folder) => look(folder, () => (isSysfs(folder) ? sysfsList(world, folder) : namesIn(folder))),
+    names: (folder) => look(folder, () => namesIn(folder)),
     exists: (path) =>
       look(path, () => (isSysfs(path) ? sysfsExists(world, path) : files.has(path) || folders.has(path))),
     factsOf: (path) =>

@@ -46,7 +46,7 @@ describe('processesThat()', () => {
     }
     const denied: FilePort = {
       ...files,
-      list: (folder) => (folder === '/proc/11/fd' ? refuse() : files.list(folder)),
+      names: (folder) => (folder === '/proc/11/fd' ? refuse() : files.names(folder)),
       readText: (path) => (path === '/proc/12/comm' ? refuse() : files.readText(path)),
     }
     expect(holders(denied)).toEqual(['process 12'])

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { promisedDevices } from '../../../src/state/promises.js'
 import { call, codeOf, hostOf, messageOf, netConf } from '../../fakes/call.js'
 import { makeMachine, PF, VF_ADDRESS } from '../../fakes/machine/machine.js'
@@ -169,6 +169,17 @@ describe('a container gets', () => {
       ],
     })
   })
+})
+
+test('a boot empties the folder of CDI specifications: that of a device that a pod has is written again', async () => {
+  const { node } = await granted(onVfio(), { ...THE_VF, cdi: true })
+  const { files } = node.world
+  const spec = `/var/run/cdi/sriov-cni-intel.com_vfs-${VF_ADDRESS}.json`
+  const before = files.get(spec)
+  expect(before).toContain('/dev/vfio/22')
+  files.delete(spec)
+  node.restart()
+  await vi.waitFor(() => expect(files.get(spec)).toBe(before))
 })
 
 describe('Allocate says why not', () => {

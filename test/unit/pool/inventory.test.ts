@@ -1,3 +1,5 @@
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
 import { call, netConf } from '../../fakes/call.js'
 import { ableDriver } from '../../fakes/machine/card.js'
@@ -218,11 +220,41 @@ describe('a device has one owner', () => {
     const world = makeMachine()
     world.folders.add(`/sys/bus/pci/devices/${VF_ADDRESS}/infiniband/mlx5_3`)
     const rdma = { configList: [{ resourceName: 'hca', rdmaHcaMax: 5 }] }
-    const node = await poolNode(world, { rdma })
+    const node = await poolNode(world, { rdma, conf: { resourceList: [] } })
     await node.sees(5, 5, 'rdma/hca')
     await call(world, 'ADD', netConf())
     node.service.look()
     await node.sees(0, 0, 'rdma/hca')
+  })
+
+  test('nor that of a free VF in a pool, which may be another pod’s tomorrow', async () => {
+    const world = makeMachine()
+    world.folders.add(`/sys/bus/pci/devices/${VF_ADDRESS}/infiniband/mlx5_3`)
+    const node = await poolNode(world, { rdma: { configList: [{ resourceName: 'hca', rdmaHcaMax: 5 }] } })
+    await node.sees(4, 4)
+    await node.sees(0, 0, 'rdma/hca')
+  })
+
+  test('but not a program that has the VF of a pod that is gone, which kubelet’s checkpoint still names', async () => {
+    const world = makeMachine()
+    world.vf(VF_ADDRESS).driver = 'vfio-pci'
+    world.files.set('/dev/vfio/22', '')
+    world.symlinks.set('/proc/42/fd/7', '/dev/vfio/22')
+    const node = await poolNode(world, { conf: { resourceList: [{ resourceName: 'vfs' }] } })
+    await node.sees(3, 4)
+    world.symlinks.delete('/proc/42/fd/7')
+    node.service.look()
+    await node.sees(4, 4)
+    await node.kubelet.admit('uid-a', RESOURCE, 4)
+    world.symlinks.set('/proc/42/fd/7', '/dev/vfio/22')
+    await world.clock.sleep(61_000)
+    mkdirSync(join(node.kubelet.folder, 'pods/uid-a'), { recursive: true })
+    node.service.look()
+    await vi.waitFor(() => expect(logged(node, /a device is not handed out/)).toHaveLength(1))
+    await node.sees(4, 4)
+    rmSync(join(node.kubelet.folder, 'pods/uid-a'), { recursive: true })
+    node.service.look()
+    await node.sees(3, 4)
   })
 
   test('a function without a visible PF that a pod took by its address', async () => {
