@@ -135,8 +135,11 @@ export function makeCollector(
       const none: Survey = { pfs: [], vfs: [], others: [] }
       const surveyed = await part('vfs', undefined, () => survey(host, undefined, true))
       const found = surveyed ?? none
-      const toGo = surveyed && (await part('gc', undefined, () => gcCandidates.count(host, surveyed)))
-      const devices = await part('kubelet', [], devicesOfPods)
+      // Kubelet is asked by both: where it hangs, they wait side by side.
+      const [toGo, devices] = await Promise.all([
+        surveyed && part('gc', undefined, () => gcCandidates.count(host, surveyed)),
+        part('kubelet', [], devicesOfPods),
+      ])
       const traffic = await part('traffic', [], () =>
         trafficOf(host, found.pfs, found.vfs, (error) => count('traffic', error)),
       )

@@ -13,7 +13,7 @@ import { givenDevices } from '../kubelet/pod-resources.js'
 import { makeCollector, type PoolSize } from '../metrics/collect.js'
 import { CONTENT_TYPE, metricsText } from '../metrics/text.js'
 import { podResourcesSocket } from '../node/kubelet.js'
-import { loadPolicy } from '../policy/load.js'
+import type { Policy } from '../policy/policy.js'
 import { operatorHost } from '../state/folder.js'
 import { promisedDevices } from '../state/promises.js'
 
@@ -31,18 +31,22 @@ export function sizeOf({ resource, devices }: Offer, promised: ReadonlyMap<strin
 interface MetricsOf {
   readonly addon: Addon
   readonly log: Log
+  readonly readPolicy: () => Policy
   readonly offers: () => readonly Offer[]
 }
 
 /** Serves them. A node where that fails still gives its VFs to pods: the log says why, and undefined is returned. */
-export async function startMetrics(listen: Listen, { addon, log, offers }: MetricsOf): Promise<Disposable | undefined> {
+export async function startMetrics(
+  listen: Listen,
+  { addon, log, readPolicy, offers }: MetricsOf,
+): Promise<Disposable | undefined> {
   const files = realFiles(addon)
   const host = realHost(addon, log)
-  const socket = () => podResourcesSocket(loadPolicy(files).kubeletFolder)
+  const socket = () => podResourcesSocket(readPolicy().kubeletFolder)
   try {
     const collector = makeCollector(
       {
-        openHost: () => operatorHost(host, loadPolicy(files)),
+        openHost: () => operatorHost(host, readPolicy()),
         pools: () => offers().map((offer) => sizeOf(offer, promisedDevices(files))),
         devicesOfPods: async () => (files.exists(socket()) ? givenDevices(socket(), KUBELET_TIMEOUT_MS) : []),
         living: () =>

@@ -12,7 +12,8 @@ import { untilStopped, versionWatch } from '../host/process/stop.js'
 import { realHost } from '../host/real.js'
 import { lazyLog } from '../host/stdio/log.js'
 import { openLogWriter } from '../host/stdio/log-writer.js'
-import { loadPolicy } from '../policy/load.js'
+import { policyReader } from '../policy/last-sound.js'
+import type { Policy } from '../policy/policy.js'
 import { operatorHost } from '../state/folder.js'
 import { readPoolConf } from './conf/conf.js'
 import type { ReadConf } from './conf/conf-in-force.js'
@@ -43,17 +44,17 @@ function confFile<Conf>(files: FilePort, path: string, read: (text: string) => R
   }
 }
 
-function start(addon: Addon, log: Log, { conf, prefix, rdmaConf }: PoolOptions) {
+function start(addon: Addon, log: Log, readPolicy: () => Policy, { conf, prefix, rdmaConf }: PoolOptions) {
   const files = realFiles(addon)
   const host = realHost(addon, log)
-  const { kubeletFolder } = loadPolicy(files)
+  const { kubeletFolder } = readPolicy()
   const service = startService({
     files,
     log,
     kubeletFolder,
     identityOf: fileIdentity,
     after: (ms, work) => void setTimeout(work, ms),
-    openHost: () => operatorHost(host, loadPolicy(files)),
+    openHost: () => operatorHost(host, readPolicy()),
     conf: confFile(files, conf, (text) => readPoolConf(text, conf, prefix)),
     ...(rdmaConf !== undefined && { rdmaConf: confFile(files, rdmaConf, (text) => readRdmaConf(text, rdmaConf)) }),
   })
@@ -134,14 +135,21 @@ export async function runPool(folder: string, options: PoolOptions): Promise<num
     return 1
   }
   const isReplaced = versionWatch(files, folder)
-  const service = start(addon, log, options)
+  const readPolicy = policyReader(files, log)
+  const { kubeletFolder } = readPolicy()
+  const service = start(addon, log, readPolicy, options)
   const manager = serviceManager(addon, launched(process.env).environment)
   await service.begun
   using _health = await healthOf(log)
-  const metrics = options.metrics && (await startMetrics(options.metrics, { addon, log, offers: service.offers }))
+  const metrics =
+    options.metrics && (await startMetrics(options.metrics, { addon, log, readPolicy, offers: service.offers }))
   log.info('ready', { version: folder, config: options.conf })
   manager.ready()
-  const reason = await untilStopped(() => (isReplaced() ? 'another version is installed' : undefined))
+  const reason = await untilStopped(() => {
+    // Whoever started this process starts it again.
+    const isElsewhere = readPolicy().kubeletFolder !== kubeletFolder
+    return isReplaced() ? 'another version is installed' : isElsewhere ? 'kubelet is in another folder now' : undefined
+  })
   log.info('stopping', { reason })
   manager.stopping()
   metrics?.[Symbol.dispose]()

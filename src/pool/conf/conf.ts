@@ -81,6 +81,9 @@ function readChoice(given: JsonObject, key: string, issues: ConfigIssue[]): Choi
   return { selectors, isRdma: selectors.isRdma === true, needsVhostNet }
 }
 
+/** Vendors and classes of the Container Device Interface do (its SPEC.md, "Kind"). */
+const STARTS_WITH_LETTER = /^[a-zA-Z]/
+
 function readResource(
   known: ReadonlyMap<string, unknown>,
   at: string,
@@ -95,6 +98,13 @@ function readResource(
   const { resourceName, resourcePrefix = prefix, deviceType = 'netDevice', selectors, ...more } = read.data
   if (resourceName === undefined) {
     issues.push({ key: `${at}.resourceName`, problem: 'is missing' })
+    return undefined
+  }
+  if (more.cdi && !(STARTS_WITH_LETTER.test(resourcePrefix) && STARTS_WITH_LETTER.test(resourceName))) {
+    issues.push({
+      key: `${at}.cdi`,
+      problem: `the runtime takes no names that begin with a digit: ${resourcePrefix}/${resourceName}`,
+    })
     return undefined
   }
   const isList = Array.isArray(selectors)

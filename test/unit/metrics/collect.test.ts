@@ -41,6 +41,31 @@ function collectorOf(world: FakeWorld) {
   return { ports, lines: async () => metricsText(await collector.collect()).split('\n') }
 }
 
+test('kubelet is asked who has a device while it is asked who lives', async () => {
+  let askedForDevices: () => void = () => undefined
+  const asked = new Promise<void>((resolve) => {
+    askedForDevices = resolve
+  })
+  const world = makeMachine()
+  await call(world, 'ADD', netConf())
+  const collector = makeCollector(
+    {
+      openHost: () => callHostAs(world, {}),
+      pools: () => [],
+      devicesOfPods: async () => {
+        askedForDevices()
+        return []
+      },
+      living: async () => {
+        await asked
+        return { pods: new Map(), sandboxes: new Set() }
+      },
+    },
+    () => undefined,
+  )
+  expect(metricsText(await collector.collect())).toContain('sriov_gc_candidates')
+})
+
 describe('the metrics of a node', () => {
   test('tell VFs by PF and state, and what is not finished', async () => {
     const world = makeMachine()

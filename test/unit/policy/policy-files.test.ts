@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { policyReader } from '../../../src/policy/last-sound.js'
 import { loadPolicy } from '../../../src/policy/load.js'
 import { DEFAULT_RULES, POLICY_FILE, ruleText } from '../../../src/policy/policy.js'
 import { call, codeOf, hostOf, messageOf, netConf } from '../../fakes/call.js'
@@ -24,6 +25,21 @@ test("the administrator's file is read after what the cluster wrote, and a wrong
   expect(ruleText(policy, 'hostInterfaces', true)).toContain(`${FROM_CLUSTER}:`)
   world.files.set(FROM_CLUSTER, '{')
   expect(policyOf(world).problem).toContain(FROM_CLUSTER)
+})
+
+test('for a process that stays, kubelet is where it was while a file is wrong', () => {
+  const world = makeMachine()
+  const { files, log } = hostOf(world)
+  setPolicy(world, { kubeletFolder: '/k0s' })
+  const read = policyReader(files, log)
+  expect(read().kubeletFolder).toBe('/k0s')
+  world.files.set(POLICY_FILE, '{')
+  expect(read()).toMatchObject({ kubeletFolder: '/k0s', problem: expect.stringContaining(POLICY_FILE) })
+  read()
+  expect(world.log.filter((line) => line.includes('the policy of this node cannot be used'))).toHaveLength(1)
+  setPolicy(world, { kubeletFolder: '/microk8s' })
+  expect(read()).toMatchObject({ kubeletFolder: '/microk8s' })
+  expect(read().problem).toBeUndefined()
 })
 
 test('files are merged in order: a later one replaces the rules and the namespaces that it names', () => {

@@ -87,6 +87,8 @@ describe('the file of the SR-IOV network device plugin', () => {
     [{ resourceName: 'a', selectors: ['x'] }, /selectors must be an object, or a list of objects/],
     [{ resourceName: 'a.b' }, /resourceName kubelet takes only letters/],
     [{ resourceName: '-a' }, /resourceName kubelet takes only letters/],
+    [{ resourceName: '25g', cdi: true }, /cdi the runtime takes no names that begin with a digit: intel\.com\/25g/],
+    [{ resourceName: 'a', resourcePrefix: '3com.com', cdi: true }, /cdi the runtime takes no names .*: 3com\.com\/a/],
     [{ resourceName: 'a', resourcePrefix: 'kubernetes.io' }, /resourcePrefix kubelet takes no names of kubernetes\.io/],
     [{ resourceName: 'a', resourcePrefix: 'Intel' }, /resourcePrefix kubelet takes only a domain name/],
     [{ selectors: [] }, /resourceName is missing/],
