@@ -45,18 +45,16 @@ static bool begin(struct command *command, const char *release)
 /*
  * Rehashing the built-in snapshot protects servers, but not a process that ends
  * soon. The snapshot's checksum is not worth verifying: nobody verifies that of
- * the whole binary.
+ * the whole binary. No code runs often enough to be worth compiling, so no
+ * thread needs to wait for that work.
  */
-#define QUICK_START "--no-rehash-snapshot", "--no-verify-snapshot-checksum"
+#define ENDS_SOON "--no-rehash-snapshot", "--no-verify-snapshot-checksum", "--jitless", "--v8-pool-size=0"
 
 bool node_for_plugin(struct command *command, const char *release, bool with_bytecode)
 {
 	static char script[PATH_MAX], bytecode[PATH_MAX];
-	/*
-	 * No code runs often enough to be worth compiling, so no thread needs to
-	 * wait for that work. The bytecode is made with the same flags.
-	 */
-	char *const flags[] = { QUICK_START, "--jitless", "--v8-pool-size=0", NULL };
+	/* The bytecode is made with the same flags. */
+	char *const flags[] = { ENDS_SOON, NULL };
 
 	return begin(command, release) && add_all(command, flags) &&
 	       path_join(script, release, "start.cjs") == 0 && add(command, script) &&
@@ -85,7 +83,7 @@ static const char *bundle_of(const char *verb, char *const **flags)
 	/* Nobody waits for the device plugin as for an ADD: it does without caches and threads (30 MB). */
 	static char *const device_plugin[] = { "--jitless", "--lite-mode", "--max-semi-space-size=1",
 					       "--max-old-space-size=96", "--v8-pool-size=0", NULL };
-	static char *const ends_soon[] = { QUICK_START, NULL };
+	static char *const ends_soon[] = { ENDS_SOON, NULL };
 	static const struct staying verbs[] = {
 		{ "daemon", "resident.cjs", daemon },
 		{ "device-plugin", "device-plugin.cjs", device_plugin },
