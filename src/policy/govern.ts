@@ -86,13 +86,22 @@ function pathRefusal(
 /** The folder of marks and locks is no folder for records. */
 const OWN_FOLDER = `${NODE_FOLDER}/pci`
 
+/** The plugin's own files begin with a dot, such as the claims of VFs: a folder of that name would stand in their way. */
+const isNamedLikeOwn = (path: string): boolean => path.startsWith(`${NODE_FOLDER}/`) && path.includes('/.')
+
 function stateFolderRefusal(files: FilePort, policy: Policy, cniDir: string): string | undefined {
   if (cniDir === NODE_FOLDER) {
     return undefined
   }
-  return isWithin(cniDir, [OWN_FOLDER])
-    ? `${cniDir} is for marks and locks`
-    : pathRefusal(files, policy, cniDir, 'stateFolders')
+  if (isWithin(cniDir, [OWN_FOLDER])) {
+    return `${cniDir} is for marks and locks`
+  }
+  return (
+    pathRefusal(files, policy, cniDir, 'stateFolders') ??
+    (isNamedLikeOwn(plainPath(cniDir) ?? '')
+      ? `${cniDir} has a name that begins with a dot, as the plugin's own files have`
+      : undefined)
+  )
 }
 
 /** A configuration, and what of it the policy does not allow. */

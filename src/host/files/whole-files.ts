@@ -9,6 +9,7 @@ import {
   readdirSync,
   readlinkSync,
   renameSync,
+  rmdirSync,
   unlinkSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -29,17 +30,6 @@ const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ENODEV', 'ENXIO', 'EINVA
 /** Whether an errno means that nothing is at a path. */
 export const isAbsence = (errno: string): boolean => ABSENT.has(errno)
 
-function whenPresent<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (isAbsence(errnoOf(error) ?? '')) {
-      return undefined
-    }
-    throw error
-  }
-}
-
 function syncPath(path: string): void {
   const fd = openSync(path, 'r')
   try {
@@ -49,9 +39,18 @@ function syncPath(path: string): void {
   }
 }
 
-/** Removes a file. A missing file is no error. */
+/** Removes a file, or an empty folder in its place. A missing file is no error. */
 export function removeIfPresent(path: string): void {
-  whenPresent(() => unlinkSync(path))
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    const errno = errnoOf(error) ?? ''
+    if (errno === 'EISDIR') {
+      rmdirSync(path)
+    } else if (!isAbsence(errno)) {
+      throw error
+    }
+  }
 }
 
 /** PIDs count within one PID namespace only: a plugin in a container must not judge the host's PIDs. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
-import { DEVBIND_PATH, makeMachine, PF, PF_ADDRESS, POD_B } from '../../fakes/machine/machine.js'
+import { DEVBIND_PATH, makeMachine, PF, PF_ADDRESS, POD_B, VF_ADDRESS } from '../../fakes/machine/machine.js'
 import { snapshot } from '../../fakes/machine/snapshot.js'
 import type { FakeWorld } from '../../fakes/machine/world.js'
 import { setPolicy } from '../../fakes/policy.js'
@@ -26,6 +26,18 @@ describe('without a policy ADD refuses', () => {
   test.each<[string, object, string, string]>([
     ['a state folder elsewhere', { cniDir: '/home/tenant' }, 'cniDir: /home/tenant', '"stateFolders"'],
     ['a state folder with ..', { cniDir: '/var/lib/cni/sriov/../../../tmp' }, 'cniDir', 'without . and ..'],
+    [
+      'a state folder in the place of a claim',
+      { cniDir: `/var/lib/cni/sriov/.vf-${VF_ADDRESS}` },
+      'cniDir',
+      'begins with a dot',
+    ],
+    [
+      'a state folder in the place of a promise',
+      { cniDir: '/var/lib/cni/sriov/.promises/x' },
+      'cniDir',
+      'begins with a dot',
+    ],
     ['a state folder among the marks', { cniDir: '/var/lib/cni/sriov/pci/vf_lock' }, 'cniDir', 'marks and locks'],
     ['a log elsewhere', { logFile: '/etc/passwd' }, 'logFile: /etc/passwd', '"logFolders"'],
     ['a log with ..', { logFile: '/var/log/../../etc/passwd' }, 'logFile', 'without . and ..'],
