@@ -134,6 +134,13 @@ describe('CHECK', () => {
     expect(messageOf(answer)).toContain(words)
   })
 
+  test('does not miss an MTU that no key asked for: a later plugin of the list may have set another', async () => {
+    const world = makeMachine()
+    await call(world, 'ADD', netConf())
+    Object.assign(link(world), { mtu: 9000 })
+    expect(messageOf(await call(world, 'CHECK', netConf()))).toBe('')
+  })
+
   test('fails without a record', async () => {
     expect(codeOf(await call(makeMachine(), 'CHECK', FULL))).toBe(108)
   })
