@@ -5,6 +5,7 @@ import { messageOf } from '../../errors.js'
 import { isToGo, type Leftover, leftoversOf } from '../../sriov/survey/leftovers.js'
 import { type Living, type Spare, spareBy } from '../../sriov/survey/spare.js'
 import { survey } from '../../sriov/survey/survey.js'
+import { claimedVfs, readClaim } from '../../state/claims.js'
 import type { CallHost } from '../../state/folder.js'
 import { allAttachments } from '../../state/listing.js'
 import { asJson, counted, type Output, printable } from '../output.js'
@@ -18,7 +19,21 @@ export interface GcOptions {
   readonly living: () => Promise<Living>
 }
 
-/** Runs the GC of every network that has a record. Returns what could not be given back. */
+/** Every folder that may hold records: the node's, those of the policy, and those that configurations chose, by the claims. */
+function foldersWithRecords({ files, policy, state }: CallHost): ReadonlySet<string> {
+  const chosen = claimedVfs(files).flatMap((deviceId) => readClaim(files, deviceId)?.folder ?? [])
+  return new Set([state.path, ...policy.stateFolders.filter((folder) => files.exists(folder)), ...chosen])
+}
+
+/** Runs the GC of every network that has a record, in each folder of records. Returns what could not be given back. */
+async function collectAll(host: CallHost, spare: Spare): Promise<string[]> {
+  const problems: string[] = []
+  for (const path of foldersWithRecords(host)) {
+    problems.push(...(await collect({ ...host, state: { ...host.state, path } }, spare)))
+  }
+  return problems
+}
+
 async function collect(host: CallHost, spare: Spare): Promise<string[]> {
   const text = JSON.stringify({ cniVersion: '1.1.0', name: 'sriovctl', type: 'sriov' })
   const { args, parsed } = readCall('GC', { CNI_COMMAND: 'GC', CNI_PATH: host.cniPath }, () => text)
@@ -68,7 +83,7 @@ export async function collectGarbage(
     out.write(json ? asJson({ leftovers: before }) : `${listed(title, toGo) || NOTHING}${leftAlone}`)
     return 0
   }
-  const problems = await collect(host, spare)
+  const problems = await collectAll(host, spare)
   const left = leftoversOf(host, await survey(host), spare).filter(isToGo)
   const done = toGo.filter(({ device }) => !left.some((one) => one.device === device))
   out.write(

@@ -41,6 +41,17 @@ describe('gc', () => {
     expect(jsonOf(await sriovctl(world, ['gc', '--json']))).toEqual({ leftovers: [] })
   })
 
+  test('--apply gives back what is recorded in a folder that a configuration chose', async () => {
+    const world = makeMachine()
+    const before = snapshot(world)
+    await call(world, 'ADD', netConf({ ...ALL_SETTINGS, ...IPAM, cniDir: '/var/lib/cni/sriov/tenant' }))
+    world.removeNetns(POD_A)
+    const { exitCode, text } = await sriovctl(world, ['gc', '--apply'])
+    expect([exitCode, text]).toEqual([0, expect.stringMatching(/^given back:\n {2}0000:01:10\.4/)])
+    const now = snapshot(world)
+    expect([now.vfs, now.leases]).toEqual([before.vfs, before.leases])
+  })
+
   test('a PF that a dead pod had as a whole is told, too, and given back', async () => {
     const world = makeMachine()
     const before = snapshot(world)
