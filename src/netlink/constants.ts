@@ -44,7 +44,15 @@ export const IFLA_NET_NS_FD = 28
 export const IFLA_EXT_MASK = 29
 export const IFLA_CARRIER = 33
 export const IFLA_XDP = 43
+export const IFLA_XDP_FD = 1
 export const IFLA_XDP_ATTACHED = 2
+export const IFLA_XDP_FLAGS = 3
+export const IFLA_XDP_DRV_PROG_ID = 5
+export const IFLA_XDP_SKB_PROG_ID = 6
+export const IFLA_XDP_HW_PROG_ID = 7
+export const XDP_FLAGS_SKB_MODE = 0x2
+export const XDP_FLAGS_DRV_MODE = 0x4
+export const XDP_FLAGS_HW_MODE = 0x8
 export const IFLA_MAX_MTU = 51
 export const IFLA_PROP_LIST = 52
 export const IFLA_ALT_IFNAME = 53
@@ -65,8 +73,10 @@ export const IFLA_VF_VLAN_LIST = 12
 export const IFLA_VF_VLAN_INFO = 1
 
 export const IFF_UP = 0x1
+export const IFF_NOARP = 0x80
 export const IFF_PROMISC = 0x100
 export const IFF_ALLMULTI = 0x200
+export const IFF_MULTICAST = 0x1000
 
 export const AF_UNSPEC = 0
 export const AF_INET = 2

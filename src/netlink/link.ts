@@ -4,13 +4,17 @@ import {
   cString,
   decodeAttributes,
   encodeAttributes,
+  nestedAttribute,
   payloadOf,
   textAttribute,
   u32Attribute,
+  u32Of,
   visitAttributes,
 } from './attribute.js'
 import {
   IFF_ALLMULTI,
+  IFF_MULTICAST,
+  IFF_NOARP,
   IFF_PROMISC,
   IFF_UP,
   IFLA_ADDRESS,
@@ -25,7 +29,15 @@ import {
   IFLA_VFINFO_LIST,
   IFLA_XDP,
   IFLA_XDP_ATTACHED,
+  IFLA_XDP_DRV_PROG_ID,
+  IFLA_XDP_FD,
+  IFLA_XDP_FLAGS,
+  IFLA_XDP_HW_PROG_ID,
+  IFLA_XDP_SKB_PROG_ID,
   NLA_TYPE_MASK,
+  XDP_FLAGS_DRV_MODE,
+  XDP_FLAGS_HW_MODE,
+  XDP_FLAGS_SKB_MODE,
 } from './constants.js'
 import { formatHardwareAddress, parseHardwareAddress } from './mac.js'
 import { endOfVfList } from './vf-info.js'
@@ -61,8 +73,11 @@ export interface Link {
   readonly altNames: readonly string[]
   /** The device behind the interface. Absent on kernels before 5.14 and for virtual interfaces; see pciDeviceOf(). */
   readonly parentDevice?: string
-  /** Whether an XDP program is attached, as AF_XDP sockets need one. */
-  readonly hasXdp?: boolean
+  /** Whether it asks for addresses of neighbours. */
+  readonly hasArp: boolean
+  readonly isMulticast: boolean
+  /** Where XDP programs are attached, as AF_XDP sockets need one: a flag XDP_FLAGS_*_MODE for each. Absent for none. */
+  readonly xdpModes?: readonly number[]
   /** The IFLA_VFINFO_LIST, if it was requested; see findVfInfo(). */
   readonly vfList?: Buffer
 }
@@ -95,6 +110,22 @@ const altNamesIn = (properties: Buffer): string[] =>
     .filter(({ type }) => (type & NLA_TYPE_MASK) === IFLA_ALT_IFNAME)
     .map(({ payload }) => cString(payload))
 
+/** Each mode as IFLA_XDP_ATTACHED says it when it is the only one, and with its program (include/uapi/linux/if_link.h). */
+const XDP_MODES = [
+  { attached: 1, programId: IFLA_XDP_DRV_PROG_ID, mode: XDP_FLAGS_DRV_MODE },
+  { attached: 2, programId: IFLA_XDP_SKB_PROG_ID, mode: XDP_FLAGS_SKB_MODE },
+  { attached: 3, programId: IFLA_XDP_HW_PROG_ID, mode: XDP_FLAGS_HW_MODE },
+] as const
+
+function addXdpModes(link: Mutable<Link>, payload: Buffer): void {
+  const attributes = decodeAttributes(payload)
+  const attached = payloadOf(attributes, IFLA_XDP_ATTACHED)?.[0] ?? 0
+  const modes = XDP_MODES.filter((one) => one.attached === attached || (u32Of(attributes, one.programId) ?? 0) !== 0)
+  if (modes.length > 0) {
+    link.xdpModes = modes.map(({ mode }) => mode)
+  }
+}
+
 /**
  * Reads the interface from a link message. One pass suffices: of some sixty attributes few are needed.
  * @throws PluginError kind `wire` when it is malformed.
@@ -110,6 +141,8 @@ export function linkOf(message: Buffer): Link {
     isUp: (flags & IFF_UP) !== 0,
     isPromisc: (flags & IFF_PROMISC) !== 0,
     isAllmulti: (flags & IFF_ALLMULTI) !== 0,
+    hasArp: (flags & IFF_NOARP) === 0,
+    isMulticast: (flags & IFF_MULTICAST) !== 0,
     hasCarrier: false,
     altNames: [],
   }
@@ -135,7 +168,7 @@ export function linkOf(message: Buffer): Link {
         link.parentDevice = cString(payload())
         break
       case IFLA_XDP:
-        link.hasXdp = (payloadOf(decodeAttributes(payload()), IFLA_XDP_ATTACHED)?.[0] ?? 0) !== 0
+        addXdpModes(link, payload())
         break
       case IFLA_PROP_LIST:
         link.altNames = altNamesIn(payload())
@@ -151,6 +184,9 @@ export function linkOf(message: Buffer): Link {
   return link
 }
 
+/** -1 as the kernel reads it. */
+const NO_FD = 0xffff_ffff
+
 /** Changes to an interface that fit in one message. Only the given keys are sent. */
 export interface LinkChange {
   readonly netnsFd?: number
@@ -160,15 +196,25 @@ export interface LinkChange {
   readonly isUp?: boolean
   readonly isPromisc?: boolean
   readonly isAllmulti?: boolean
+  readonly hasArp?: boolean
+  readonly isMulticast?: boolean
+  /** The mode whose XDP program is detached. */
+  readonly xdpOff?: number
 }
 
-/** The message that makes a change. The kernel applies it in this order: move, MAC, MTU, name, flags (do_setlink). */
+/** The message that makes a change. The kernel applies it in this order: move, MAC, MTU, name, flags, XDP (do_setlink). */
 export function linkChangeMessage(index: number, change: LinkChange): LinkMessage {
   const flag = (wanted: boolean | undefined, bit: number) => ({
     value: wanted ? bit : 0,
     mask: wanted === undefined ? 0 : bit,
   })
-  const flags = [flag(change.isUp, IFF_UP), flag(change.isPromisc, IFF_PROMISC), flag(change.isAllmulti, IFF_ALLMULTI)]
+  const flags = [
+    flag(change.isUp, IFF_UP),
+    flag(change.isPromisc, IFF_PROMISC),
+    flag(change.isAllmulti, IFF_ALLMULTI),
+    flag(change.hasArp === undefined ? undefined : !change.hasArp, IFF_NOARP),
+    flag(change.isMulticast, IFF_MULTICAST),
+  ]
   const mac = change.mac === undefined ? undefined : parseHardwareAddress(change.mac)
   return {
     family: 0,
@@ -181,6 +227,9 @@ export function linkChangeMessage(index: number, change: LinkChange): LinkMessag
       ...(mac ? [{ type: IFLA_ADDRESS, payload: mac }] : []),
       ...(change.mtu === undefined ? [] : [u32Attribute(IFLA_MTU, change.mtu)]),
       ...(change.name === undefined ? [] : [textAttribute(IFLA_IFNAME, change.name)]),
+      ...(change.xdpOff === undefined
+        ? []
+        : [nestedAttribute(IFLA_XDP, [u32Attribute(IFLA_XDP_FD, NO_FD), u32Attribute(IFLA_XDP_FLAGS, change.xdpOff)])]),
     ],
   }
 }

@@ -30,6 +30,9 @@ const NETDEV = {
   isUp: 'boolean',
   isPromisc: 'boolean',
   isAllmulti: 'boolean',
+  hasArp: 'boolean?',
+  isMulticast: 'boolean?',
+  hasXdp: 'boolean?',
   altNames: 'strings?',
   hostConfig: { '?': { addresses: 'strings', routes: 'strings' } },
 } as const satisfies ShapeOf<OriginalNetdev>

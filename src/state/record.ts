@@ -19,6 +19,10 @@ export interface OriginalNetdev {
   readonly isUp: boolean
   readonly isPromisc: boolean
   readonly isAllmulti: boolean
+  readonly hasArp?: boolean
+  readonly isMulticast?: boolean
+  /** Whether the host had an XDP program on it, where the policy lets such an interface be given to a pod. */
+  readonly hasXdp?: boolean
   readonly altNames?: readonly string[]
   /** What the host had set on it, where the policy lets such an interface be given to a pod. */
   readonly hostConfig?: RecordedHostConfig

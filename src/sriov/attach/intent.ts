@@ -16,14 +16,17 @@ import type { PfView } from '../pf/apply.js'
 import type { Attachment, Findings } from './attachment.js'
 
 /** The properties of an interface that are restored on release. */
-const originalNetdev = ({ name, mac, mtu, isUp, isPromisc, isAllmulti, altNames }: Link): OriginalNetdev => ({
-  name,
-  mac,
-  mtu,
-  isUp,
-  isPromisc,
-  isAllmulti,
-  altNames,
+const originalNetdev = (link: Link): OriginalNetdev => ({
+  name: link.name,
+  mac: link.mac,
+  mtu: link.mtu,
+  isUp: link.isUp,
+  isPromisc: link.isPromisc,
+  isAllmulti: link.isAllmulti,
+  hasArp: link.hasArp,
+  isMulticast: link.isMulticast,
+  ...(link.xdpModes && { hasXdp: true }),
+  altNames: link.altNames,
 })
 
 /** Recorded for a VF without an interface on the host, such as one on a user space driver. */

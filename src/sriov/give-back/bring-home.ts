@@ -7,6 +7,7 @@ import { pciDeviceOf } from '../../rtnl/device.js'
 import { changeLink, linkByName } from '../../rtnl/link.js'
 import { netdevOnHost } from '../device/netdev-on-host.js'
 import { dropAltNames } from '../netdev/alt-names.js'
+import { detachXdp } from '../netdev/xdp.js'
 import { openRecordedNetns, searchRecordedNetns } from '../users/pod-netns.js'
 import { NETNS_CLEANUP } from '../users/tenancy.js'
 import { isOldNameFree, moveOutOf, quieten } from './move-out.js'
@@ -23,6 +24,7 @@ async function settleOnHost(release: Release, name: string): Promise<Link | unde
   if (!link || ((await pciDeviceOf(hostRtnl, link)) ?? deviceId) !== deviceId) {
     return undefined
   }
+  await detachXdp({ rtnl: hostRtnl, log: host.log }, link, record, target)
   await quieten(hostRtnl, link, record, target)
   const { name: oldName } = original.netdev
   if (link.name !== oldName && (await isOldNameFree(release, link))) {

@@ -8,6 +8,7 @@ import { changeLink, linkByName } from '../../rtnl/link.js'
 import type { AttachmentRecord } from '../../state/record.js'
 import { dropAltNames, takenAltNames } from '../netdev/alt-names.js'
 import { findNetdev, freeDevName, moveNetdev, traceOf } from '../netdev/move.js'
+import { detachXdp } from '../netdev/xdp.js'
 import type { Release } from './releasing.js'
 
 /** Any free name, chosen by the kernel (dev_alloc_name). */
@@ -66,19 +67,24 @@ async function sendBack({ host, hostRtnl, target }: Release, { index, name }: Li
   )
 }
 
-/** Takes the interface down and restores promiscuity. A link that is up moves more slowly and cannot be renamed. */
+/** Takes the interface down and restores its flags. A link that is up moves more slowly and cannot be renamed. */
 export async function quieten(
   rtnl: Rtnl,
   link: Link,
   { original, driver }: AttachmentRecord,
   target: string,
 ): Promise<void> {
-  const { isPromisc, isAllmulti } = original.netdev
-  if (link.isUp || link.isPromisc !== isPromisc || link.isAllmulti !== isAllmulti) {
+  const { isPromisc, isAllmulti, hasArp = true, isMulticast = true } = original.netdev
+  const unusual = {
+    ...(link.hasArp !== hasArp && { hasArp }),
+    ...(link.isMulticast !== isMulticast && { isMulticast }),
+  }
+  const isOther = link.isPromisc !== isPromisc || link.isAllmulti !== isAllmulti || Object.keys(unusual).length > 0
+  if (link.isUp || isOther) {
     await changeLink(
       rtnl,
       link.index,
-      { isUp: false, isPromisc, isAllmulti },
+      { isUp: false, isPromisc, isAllmulti, ...unusual },
       { operation: 'take it down', target, driver },
     )
   }
@@ -97,6 +103,7 @@ async function moveOut(release: Release, pod: Netns, podRtnl: Rtnl): Promise<str
     return undefined
   }
   await dropForeignAltNames(release, podRtnl, link)
+  await detachXdp({ rtnl: podRtnl, log: host.log }, link, record, target)
   const name = await freeName(release)
   // Before the requests: an error between them would leave the first without anybody who waits for it.
   const into = host.kernel.ownNetns()

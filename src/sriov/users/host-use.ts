@@ -34,7 +34,7 @@ async function useOfInterface(host: Host, rtnl: Rtnl, name: string): Promise<Hos
   if (!link) {
     return {}
   }
-  if (link.hasXdp) {
+  if (link.xdpModes) {
     return { use: `${name} has an XDP program` }
   }
   const {

@@ -10,6 +10,8 @@ import {
   IFA_ADDRESS,
   IFA_FLAGS,
   IFF_ALLMULTI,
+  IFF_MULTICAST,
+  IFF_NOARP,
   IFF_PROMISC,
   IFF_UP,
   IFLA_ADDRESS,
@@ -79,7 +81,12 @@ export function linkBytes(link: FakeLink, card?: FakeCard, showsDevices = true):
     family: 0,
     linkType: ARPHRD_ETHER,
     index: link.index,
-    flags: (link.isUp ? IFF_UP : 0) | (link.isPromisc ? IFF_PROMISC : 0) | (link.isAllmulti ? IFF_ALLMULTI : 0),
+    flags:
+      (link.isUp ? IFF_UP : 0) |
+      (link.isPromisc ? IFF_PROMISC : 0) |
+      (link.isAllmulti ? IFF_ALLMULTI : 0) |
+      (link.hasArp === false ? IFF_NOARP : 0) |
+      (link.isMulticast === false ? 0 : IFF_MULTICAST),
     change: 0,
     attributes: [
       textAttribute(IFLA_IFNAME, name),

@@ -31,6 +31,9 @@ export interface FakeLink {
   /** Where two interfaces stand behind one function: which port this is. */
   readonly devPort?: number
   hasXdp?: boolean
+  /** Absent for true. */
+  hasArp?: boolean
+  isMulticast?: boolean
   /** What it has counted, in the order of struct rtnl_link_stats64. */
   traffic?: readonly number[]
   addresses: FakeAddress[]

@@ -1,12 +1,15 @@
 import { payloadOf, textOf, u32Of } from '../../../src/netlink/attribute.js'
 import {
   IFF_ALLMULTI,
+  IFF_MULTICAST,
+  IFF_NOARP,
   IFF_PROMISC,
   IFF_UP,
   IFLA_ADDRESS,
   IFLA_IFNAME,
   IFLA_MTU,
   IFLA_NET_NS_FD,
+  IFLA_XDP,
 } from '../../../src/netlink/constants.js'
 import type { LinkMessage } from '../../../src/netlink/link.js'
 import { formatHardwareAddress, isMac, isUnicastMac, parseHardwareAddress } from '../../../src/netlink/mac.js'
@@ -71,6 +74,12 @@ function setFlags(world: FakeWorld, link: FakeLink, { flags, change }: LinkMessa
   link.isUp = bit(IFF_UP, link.isUp)
   link.isPromisc = bit(IFF_PROMISC, link.isPromisc)
   link.isAllmulti = bit(IFF_ALLMULTI, link.isAllmulti)
+  if (change & IFF_NOARP) {
+    link.hasArp = (flags & IFF_NOARP) === 0
+  }
+  if (change & IFF_MULTICAST) {
+    link.isMulticast = (flags & IFF_MULTICAST) !== 0
+  }
   if (!link.isUp) {
     link.routes = []
   }
@@ -119,6 +128,10 @@ export function setLink(
   }
   const mtu = u32Of(attributes, IFLA_MTU)
   if (mtu !== undefined) {
+    if (link.hasXdp) {
+      // As ixgbevf.
+      throw new Refused('EPERM')
+    }
     if (mtu < 68 || (link.maxMtu !== 0 && mtu > link.maxMtu)) {
       throw new Refused('EINVAL', 'mtu out of range')
     }
@@ -132,5 +145,8 @@ export function setLink(
   }
   if (message.flags !== 0 || message.change !== 0) {
     setFlags(world, link, message)
+  }
+  if (payloadOf(attributes, IFLA_XDP)) {
+    link.hasXdp = false
   }
 }

@@ -19,6 +19,7 @@ const PREPARED: readonly (readonly [string, string])[] = [
   ['renamed', 'ip link set ens1f0v4 name fabric0'],
   ['known by the name it gets in the pod', `ip link property add dev ens1f0v4 altname ${DEFAULT_IFNAME}`],
   ['known by two other names', 'ip link property add dev ens1f0v4 altname enp1s17f4 altname the-long-name-of-vf-4'],
+  ['without multicast', 'ip link set ens1f0v4 multicast off'],
   ['of another MTU', 'ip link set ens1f0v4 mtu 1450'],
   ['of another MAC, set by the VF itself', 'ip link set ens1f0v4 address 02:00:00:00:0f:03'],
   ['on VLAN 7 with QoS 3', 'ip link set ens1f0 vf 4 vlan 7 qos 3'],

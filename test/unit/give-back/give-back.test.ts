@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { call, documentOf, messageOf, netConf } from '../../fakes/call.js'
 import { makeMachine, POD_A, VF_ADDRESS, VF_NAME } from '../../fakes/machine/machine.js'
 import { snapshot } from '../../fakes/machine/snapshot.js'
+import type { FakeWorld } from '../../fakes/machine/world.js'
+import { setPolicy } from '../../fakes/policy.js'
 import { ALL_SETTINGS, IPAM, isServed, SCENARIOS, WANTED_MAC } from '../../fakes/scenarios.js'
 
 describe.each(SCENARIOS)('ADD and DEL with $name', ({ make, conf }) => {
@@ -79,6 +81,42 @@ test('ADD applies every setting', async () => {
     cniVersion: '1.1.0',
     interfaces: [{ name: 'net1', mac: WANTED_MAC, mtu: 2000, sandbox: POD_A, pciID: VF_ADDRESS }],
     dns: {},
+  })
+})
+
+describe('what a pod has done to its interface goes with the pod', () => {
+  const left = { hasXdp: true, hasArp: false, isMulticast: false }
+
+  test.each([
+    ['before its DEL', (world: FakeWorld) => Object.assign(world.link(world.netns(POD_A), 'net1'), left)],
+    [
+      'and its namespace ended first',
+      (world: FakeWorld) => {
+        Object.assign(world.link(world.netns(POD_A), 'net1'), left)
+        world.removeNetns(POD_A)
+      },
+    ],
+  ])('an XDP program, no ARP, no multicast: %s', async (_when, done) => {
+    const world = makeMachine()
+    const { vfs } = snapshot(world)
+    const conf = netConf({ mtu: 2000 })
+    await call(world, 'ADD', conf)
+    done(world)
+    const answer = await call(world, 'DEL', conf)
+    expect(messageOf(answer)).toBe('')
+    const found = world.host.links.find(({ parentDevice }) => parentDevice === VF_ADDRESS)
+    expect(found).toMatchObject({ hasXdp: false, mtu: 1500 })
+    expect([found?.hasArp ?? true, found?.isMulticast ?? true]).toEqual([true, true])
+    expect(snapshot(world).vfs).toEqual(vfs)
+  })
+
+  test('the XDP program of the host stays, where the policy lets such an interface be given', async () => {
+    const world = makeMachine()
+    setPolicy(world, { hostInterfaces: true })
+    Object.assign(world.link(world.host, VF_NAME), { hasXdp: true })
+    await call(world, 'ADD', netConf())
+    await call(world, 'DEL', netConf())
+    expect(world.link(world.host, VF_NAME).hasXdp).toBe(true)
   })
 })
 
