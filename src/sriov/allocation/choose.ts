@@ -1,25 +1,22 @@
 import type { DeviceChoice } from '../../cni/conf/device-choice.js'
 import type { NetConf } from '../../cni/conf/netconf.js'
-import { messageOf, PluginError } from '../../errors.js'
+import { PluginError } from '../../errors.js'
 import type { Lock } from '../../host/ports.js'
 import type { Link } from '../../netlink/link.js'
-import { checkpointPath, devicesGiven, kubeletDevices } from '../../node/kubelet.js'
-import { ruleText } from '../../policy/policy.js'
 import type { Rtnl } from '../../rtnl/connection.js'
+import { hasClaim } from '../../state/claims.js'
 import type { CallHost } from '../../state/folder.js'
 import { tryVfLock, withVfLock } from '../../state/lock.js'
 import { promisedDevices } from '../../state/promises.js'
-import { type DeviceLocation, describeDevice, locateDevice, presenceOf, type VfLocation } from '../device/locate.js'
+import { type DeviceLocation, describeDevice, locateDevice, type VfLocation } from '../device/locate.js'
 import { candidates, type OpenChoice, pfByName } from '../device/select.js'
 import { programsOf } from '../users/function-users.js'
-import { looksFree, reclaimDevice, userOf } from './occupancy.js'
+import { reclaimDevice, userOf } from './occupancy.js'
 import { type Asked, hostUseAgainst, keptByRule, requirePermitted, ruleAgainst } from './permission.js'
+import { hindranceOf, KUBELET, keyOf, reservedDevices, type Search, tryOrder, unfitness } from './search.js'
 
 /** An error message names at most this many VFs. */
 const MAX_NAMED = 8
-
-/** Names the holder of VFs that a device plugin hands out. Only deviceID may name such a VF. */
-export const KUBELET = "kubelet's device plugin"
 
 /**
  * What to do with the chosen device. Runs while the device's lock is held. `seen` is its interface, where it was looked at
@@ -39,7 +36,7 @@ const inUse = (location: DeviceLocation, holder: string): PluginError =>
 async function withNamedDevice<T>({ host, hostRtnl }: Chooser, asked: Asked, use: UseDevice<T>): Promise<T> {
   const { location } = asked
   return withVfLock(host, location.address, async (lock) => {
-    const occupant = (await reclaimDevice(host, location, lock)) ?? programsOf(host.files, location.address)
+    const occupant = (await reclaimDevice(host, location, lock)) ?? (await programsOf(host, location.address))
     if (occupant !== undefined) {
       throw inUse(location, occupant)
     }
@@ -48,47 +45,16 @@ async function withNamedDevice<T>({ host, hostRtnl }: Chooser, asked: Asked, use
   })
 }
 
-type Try<T> = { readonly isDone: true; readonly result: T } | { readonly isDone: false; readonly why: string }
+/** `failure`: the VF looked free, and could not be attached; everything is as before. */
+type Try<T> =
+  | { readonly isDone: true; readonly result: T }
+  | { readonly isDone: false; readonly why: string; readonly failure?: PluginError }
 
-/** Faults that concern one VF only. The search goes on with the others. */
-const OF_ONE_VF: ReadonlySet<string> = new Set(['device', 'release', 'netns', 'state', 'tryAgain'])
+/** Of attaching: the next VF may have a driver that says yes. */
+const OF_ITS_DRIVER: ReadonlySet<string> = new Set(['device', 'kernel'])
 
-/**
- * Why `look` says that a VF cannot be had. A fault that concerns this VF only is a reason, too; any other is thrown.
- */
-export async function hindranceOf(look: () => Promise<string | undefined>): Promise<string | undefined> {
-  try {
-    return await look()
-  } catch (error) {
-    if (error instanceof PluginError && OF_ONE_VF.has(error.fault.kind)) {
-      return error.message
-    }
-    throw error
-  }
-}
-
-/** A choice that can match more than one VF, with its configuration. */
-interface Search {
-  readonly host: CallHost
-  readonly conf: NetConf
-  readonly choice: OpenChoice
-}
-
-/**
- * Why a VF cannot serve this pod, regardless of who uses it. Undefined when it can. A VF on a user space driver does
- * not serve a pod that wants an interface, unless the selectors name its driver.
- */
-export function unfitness({ host: { files }, conf, choice }: Search, location: VfLocation): string | undefined {
-  try {
-    const { driver, netdev } = presenceOf(files, location, conf.dpdk)
-    const isNamed = choice.by === 'selectors' && choice.selectors.drivers?.includes(driver) === true
-    return netdev || conf.dpdk || isNamed
-      ? undefined
-      : `it is bound to ${driver}, which dpdk or selectors.drivers would have to name`
-  } catch (error) {
-    return messageOf(error)
-  }
-}
+/** So many VFs are tried whose drivers say no. */
+const MAX_FAILURES = 3
 
 async function tryVf<T>(search: Search, hostRtnl: Rtnl, location: VfLocation, use: UseDevice<T>): Promise<Try<T>> {
   const { host } = search
@@ -112,29 +78,23 @@ async function tryVf<T>(search: Search, hostRtnl: Rtnl, location: VfLocation, us
       (promisedDevices(host.files).has(location.address) ? KUBELET : undefined) ??
       (await reclaimDevice(host, location, lock)) ??
       unfitness(search, location) ??
-      programsOf(host.files, location.address) ??
+      (await programsOf(host, location.address)) ??
       (await useByHost()),
   )
-  return why === undefined ? { isDone: true, result: await use(location, lock, seen) } : { isDone: false, why }
-}
-
-export const keyOf = (choice: OpenChoice): string => (choice.by === 'pf' ? choice.key : choice.by)
-
-/**
- * The devices that a device plugin hands out, by kubelet's word or by the plugin's own.
- * @throws PluginError kind `tryAgain` when nobody can tell: kubelet's own must not be taken
- */
-export function reservedDevices({ files, policy }: CallHost): ReadonlySet<string> {
-  const { kubeletFolder } = policy
-  const reserved = kubeletDevices(files, kubeletFolder)
-  if (reserved === 'unknown') {
-    throw new PluginError({
-      kind: 'tryAgain',
-      message: `kubelet's checkpoint ${checkpointPath(kubeletFolder)} cannot be understood, so no VF is chosen: it may be kubelet's. Name the VF by deviceID; ${ruleText(policy, 'kubeletFolder', kubeletFolder)}`,
-    })
+  if (why !== undefined) {
+    return { isDone: false, why }
   }
-  const given = devicesGiven(files, kubeletFolder)
-  return new Set([...reserved, ...(typeof given === 'string' ? [] : given.keys()), ...promisedDevices(files).keys()])
+  try {
+    return { isDone: true, result: await use(location, lock, seen) }
+  } catch (error) {
+    // With a claim that is left, the next call has something to undo.
+    const isOver = error instanceof PluginError && OF_ITS_DRIVER.has(error.fault.kind)
+    if (!isOver || hasClaim(host.files, location.address)) {
+      throw error
+    }
+    host.log.warning('a free VF could not be attached', { device: location.address, error: error.message })
+    return { isDone: false, why: error.message, failure: error }
+  }
 }
 
 function noneFree(choice: OpenChoice, hindered: readonly string[]): PluginError {
@@ -146,16 +106,10 @@ function noneFree(choice: OpenChoice, hindered: readonly string[]): PluginError 
   })
 }
 
-/** The VFs that a search can mean, in the order in which they are tried. @throws PluginError kind `device` */
-export function tryOrder(search: Search, reserved: ReadonlySet<string>): readonly VfLocation[] {
-  const { host, conf, choice } = search
-  return candidates(host.files, choice, {
-    isFree: (vf) => !reserved.has(vf.address) && looksFree(host, vf.address) && unfitness(search, vf) === undefined,
-    ...(conf.numaNode !== undefined && { numaNode: conf.numaNode }),
-  })
-}
-
-/** Takes the first VF that can be had. A call that loses the race for one VF tries the next. */
+/**
+ * Takes the first VF that can be had. A call that loses the race for one VF tries the next, and so does one whose VF cannot be
+ * attached: a broken VF must not keep everybody from the others of its PF.
+ */
 async function withFreeVf<T>(
   { host, hostRtnl }: Chooser,
   conf: NetConf,
@@ -172,6 +126,7 @@ async function withFreeVf<T>(
     throw new PluginError({ kind: 'policy', refusals: [{ key: keyOf(choice), problem }] })
   }
   const hindered: string[] = []
+  const failures: PluginError[] = []
   for (const [i, location] of vfs.entries()) {
     const rule = rules[i]
     const tried: Try<T> =
@@ -184,6 +139,14 @@ async function withFreeVf<T>(
       return tried.result
     }
     hindered.push(`${describeDevice(location)}: ${tried.why}`)
+    failures.push(...(tried.failure ? [tried.failure] : []))
+    if (failures.length === MAX_FAILURES) {
+      break
+    }
+  }
+  const [failure] = failures
+  if (failure) {
+    throw failure
   }
   throw noneFree(choice, hindered)
 }

@@ -108,13 +108,13 @@ function rivalsOf({ files }: Host, { address, vf }: DeviceLocation): readonly st
  */
 async function reclaimRival(host: CallHost, address: PciAddress): Promise<string | undefined> {
   if (looksFree(host, address)) {
-    return programsOf(host.files, address)
+    return await programsOf(host, address)
   }
   using lock = tryVfLock(host, address)
   if (!lock) {
     return 'a call that is at work on it'
   }
-  return (await reclaimDevice(host, { address }, lock)) ?? programsOf(host.files, address)
+  return (await reclaimDevice(host, { address }, lock)) ?? (await programsOf(host, address))
 }
 
 /**

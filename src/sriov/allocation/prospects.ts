@@ -6,9 +6,9 @@ import type { CallHost } from '../../state/folder.js'
 import { type DeviceLocation, locateDevice } from '../device/locate.js'
 import { pfByName } from '../device/select.js'
 import { programsOf } from '../users/function-users.js'
-import { hindranceOf, KUBELET, keyOf, reservedDevices, tryOrder, unfitness } from './choose.js'
 import { userOf } from './occupancy.js'
 import { type Asked, hostUseAgainst, keptByRule, ruleAgainst } from './permission.js'
+import { hindranceOf, KUBELET, keyOf, reservedDevices, tryOrder, unfitness } from './search.js'
 
 /** A device that a configuration can mean, in the order in which an ADD tries them. */
 export interface Prospect {
@@ -27,7 +27,7 @@ async function prospectOf(host: CallHost, asked: Asked, unfit: () => string | un
           async () =>
             (await userOf(host, location.address)) ??
             unfit() ??
-            programsOf(host.files, location.address) ??
+            (await programsOf(host, location.address)) ??
             (await hostUseAgainst(host, rtnl, location)).use,
         )
       : keptByRule(rule)

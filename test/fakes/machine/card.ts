@@ -6,6 +6,8 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** A VF as its PF's driver keeps it. `hasAdminMac`: the PF was told a MAC for it. */
 export interface FakeVf {
+  /** It takes no VLAN. */
+  isBroken?: boolean
   readonly address: string
   readonly index: number
   driver: string | undefined
@@ -77,7 +79,7 @@ export const freshSettings = (): Mutable<VfSettings> => ({
 
 /** Applies one setting, or refuses it and leaves everything as it was. */
 export function applyVfSetting({ driver }: FakeCard, vf: FakeVf, change: VfChange): void {
-  const errno = driver.refuse(change)
+  const errno = vf.isBroken && change.vlan?.vlan ? 'EIO' : driver.refuse(change)
   if (errno !== undefined) {
     throw new Refused(errno, `${driver.name} cannot do that`)
   }

@@ -125,6 +125,39 @@ describe('a VF of a PF', () => {
   })
 })
 
+describe('a VF whose driver says no', () => {
+  const broken = (...indexes: number[]) => {
+    const world = node()
+    for (const index of indexes) {
+      world.vf(vf(index)).isBroken = true
+    }
+    return world
+  }
+
+  test('keeps nobody from the others of its PF, and is as before', async () => {
+    const world = broken(0, 1)
+    const before = snapshot(world)
+    expect(await got(world, 0, onPf({ vlan: 100 }))).toBe(vf(2))
+    expect(world.log.filter((line) => line.includes('a free VF could not be attached'))).toHaveLength(2)
+    await del(world, 0, onPf({ vlan: 100 }))
+    expect(snapshot(world)).toEqual(before)
+  })
+
+  test('is told when three of them do, and no more are tried', async () => {
+    const world = broken(0, 1, 2)
+    const before = snapshot(world)
+    const answer = await add(world, 0, onPf({ vlan: 100 }))
+    expect(messageOf(answer)).toContain(`VF 0 of ${pfNameAt(0)}`)
+    expect(snapshot(world)).toEqual(before)
+    expect(await got(world, 0, onPf())).toBe(vf(0))
+  })
+
+  test('is told at once where the configuration names it', async () => {
+    const answer = await add(broken(0), 0, onPf({ vlan: 100, vf: 0 }))
+    expect(messageOf(answer)).toContain(`VF 0 of ${pfNameAt(0)}`)
+  })
+})
+
 describe('a VF by selectors', () => {
   test('is of the PF with most free VFs', async () => {
     const world = node()
