@@ -86,7 +86,7 @@ export async function runDaemon(
   if (!lock) {
     log.error('a resident process is at work here already', {
       socket: socketPath,
-      holder: lockHolders(files, lockPath),
+      holder: await lockHolders({ files, clock: realClock }, lockPath),
     })
     return 1
   }

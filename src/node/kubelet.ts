@@ -97,18 +97,16 @@ export function devicesGiven(
 }
 
 /**
- * The PCI functions of pods that kubelet still knows. It writes its checkpoint when it gives a device, not when a pod ends: the
- * folder of a pod tells (GetPodDir() of pkg/kubelet), and comes a moment after its devices were given.
+ * The PCI functions of pods that are gone, by kubelet's checkpoint: it is written when a device is given, not when a pod ends. The
+ * folder of a pod tells (GetPodDir() of pkg/kubelet), and comes a moment after its devices were given. Nothing where no pod of
+ * the checkpoint has one: kubelet keeps them elsewhere.
  */
-export function devicesOfKnownPods(files: FilePort, kubeletFolder: string): ReadonlySet<PciAddress> {
-  const pods = `${kubeletFolder}/pods`
-  const hasFolders = files.exists(pods)
-  const isKnown = ({ podUid }: GivenDevice) => !hasFolders || files.exists(`${pods}/${String(podUid)}`)
-  return new Set(
-    givenDevices(readCheckpoint(files, kubeletFolder))
-      .filter(isKnown)
-      .map(({ address }) => address),
-  )
+export function devicesOfGonePods(files: FilePort, kubeletFolder: string): ReadonlySet<PciAddress> {
+  const given = givenDevices(readCheckpoint(files, kubeletFolder))
+  const isThere = ({ podUid }: GivenDevice) => files.exists(`${kubeletFolder}/pods/${String(podUid)}`)
+  const there = new Set(given.filter(isThere))
+  const gone = there.size === 0 ? [] : given.filter((one) => !there.has(one))
+  return new Set(gone.map(({ address }) => address))
 }
 
 /** The PCI functions that kubelet has given to pods other than this one, and not to it. */

@@ -1,5 +1,5 @@
 import type { FilePort, Host } from '../host/ports.js'
-import { pidsThat, processesByTarget, processName } from './open-files.js'
+import { pidsThat, processesByTarget } from './open-files.js'
 
 /** How /proc/<pid>/fdinfo/<fd> shows a flock(2) that the descriptor holds (proc_pid_fdinfo(5)). */
 const HELD = /^lock:/m
@@ -28,7 +28,7 @@ export const processesHolding = (
  * Names the processes that hold the flock of a file. A killed process may have left its lock to a child, such as an
  * IPAM plugin. Searches all of /proc, so call it only when the answer is worth the cost.
  */
-export function lockHolders(files: FilePort, path: string): string {
-  const holders = pidsHolding(files, path).map((pid) => processName(files, pid))
-  return holders.length === 0 ? 'a process that cannot be seen from here' : holders.join(' and ')
+export async function lockHolders(host: Pick<Host, 'files' | 'clock'>, path: string): Promise<string> {
+  const holders = (await processesHolding(host, [path])).get(path)
+  return holders ? holders.join(' and ') : 'a process that cannot be seen from here'
 }

@@ -61,13 +61,7 @@ export async function processesByTarget(
 /** Judges a descriptor by the process ID, its number, and its target. */
 export type HasDescriptor = (pid: string, fd: string, target: string) => boolean
 
-/**
- * The processes with a descriptor for which `has` is true, by their names. Searches all of /proc, so call it only when the answer is worth the cost.
- */
-export const processesThat = (files: FilePort, has: HasDescriptor): readonly string[] =>
-  pidsThat(files, has).map((pid) => processName(files, pid))
-
-/** The same by their IDs. */
+/** The IDs of the processes with a descriptor for which `has` is true. Searches all of /proc, in one piece. */
 export function pidsThat(files: FilePort, has: HasDescriptor): readonly string[] {
   const hasOne = (pid: string): boolean => {
     for (const fd of files.names(`/proc/${pid}/fd`)) {

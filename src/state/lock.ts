@@ -80,7 +80,7 @@ async function pollLock(host: Waiting, path: string, what: string, waiter: Waite
     if (clock.nowMs() >= deadline) {
       throw new PluginError({
         kind: 'tryAgain',
-        message: `${what} has been locked for ${LOCK_TIMEOUT_MS / 1000} s by ${lockHolders(files, path)}; try again`,
+        message: `${what} has been locked for ${LOCK_TIMEOUT_MS / 1000} s by ${await lockHolders(host, path)}; try again`,
       })
     }
     await pauseFor(host, waiter, pause)
@@ -155,7 +155,11 @@ export interface NodeLocks extends Disposable {
  * Takes all locks of the node that there are, and those of some VFs, without waiting.
  * @throws PluginError kind `tryAgain` while a call is at work
  */
-export function takeNodeLocks({ files }: Pick<Host, 'files'>, vfs: readonly PciAddress[]): NodeLocks {
+export async function takeNodeLocks(
+  host: Pick<Host, 'files' | 'clock'>,
+  vfs: readonly PciAddress[],
+): Promise<NodeLocks> {
+  const { files } = host
   const present = [VF_LOCKS, PF_LOCKS].flatMap((folder) => files.list(folder).map((name) => `${folder}/${name}`))
   const held = new Map<string, Lock>()
   const locks: NodeLocks = {
@@ -179,7 +183,7 @@ export function takeNodeLocks({ files }: Pick<Host, 'files'>, vfs: readonly PciA
       if (!lock) {
         throw new PluginError({
           kind: 'tryAgain',
-          message: `a call is at work: ${path} is held by ${lockHolders(files, path)}`,
+          message: `a call is at work: ${path} is held by ${await lockHolders(host, path)}`,
         })
       }
       held.set(path, lock)

@@ -2,6 +2,7 @@ import { closeSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { realClock } from '../../src/host/clock.js'
 import { realFiles } from '../../src/host/files/real-files.js'
 import { realProcesses } from '../../src/host/process/processes.js'
 import { lockHolders } from '../../src/node/lock-holders.js'
@@ -12,12 +13,12 @@ const files = realFiles(addon())
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-test('lockHolders() names this process while it has the lock, and nobody who only waits', () => {
+test('lockHolders() names this process while it has the lock, and nobody who only waits', async () => {
   const path = join(folder, 'lock')
   const lock = files.tryLock(path)
-  expect(lockHolders(files, path)).toMatch(new RegExp(`^process ${process.pid} \\(.+\\)$`))
+  expect(await lockHolders({ files, clock: realClock }, path)).toMatch(new RegExp(`^process ${process.pid} \\(.+\\)$`))
   lock?.[Symbol.dispose]()
-  expect(lockHolders(files, path)).toBe('a process that cannot be seen from here')
+  expect(await lockHolders({ files, clock: realClock }, path)).toBe('a process that cannot be seen from here')
 })
 
 test('lockHolders() names a program that has inherited the lock of a process that is gone', async () => {
@@ -27,6 +28,6 @@ test('lockHolders() names a program that has inherited the lock of a process tha
   const lock = files.tryLock(path)
   const child = realProcesses(addon()).start({ path: program, environment: { PATH: '/bin:/usr/bin' }, held: lock })
   closeSync(lock?.fd ?? -1)
-  await expect.poll(() => lockHolders(files, path)).toMatch(/^process \d+ \(sleep\)$/)
+  await expect.poll(() => lockHolders({ files, clock: realClock }, path)).toMatch(/^process \d+ \(sleep\)$/)
   await child.wait(1)
 })

@@ -62,7 +62,7 @@ function ownPaths({ files }: CallHost): readonly string[] {
  */
 async function removeOwn(host: CallHost, ports: PurgePorts, paths: readonly string[]): Promise<string | undefined> {
   const claimed = claimedVfs(host.files)
-  using locks = takeNodeLocks(host, claimed)
+  using locks = await takeNodeLocks(host, claimed)
   const obstacle = await usersOf(host)
   if (obstacle !== undefined) {
     return obstacle

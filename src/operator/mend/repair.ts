@@ -13,7 +13,7 @@ import { asJson, type Output, printable } from '../output.js'
 import type { Ask, ReleaseOptions } from './release.js'
 
 /** @throws Error when somebody has the VF by record, by mark, or open */
-function requireUnrecorded(host: CallHost, address: PciAddress): void {
+async function requireUnrecorded(host: CallHost, address: PciAddress): Promise<void> {
   const mark = readMark(host.files, address)
   const [record] = holdersOfVf(host, address, mark)
   if (record) {
@@ -22,7 +22,7 @@ function requireUnrecorded(host: CallHost, address: PciAddress): void {
   if (mark !== undefined && isPodNetns(host, mark)) {
     throw new Error(`the pod of ${mark} has ${address}, as ${markPath(address)} says`)
   }
-  const programs = programsOf(host.files, address)
+  const programs = await programsOf(host, address)
   if (programs !== undefined) {
     throw new Error(`${address} is used by ${programs}`)
   }
@@ -44,14 +44,14 @@ export async function repair(
     throw new Error(`'${what}' is no PCI address like 0000:01:10.4`)
   }
   const location = locateDevice(host.files, address)
-  requireUnrecorded(host, address)
+  await requireUnrecorded(host, address)
   const who = describeDevice(location)
   const question = `Bring ${who} to the host, from whatever namespace has it, and set its PF's defaults for it?`
   if (!yes && !(await ask(question))) {
     return 1
   }
   await withVfLock(host, address, async () => {
-    requireUnrecorded(host, address)
+    await requireUnrecorded(host, address)
     const done = await givingBack(host, { verb: 'repair', device: address }, async () => {
       const steps = await rescueVf(host, location)
       const mark = readMark(host.files, address)

@@ -6,6 +6,8 @@ export interface HealthFacts {
   readonly verdict?: Verdict
   /** Whether kubelet has given it to a pod. */
   readonly isPromised: boolean
+  /** Whether the pod to which kubelet has given it has ended. */
+  readonly isOfGonePod: boolean
   /** Whether a DEL is under way, or has not finished. */
   readonly isBeingGivenBack: boolean
   /** False only for a function without a verdict: of a VF the verdict says it. */
@@ -35,7 +37,7 @@ export function ailmentOf(facts: HealthFacts): string | undefined {
       return verdict.problem
     case 'foreign':
       // The mark of another plugin, or a program, may be that of the pod that kubelet has given it to.
-      if (!isPromised) {
+      if (!isPromised || facts.isOfGonePod) {
         return verdict.problem
       }
       break

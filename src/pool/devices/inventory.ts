@@ -1,5 +1,5 @@
 /** Every device that a resource could have, with what decides about it. Changes nothing and takes no lock. */
-import { devicesGiven, devicesOfKnownPods } from '../../node/kubelet.js'
+import { devicesGiven, devicesOfGonePods } from '../../node/kubelet.js'
 import { isInUserspace } from '../../pci/driver.js'
 import {
   allFunctions,
@@ -17,7 +17,7 @@ import type { DeviceLocation, VfLocation } from '../../sriov/device/locate.js'
 import { survey } from '../../sriov/survey/survey.js'
 import type { SurveyedVf } from '../../sriov/survey/survey-vf.js'
 import type { Verdict } from '../../sriov/survey/vf-state.js'
-import { findUsersOfFunction } from '../../sriov/users/function-users.js'
+import { usersOfFunction } from '../../sriov/users/function-users.js'
 import { carriesDefaultRoute, hostUseOf } from '../../sriov/users/host-use.js'
 import { readClaim } from '../../state/claims.js'
 import type { CallHost } from '../../state/folder.js'
@@ -51,20 +51,22 @@ interface Gift {
   readonly givenAs?: string
   /** Whether kubelet counts it as a pod's now, or was given it a moment ago and has not written it down yet. */
   readonly isPromised: boolean
+  readonly isOfGonePod: boolean
 }
 
 /** Who was to get each device, by kubelet's checkpoint and by our own notes. */
 function giftsOf({ files, policy, clock }: CallHost): (address: string) => Gift {
   const promises = promisedDevices(files)
   const given = devicesGiven(files, policy.kubeletFolder)
-  const ofPods = devicesOfKnownPods(files, policy.kubeletFolder)
+  const ofGonePods = devicesOfGonePods(files, policy.kubeletFolder)
   return (address) => {
     const promise: VfPromise | undefined = promises.get(address)
     const byKubelet = typeof given === 'string' ? undefined : given.get(address)
     const givenAs = promise && promise.resource !== '' ? promise.resource : byKubelet || undefined
     const isYoung = promise !== undefined && isYoungPromise(promise, clock.dateMs())
     return {
-      isPromised: ofPods.has(address) || isYoung || (given === 'unknown' && promise !== undefined),
+      isPromised: byKubelet !== undefined || isYoung || (given === 'unknown' && promise !== undefined),
+      isOfGonePod: ofGonePods.has(address) && !isYoung,
       ...(givenAs !== undefined && { givenAs }),
     }
   }
@@ -95,6 +97,7 @@ function ofVf(vf: SurveyedVf, gift: Gift, type: DeviceType, numaNode?: number): 
     facts: {
       verdict,
       isPromised: gift.isPromised,
+      isOfGonePod: gift.isOfGonePod,
       isBeingGivenBack: isBeingGivenBack(vf),
       isPfGiven: pf.isGiven,
       hasDriver: true,
@@ -124,7 +127,7 @@ async function ofOther(
   const hostUse = await hostUseOf(host, location)
   const ownDriver = driverOf(files, address) ?? ''
   const record = readClaim(files, address)
-  const programs = await findUsersOfFunction(host, address)
+  const programs = await usersOfFunction(host, address)
   const verdict: Verdict | undefined = record
     ? { state: 'in-use' }
     : programs.length > 0
@@ -137,6 +140,7 @@ async function ofOther(
     isWithoutCarrier: false,
     facts: {
       isPromised: gift.isPromised,
+      isOfGonePod: gift.isOfGonePod,
       ...(verdict && { verdict }),
       isBeingGivenBack: record?.phase === 'releasing',
       isPfGiven: false,

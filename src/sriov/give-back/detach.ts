@@ -1,5 +1,5 @@
 import { errnoOf } from '../../errors.js'
-import type { FilePort } from '../../host/ports.js'
+import type { Host } from '../../host/ports.js'
 import type { Link } from '../../netlink/link.js'
 import { isMac } from '../../netlink/mac.js'
 import type { PciAddress } from '../../pci/address.js'
@@ -86,8 +86,9 @@ function releaseOfSecond(release: Release): Release | undefined {
 }
 
 /** Whether a device has neither a driver of the kernel, whose interface a pod may have, nor a program in user space. */
-const isNobodys = (files: FilePort, address: PciAddress): boolean =>
-  (driverOf(files, address) === undefined || isInUserspace(files, address)) && programsOf(files, address) === undefined
+const isNobodys = async (host: Host, address: PciAddress): Promise<boolean> =>
+  (driverOf(host.files, address) === undefined || isInUserspace(host.files, address)) &&
+  (await programsOf(host, address)) === undefined
 
 /**
  * Phase one: gives the VF its driver back, then takes its interfaces out of the pod. The second interface goes first:
@@ -108,7 +109,7 @@ export async function departVf(release: Release, collect: Collect): Promise<Depa
   // Also from a VF without a driver: it has no such device any more, which is no error.
   const isRdmaHome = await isDone(() => bringRdmaHome(release))
   if (!isBound || record.original.netdev.name === '') {
-    return { isBound, hasLeft: isRdmaHome && (isBound || isNobodys(host.files, record.deviceId)) }
+    return { isBound, hasLeft: isRdmaHome && (isBound || (await isNobodys(host, record.deviceId))) }
   }
   if (second) {
     // Phase two tries again and reports the error.

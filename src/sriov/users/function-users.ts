@@ -2,7 +2,7 @@
 import { PluginError } from '../../errors.js'
 import { pollUntil } from '../../host/poll.js'
 import type { FilePort, Host } from '../../host/ports.js'
-import { processesByTarget, processesThat } from '../../node/open-files.js'
+import { processesByTarget } from '../../node/open-files.js'
 import type { PciAddress } from '../../pci/address.js'
 import { deviceFilesOf } from '../../pci/driver.js'
 import { driverOf, netdevsOf } from '../../pci/functions.js'
@@ -16,23 +16,20 @@ const userspaceFilesOf = (files: FilePort, address: PciAddress): ReadonlySet<str
 /**
  * The processes that have a function open through vfio or uio, named for an operator. None while it has an interface.
  */
-export function usersOfFunction(files: FilePort, address: PciAddress): readonly string[] {
-  const paths = userspaceFilesOf(files, address)
-  return paths.size === 0 ? [] : processesThat(files, (_pid, _fd, target) => paths.has(target))
-}
-
-/** The same, while the event loop goes on turning. */
-export async function findUsersOfFunction(
+export async function usersOfFunction(
   host: Pick<Host, 'files' | 'clock'>,
   address: PciAddress,
 ): Promise<readonly string[]> {
   const paths = userspaceFilesOf(host.files, address)
-  return paths.size === 0 ? [] : [...(await processesByTarget(host, paths)).values()].flat()
+  return paths.size === 0 ? [] : [...new Set([...(await processesByTarget(host, paths)).values()].flat())]
 }
 
 /** Names the programs that have a function open, for an error message. Undefined when there are none. */
-export function programsOf(files: FilePort, address: PciAddress): string | undefined {
-  const users = usersOfFunction(files, address)
+export async function programsOf(
+  host: Pick<Host, 'files' | 'clock'>,
+  address: PciAddress,
+): Promise<string | undefined> {
+  const users = await usersOfFunction(host, address)
   return users.length === 0 ? undefined : users.join(' and ')
 }
 
@@ -41,16 +38,16 @@ export function programsOf(files: FilePort, address: PciAddress): string | undef
  * wait.
  * @throws PluginError kind `device` naming the processes
  */
-export async function awaitNoUser({ files, clock }: Host, address: PciAddress, target: string): Promise<void> {
+export async function awaitNoUser(host: Host, address: PciAddress, target: string): Promise<void> {
   let users: readonly string[] = []
-  const isFree = await pollUntil(clock, END_OF_USER, () => {
-    users = usersOfFunction(files, address)
+  const isFree = await pollUntil(host.clock, END_OF_USER, async () => {
+    users = await usersOfFunction(host, address)
     return users.length === 0 || undefined
   })
   if (!isFree) {
     throw new PluginError({
       kind: 'device',
-      message: `${target} (driver ${driverOf(files, address) ?? 'none'}) is still used by ${users.join(' and ')}: it cannot be bound to another driver before that ends`,
+      message: `${target} (driver ${driverOf(host.files, address) ?? 'none'}) is still used by ${users.join(' and ')}: it cannot be bound to another driver before that ends`,
     })
   }
 }

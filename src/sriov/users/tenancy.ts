@@ -45,13 +45,13 @@ async function isInHiddenNetns(host: Host, record: AttachmentRecord): Promise<bo
  * The tenancy of a VF on a user space driver. Such a VF is in no namespace. Its pod is alive while the pod's namespace
  * exists, or while a process has the VF open. Only a view as wide as that of the ADD can rule out both.
  */
-function tenancyInUserspace(host: Host, record: AttachmentRecord): Tenancy {
+async function tenancyInUserspace(host: Host, record: AttachmentRecord): Promise<Tenancy> {
   const { files } = host
   // intel's plugin 0.x recorded no path: the pod counts as alive until its DEL.
   if (
     record.netns.path === '' ||
     opensRecordedNetns(host, record) ||
-    usersOfFunction(files, record.deviceId).length > 0
+    (await usersOfFunction(host, record.deviceId)).length > 0
   ) {
     return 'used'
   }

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import type { FilePort } from '../../../src/host/ports.js'
-import { processesByTarget, processesThat } from '../../../src/node/open-files.js'
+import { pidsThat, processesByTarget, processName } from '../../../src/node/open-files.js'
 import { hostOf } from '../../fakes/call.js'
 import { makeMachine } from '../../fakes/machine/machine.js'
 
 const WANTED = '/dev/vfio/20'
 
-const holders = (files: FilePort) => processesThat(files, (_pid, _fd, target) => target === WANTED)
+const holders = (files: FilePort) =>
+  pidsThat(files, (_pid, _fd, target) => target === WANTED).map((pid) => processName(files, pid))
 
 function prepared() {
   const world = makeMachine()
@@ -18,7 +19,7 @@ function prepared() {
   return { world, files }
 }
 
-describe('processesThat()', () => {
+describe('pidsThat()', () => {
   test('names each process once, with its program', () => {
     const { world, files } = prepared()
     world.symlinks.set('/proc/12/fd/8', WANTED)
@@ -66,7 +67,7 @@ describe('processesThat()', () => {
 
   test('tells the number of the descriptor', () => {
     const { files } = prepared()
-    expect(processesThat(files, (pid, fd) => pid === '13' && fd === '7')).toEqual(['process 13'])
+    expect(pidsThat(files, (pid, fd) => pid === '13' && fd === '7')).toEqual(['13'])
   })
 })
 

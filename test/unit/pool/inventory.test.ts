@@ -239,22 +239,26 @@ describe('a device has one owner', () => {
     const world = makeMachine()
     world.vf(VF_ADDRESS).driver = 'vfio-pci'
     world.files.set('/dev/vfio/22', '')
-    world.symlinks.set('/proc/42/fd/7', '/dev/vfio/22')
     const node = await poolNode(world, { conf: { resourceList: [{ resourceName: 'vfs' }] } })
-    await node.sees(3, 4)
-    world.symlinks.delete('/proc/42/fd/7')
-    node.service.look()
     await node.sees(4, 4)
-    await node.kubelet.admit('uid-a', RESOURCE, 4)
-    world.symlinks.set('/proc/42/fd/7', '/dev/vfio/22')
+    const folderOf = (uid: string) => join(node.kubelet.folder, 'pods', uid)
+    const uids = ['uid-a', 'uid-b', 'uid-c', 'uid-d']
+    const owner = new Map<string, string>()
+    for (const uid of uids) {
+      const [device = ''] = (await node.kubelet.admit(uid, RESOURCE, 1)).devices
+      owner.set(device, uid)
+    }
     await world.clock.sleep(61_000)
-    mkdirSync(join(node.kubelet.folder, 'pods/uid-a'), { recursive: true })
+    world.symlinks.set('/proc/42/fd/7', '/dev/vfio/22')
+    for (const uid of uids) {
+      mkdirSync(folderOf(uid), { recursive: true })
+    }
     node.service.look()
-    await vi.waitFor(() => expect(logged(node, /a device is not handed out/)).toHaveLength(1))
     await node.sees(4, 4)
-    rmSync(join(node.kubelet.folder, 'pods/uid-a'), { recursive: true })
+    rmSync(folderOf(owner.get(VF_ADDRESS) ?? ''), { recursive: true })
     node.service.look()
     await node.sees(3, 4)
+    expect(ailmentOf(node, VF_ADDRESS)).toContain('process 42')
   })
 
   test('a function without a visible PF that a pod took by its address', async () => {
