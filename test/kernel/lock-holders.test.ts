@@ -29,5 +29,6 @@ test('lockHolders() names a program that has inherited the lock of a process tha
   const child = realProcesses(addon()).start({ path: program, environment: { PATH: '/bin:/usr/bin' }, held: lock })
   closeSync(lock?.fd ?? -1)
   await expect.poll(() => lockHolders({ files, clock: realClock }, path)).toMatch(/^process \d+ \(sleep\)$/)
-  await child.wait(1)
+  // As long for its end once it is killed.
+  await child.wait(1_000)
 })
