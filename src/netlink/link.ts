@@ -121,8 +121,9 @@ function addXdpModes(link: Mutable<Link>, payload: Buffer): void {
   const attributes = decodeAttributes(payload)
   const attached = payloadOf(attributes, IFLA_XDP_ATTACHED)?.[0] ?? 0
   const modes = XDP_MODES.filter((one) => one.attached === attached || (u32Of(attributes, one.programId) ?? 0) !== 0)
-  if (modes.length > 0) {
-    link.xdpModes = modes.map(({ mode }) => mode)
+  if (attached !== 0) {
+    // A way of attaching that is not known here counts as all.
+    link.xdpModes = (modes.length > 0 ? modes : XDP_MODES).map(({ mode }) => mode)
   }
 }
 

@@ -141,7 +141,10 @@ export function startService(ports: ServicePorts): PoolService {
         keepCdiSpecs(host.files, pool)
       }
     } catch (error) {
-      log.error('pods of before a boot cannot start: their CDI specifications are gone', { error: messageOf(error) })
+      log.error(
+        'a CDI specification cannot be written again: the pod that has the device does not start after a boot',
+        { error: messageOf(error) },
+      )
     }
     return dealt.pools
   }

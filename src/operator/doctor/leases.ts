@@ -4,7 +4,7 @@ import type { CallHost } from '../../state/folder.js'
 import type { Finding } from './findings.js'
 
 /** Where host-local keeps them when a configuration names no `dataDir`. */
-const LEASE_FOLDER = '/var/lib/cni/networks'
+export const LEASE_FOLDER = '/var/lib/cni/networks'
 
 /** host-local creates the file, and then writes into it. */
 const MAX_WRITING_MS = 60_000

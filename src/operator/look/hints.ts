@@ -2,6 +2,8 @@
  * Causes of messages. The sentences of kubelet are those of pkg/kubelet/cm/devicemanager and of the scheduler; that of
  * Multus comes when the annotation k8s.v1.cni.cncf.io/resourceName is missing or the pod asks for no resource.
  */
+import { LEASE_FOLDER } from '../doctor/leases.js'
+
 interface Cause {
   readonly sentence: RegExp
   readonly hint: string
@@ -38,7 +40,7 @@ const CAUSES: readonly Cause[] = [
   },
   {
     sentence: /no IP addresses available in range set/i,
-    hint: 'host-local has leased every address of this range. Its leases are the files in /var/lib/cni/networks/NAME, each with the container that has it: remove those of containers that are gone, or widen the range. sriovctl doctor names those that are empty: no DEL frees them.',
+    hint: `host-local has leased every address of this range. Its leases are the files in ${LEASE_FOLDER}/NAME, each with the container that has it: remove those of containers that are gone, or widen the range. sriovctl doctor names those that are empty: no DEL frees them.`,
   },
   {
     sentence: /failed to find plugin "sriov"/i,

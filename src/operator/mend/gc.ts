@@ -34,6 +34,7 @@ async function collectAll(host: CallHost, spare: Spare): Promise<string[]> {
   return problems
 }
 
+/** The same in the folder of `host.state`. */
 async function collect(host: CallHost, spare: Spare): Promise<string[]> {
   const text = JSON.stringify({ cniVersion: '1.1.0', name: 'sriovctl', type: 'sriov' })
   const { args, parsed } = readCall('GC', { CNI_COMMAND: 'GC', CNI_PATH: host.cniPath }, () => text)
