@@ -8,7 +8,7 @@ import { holderOf } from '../users/ownership.js'
 import type { Spare } from './spare.js'
 import type { Survey, SurveyedOther } from './survey.js'
 import type { SurveyedVf } from './survey-vf.js'
-import type { Reason } from './vf-state.js'
+import { OF_DEAD, type Reason } from './vf-state.js'
 
 export interface Leftover {
   readonly device: string
@@ -18,14 +18,7 @@ export interface Leftover {
 }
 
 /** Why a VF is to be given back by a GC: its pod is dead, or a call ended in the middle. */
-const LEFTOVERS: ReadonlySet<Reason> = new Set([
-  'pod-gone',
-  'mark-left',
-  'other-boot',
-  'add-unfinished',
-  'del-unfinished',
-  'lease-left',
-])
+const LEFTOVERS: ReadonlySet<Reason> = new Set([...OF_DEAD, 'mark-left'])
 
 const isLeftover = ({ verdict: { reason } }: SurveyedVf | SurveyedOther): boolean =>
   reason !== undefined && LEFTOVERS.has(reason)

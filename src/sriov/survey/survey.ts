@@ -1,6 +1,7 @@
 /** Looks at every PF and VF of the node. Changes nothing and takes no lock. */
 import type { FilePort } from '../../host/ports.js'
-import { decodeVfInfoList } from '../../netlink/vf-info.js'
+import type { Link } from '../../netlink/link.js'
+import { decodeVfInfoList, type VfInfo } from '../../netlink/vf-info.js'
 import { kubeletDevices } from '../../node/kubelet.js'
 import { processesByTarget } from '../../node/open-files.js'
 import { deviceFilesOf, isInUserspace } from '../../pci/driver.js'
@@ -23,6 +24,7 @@ import { allAttachments } from '../../state/listing.js'
 import { vfLockWorkers } from '../../state/lock.js'
 import { promisedDevices } from '../../state/promises.js'
 import type { AttachmentRecord } from '../../state/record.js'
+import { confirmDead } from './dead.js'
 import { type Common, holderFacts, type SurveyedPf, type SurveyedVf, surveyVf, untold } from './survey-vf.js'
 import { type Verdict, verdictOnHeld } from './vf-state.js'
 
@@ -56,6 +58,24 @@ async function surveyPf(files: FilePort, rtnl: Rtnl, address: string, hasCounter
     ...(name !== undefined && { name }),
     ...(numaNode !== undefined && { numaNode }),
     ...(link && { link }),
+  }
+}
+
+/** The settings of VFs in the link of their PF, by index. */
+const settingsIn = (link: Link | undefined): ReadonlyMap<number, VfInfo> =>
+  new Map((link?.vfList ? decodeVfInfoList(link.vfList) : []).map((info) => [info.index, info]))
+
+/** Asks each PF once more. */
+function settingsReader(rtnl: Rtnl): (pf: SurveyedPf) => Promise<ReadonlyMap<number, VfInfo>> {
+  const asked = new Map<SurveyedPf, Promise<ReadonlyMap<number, VfInfo>>>()
+  return (pf) => {
+    const { name, link } = pf
+    const known = asked.get(pf)
+    const answer =
+      known ??
+      (name === undefined || !link ? Promise.resolve(settingsIn(link)) : pfWithVfs(rtnl, name).then(settingsIn))
+    asked.set(pf, answer)
+    return answer
   }
 }
 
@@ -110,15 +130,17 @@ export async function survey(host: CallHost, only?: string, hasCounters = false)
       listed.flatMap(({ vfs }) => vfs.map(({ address }) => address)),
     ),
   }
-  const vfs: SurveyedVf[] = []
-  for (const { pf, vfs: numbered } of listed) {
-    const settings = new Map(
-      (pf.link?.vfList ? decodeVfInfoList(pf.link.vfList) : []).map((info) => [info.index, info]),
-    )
-    for (const vf of numbered) {
-      vfs.push(await surveyVf(common, pf, vf, settings.get(vf.index)))
+  const seen: SurveyedVf[] = []
+  for (const { pf, vfs } of listed) {
+    const settings = settingsIn(pf.link)
+    for (const vf of vfs) {
+      seen.push(await surveyVf(common, pf, vf, settings.get(vf.index)))
     }
   }
+  const readAgain = settingsReader(rtnl)
+  const vfs = await confirmDead(common, seen, async (now, vf) =>
+    surveyVf(now, vf.pf, vf, (await readAgain(vf.pf)).get(vf.index)),
+  )
   const shown = new Set(vfs.map(({ address }) => address))
   const others: SurveyedOther[] = []
   for (const record of attachments) {

@@ -92,7 +92,24 @@ export interface Verdict {
   readonly problem?: string
 }
 
+/** Reasons that say of a pod, or of a call, that it is dead. */
+export const OF_DEAD: ReadonlySet<Reason> = new Set([
+  'other-boot',
+  'add-unfinished',
+  'del-unfinished',
+  'lease-left',
+  'pod-gone',
+])
+
 const verdict = (state: VfState, reason: Reason, problem: string): Verdict => ({ state, reason, problem })
+
+/** `workers`: the subject of the sentence, with its verb. */
+export const atWork = (workers: string, who: string, since: string | undefined): Verdict =>
+  verdict(
+    'unfinished',
+    'at-work',
+    `${workers} at work on it for ${who}${since === undefined ? '' : `, whose ADD began at ${since}`}`,
+  )
 
 /** What a device with an attachment is to an operator. `driver` is "" for none. */
 export function verdictOnHeld(driver: string, holder: HolderFacts): Verdict {
@@ -106,11 +123,7 @@ export function verdictOnHeld(driver: string, holder: HolderFacts): Verdict {
       : { state: 'in-use' }
   }
   if (workers.length > 0) {
-    return verdict(
-      'unfinished',
-      'at-work',
-      `${workers.join(' and ')} ${workers.length === 1 ? 'is' : 'are'} at work on it for ${who}${since === undefined ? '' : `, whose ADD began at ${since}`}`,
-    )
+    return atWork(`${workers.join(' and ')} ${workers.length === 1 ? 'is' : 'are'}`, who, since)
   }
   if (tenancy === 'unseen') {
     return verdict('in-use', 'out-of-sight', `the namespace of ${who} cannot be seen from here`)
