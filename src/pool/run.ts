@@ -44,10 +44,17 @@ function confFile<Conf>(files: FilePort, path: string, read: (text: string) => R
   }
 }
 
-function start(addon: Addon, log: Log, readPolicy: () => Policy, { conf, prefix, rdmaConf }: PoolOptions) {
+interface Place {
+  readonly addon: Addon
+  readonly log: Log
+  readonly readPolicy: () => Policy
+  /** Where kubelet is as long as this process lives. */
+  readonly kubeletFolder: string
+}
+
+function start({ addon, log, readPolicy, kubeletFolder }: Place, { conf, prefix, rdmaConf }: PoolOptions) {
   const files = realFiles(addon)
   const host = realHost(addon, log)
-  const { kubeletFolder } = readPolicy()
   const service = startService({
     files,
     log,
@@ -137,7 +144,7 @@ export async function runPool(folder: string, options: PoolOptions): Promise<num
   const isReplaced = versionWatch(files, folder)
   const readPolicy = policyReader(files, log)
   const { kubeletFolder } = readPolicy()
-  const service = start(addon, log, readPolicy, options)
+  const service = start({ addon, log, readPolicy, kubeletFolder }, options)
   const manager = serviceManager(addon, launched(process.env).environment)
   await service.begun
   using _health = await healthOf(log)

@@ -48,7 +48,8 @@ async function withNamedDevice<T>({ host, hostRtnl }: Chooser, asked: Asked, use
 /** `failure`: the VF looked free, and could not be attached; everything is as before. */
 type Try<T> =
   | { readonly isDone: true; readonly result: T }
-  | { readonly isDone: false; readonly why: string; readonly failure?: PluginError }
+  | { readonly isDone: false; readonly why: string }
+  | { readonly isDone: false; readonly failure: PluginError }
 
 /** Of attaching: the next VF may have a driver that says yes. */
 const OF_ITS_DRIVER: ReadonlySet<string> = new Set(['device', 'kernel'])
@@ -93,7 +94,7 @@ async function tryVf<T>(search: Search, hostRtnl: Rtnl, location: VfLocation, us
       throw error
     }
     host.log.warning('a free VF could not be attached', { device: location.address, error: error.message })
-    return { isDone: false, why: error.message, failure: error }
+    return { isDone: false, failure: error }
   }
 }
 
@@ -138,9 +139,9 @@ async function withFreeVf<T>(
     if (tried.isDone) {
       return tried.result
     }
-    hindered.push(`${describeDevice(location)}: ${tried.why}`)
-    failures.push(...(tried.failure ? [tried.failure] : []))
-    if (failures.length === MAX_FAILURES) {
+    if ('why' in tried) {
+      hindered.push(`${describeDevice(location)}: ${tried.why}`)
+    } else if (failures.push(tried.failure) === MAX_FAILURES) {
       break
     }
   }
