@@ -38,7 +38,7 @@ static napi_value bus_info(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 2);
 	int socket_fd = int_argument(&call, 0);
-	char *interface = string_argument(&call, 1);
+	char *interface = octets_argument(&call, 1);
 	struct question *question = call.failed ? NULL : calloc(1, sizeof(*question));
 
 	if (question == NULL) {

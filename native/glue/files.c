@@ -1,6 +1,7 @@
 /*
  * Exports file access to JavaScript. A call looks at dozens of files, and half
  * of them do not exist. Node.js would throw an exception for each of those.
+ * Paths and names are octets: strings whose characters are bytes.
  */
 #include "../mechanisms.h"
 #include "../napi/arguments.h"
@@ -10,13 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static napi_value text_or_error(struct call *call, const char *text, ssize_t length)
+typedef napi_status (*create_string)(napi_env, const char *, size_t, napi_value *);
+
+static napi_value text_or_error(struct call *call, const char *text, ssize_t length, create_string create)
 {
 	napi_value value = NULL;
 
 	if (length < 0)
 		return number(call, length);
-	if (napi_create_string_utf8(call->env, text, (size_t)length, &value) != napi_ok)
+	if (create(call->env, text, (size_t)length, &value) != napi_ok)
 		fail(call, "a string could not be made");
 	return value;
 }
@@ -25,30 +28,30 @@ static napi_value text_or_error(struct call *call, const char *text, ssize_t len
 static napi_value read_text(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 1);
-	char *path = string_argument(&call, 0);
+	char *path = octets_argument(&call, 0);
 	char *text = NULL;
 	napi_value result = NULL;
 
 	if (!call.failed) {
 		ssize_t length = file_read(path, &text);
-		result = text_or_error(&call, text, length);
+		result = text_or_error(&call, text, length, napi_create_string_utf8);
 	}
 	free(text);
 	free(path);
 	return result;
 }
 
-/* readLink(path) -> string, or negative errno */
+/* readLink(path) -> octets, or negative errno */
 static napi_value read_link(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 1);
-	char *path = string_argument(&call, 0);
+	char *path = octets_argument(&call, 0);
 	char target[PATH_MAX];
 	napi_value result = NULL;
 
 	if (!call.failed) {
 		ssize_t length = link_read(path, target, sizeof(target));
-		result = text_or_error(&call, target, length);
+		result = text_or_error(&call, target, length, napi_create_string_latin1);
 	}
 	free(path);
 	return result;
@@ -58,7 +61,7 @@ static napi_value read_link(napi_env env, napi_callback_info info)
 static napi_value is_there(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 1);
-	char *path = string_argument(&call, 0);
+	char *path = octets_argument(&call, 0);
 	napi_value result = call.failed ? NULL : number(&call, path_is_there(path));
 
 	free(path);
@@ -74,7 +77,7 @@ static napi_value names_array(struct call *call, const char *names, size_t lengt
 	if (napi_create_array(call->env, &array) != napi_ok)
 		fail(call, "an array could not be made");
 	for (size_t at = 0; !call->failed && at < length; at += strlen(names + at) + 1) {
-		if (napi_create_string_utf8(call->env, names + at, NAPI_AUTO_LENGTH, &name) != napi_ok ||
+		if (napi_create_string_latin1(call->env, names + at, NAPI_AUTO_LENGTH, &name) != napi_ok ||
 		    napi_set_element(call->env, array, count++, name) != napi_ok)
 			fail(call, "an array could not be filled");
 	}
@@ -85,7 +88,7 @@ static napi_value names_array(struct call *call, const char *names, size_t lengt
 static napi_value read_folder(napi_env env, napi_callback_info info)
 {
 	struct call call = begin(env, info, 1);
-	char *path = string_argument(&call, 0);
+	char *path = octets_argument(&call, 0);
 	char *names = NULL;
 	napi_value result = NULL;
 

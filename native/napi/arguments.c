@@ -42,20 +42,22 @@ const void *bytes_argument(struct call *call, size_t index, size_t *length)
 	return bytes != NULL ? bytes : "";
 }
 
-static char *string_copy(struct call *call, napi_value value)
+typedef napi_status (*read_string)(napi_env, napi_value, char *, size_t, size_t *);
+
+static char *string_copy(struct call *call, napi_value value, read_string read)
 {
 	size_t length = 0;
 	char *copy = NULL;
 
 	if (call->failed)
 		return NULL;
-	if (napi_get_value_string_utf8(call->env, value, NULL, 0, &length) != napi_ok) {
+	if (read(call->env, value, NULL, 0, &length) != napi_ok) {
 		fail(call, "an argument is not a string");
 		return NULL;
 	}
 	copy = malloc(length + 1);
 	if (copy == NULL ||
-	    napi_get_value_string_utf8(call->env, value, copy, length + 1, &length) != napi_ok) {
+	    read(call->env, value, copy, length + 1, &length) != napi_ok) {
 		free(copy);
 		fail(call, "a string could not be read");
 		return NULL;
@@ -71,7 +73,12 @@ static char *string_copy(struct call *call, napi_value value)
 
 char *string_argument(struct call *call, size_t index)
 {
-	return call->failed ? NULL : string_copy(call, call->arguments[index]);
+	return call->failed ? NULL : string_copy(call, call->arguments[index], napi_get_value_string_utf8);
+}
+
+char *octets_argument(struct call *call, size_t index)
+{
+	return call->failed ? NULL : string_copy(call, call->arguments[index], napi_get_value_string_latin1);
 }
 
 void free_strings(char **strings)
@@ -100,7 +107,7 @@ char **strings_argument(struct call *call, size_t index)
 		napi_value element;
 		if (napi_get_element(call->env, call->arguments[index], i, &element) != napi_ok)
 			fail(call, "an array could not be read");
-		strings[i] = call->failed ? NULL : string_copy(call, element);
+		strings[i] = call->failed ? NULL : string_copy(call, element, napi_get_value_string_utf8);
 		if (strings[i] == NULL) {
 			free_strings(strings);
 			return NULL;

@@ -31,6 +31,9 @@ const void *bytes_argument(struct call *call, size_t index, size_t *length);
 /* Returns a copy that the caller frees, or NULL when the call has failed. */
 char *string_argument(struct call *call, size_t index);
 
+/* The same of a string whose characters are bytes: interface names, and paths with them, may be no UTF-8. */
+char *octets_argument(struct call *call, size_t index);
+
 /*
  * Returns a NULL-terminated list that the caller frees with free_strings(), or
  * NULL when the call has failed.

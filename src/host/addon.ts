@@ -3,6 +3,9 @@ import { join } from 'node:path'
 import { PluginError } from '../errors.js'
 import { errnoName } from './errno.js'
 
+/** Bytes as a text with a character for each: interface names may be no UTF-8. See netlink/name-bytes.ts. */
+export type Octets = string
+
 /** An opaque handle of the addon. */
 export type Watcher = { readonly watcher: unique symbol }
 
@@ -38,12 +41,12 @@ export interface Addon {
   /** Does what `exchangeRoute` does, on the calling thread. */
   exchangeRouteNow(fd: number, bytes: Buffer, timeoutMs: number): Buffer | number
   /** On a thread: the bus address that an interface's driver reports to ethtool. Any socket of its namespace serves. */
-  busInfo(socketFd: number, interfaceName: string): Promise<string | number>
-  readText(path: string): string | number
-  readLink(path: string): string | number
-  readFolder(path: string): string[] | number
+  busInfo(socketFd: number, interfaceName: Octets): Promise<string | number>
+  readText(path: Octets): string | number
+  readLink(path: Octets): Octets | number
+  readFolder(path: Octets): Octets[] | number
   /** 0 when something is there, even a dangling link. */
-  isThere(path: string): number
+  isThere(path: Octets): number
   /** Writes a whole new file; an existing one loses its name. */
   writeNew(path: string, bytes: Buffer): number
   /** On a thread: syncs files and folders to the disk. Returns an int32 for each: 0, or a negative errno. */

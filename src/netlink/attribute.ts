@@ -1,5 +1,6 @@
 import { PluginError } from '../errors.js'
 import { NLA_F_NESTED, NLA_TYPE_MASK } from './constants.js'
+import { bytesOfName, textOfName } from './name-bytes.js'
 
 const HEADER_BYTES = 4
 
@@ -92,10 +93,10 @@ export const textOf = (attributes: readonly Attribute[], type: number): string |
   return payload && cString(payload)
 }
 
-/** Reads text up to the first NUL. */
+/** Reads text up to the first NUL; names that are no UTF-8 as in name-bytes.ts. */
 export function cString(bytes: Buffer): string {
   const end = bytes.indexOf(0)
-  return bytes.toString('utf8', 0, end < 0 ? bytes.length : end)
+  return textOfName(end < 0 ? bytes : bytes.subarray(0, end))
 }
 
 /**
@@ -117,7 +118,7 @@ export const u32Attribute = (type: number, value: number): Attribute => {
 
 export const textAttribute = (type: number, text: string): Attribute => ({
   type,
-  payload: Buffer.from(`${text}\0`, 'utf8'),
+  payload: bytesOfName(`${text}\0`),
 })
 
 /** An attribute that holds attributes. Sets NLA_F_NESTED, like iproute2. */

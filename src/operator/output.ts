@@ -15,8 +15,11 @@ export type Color = keyof typeof COLORS
 export const colored = ({ isTerminal }: Output, color: Color, text: string): string =>
   isTerminal ? `${ESCAPE}${COLORS[color]}m${text}${ESCAPE}0m` : text
 
-/** Control characters, and those that turn the direction of a line (Unicode bidirectional controls). */
-const UNPRINTABLE = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
+/**
+ * Control characters, those that turn the direction of a line (Unicode bidirectional controls), and those that stand for a
+ * byte of a name (netlink/name-bytes.ts).
+ */
+const UNPRINTABLE = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069\uf780-\uf7ff]/gu
 
 /**
  * A text of somebody else, made fit for a terminal: names and messages come from configurations, and an escape sequence

@@ -16,6 +16,7 @@ import {
 } from '../netlink/constants.js'
 import { type Counters, linkCountersIn } from '../netlink/counters.js'
 import { encodeLinkMessage, type Link, type LinkChange, linkChangeMessage, linkOf } from '../netlink/link.js'
+import { bytesOfName } from '../netlink/name-bytes.js'
 import { type VfChange, vfChangeAttribute } from '../netlink/vf-info.js'
 import type { Rtnl } from './connection.js'
 
@@ -43,7 +44,7 @@ export const linkByName = (rtnl: Rtnl, name: string): Promise<Link | undefined> 
     rtnl,
     name,
     header(0, [
-      textAttribute(Buffer.byteLength(name) > MAX_IFNAME_BYTES ? IFLA_ALT_IFNAME : IFLA_IFNAME, name),
+      textAttribute(bytesOfName(name).length > MAX_IFNAME_BYTES ? IFLA_ALT_IFNAME : IFLA_IFNAME, name),
       u32Attribute(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS),
     ]),
   )

@@ -8,6 +8,7 @@ import { type Exchange, openRouteSocket } from '../../src/host/sockets/route-soc
 import { NETLINK_ROUTE, NLM_F_DUMP, NLM_F_REQUEST, RTM_GETLINK, RTM_NEWLINK } from '../../src/netlink/constants.js'
 import { encodeLinkMessage, linkOf } from '../../src/netlink/link.js'
 import { decodeMessages, encodeMessages } from '../../src/netlink/message.js'
+import { textOfName } from '../../src/netlink/name-bytes.js'
 import { openRtnl } from '../../src/rtnl/connection.js'
 import { allLinks, changeLink, linkByName, requireLink } from '../../src/rtnl/link.js'
 import { addon, hostOfKernel, ip, missingCapability, pairOf, TestNamespaces, within } from './netns.js'
@@ -42,6 +43,21 @@ describe.skipIf(missing)(`openRouteSocket() on a thread (${missing ?? 'can run h
       const names = (await allLinks(threaded)).map(({ name }) => name)
       expect(names).toEqual((await allLinks(plain)).map(({ name }) => name))
       expect(names.length).toBeGreaterThanOrEqual(2 * PAIRS)
+    })
+  })
+
+  test('finds an interface whose name is no UTF-8, and renames it', async () => {
+    const { a } = pairOf(namespaces)
+    await within(a.path, async (netns) => {
+      using rtnl = openRtnl(onThreads(), netns)
+      const { index } = await requireLink(rtnl, 'left')
+      const name = textOfName(Buffer.from([0xff, 0xfe]))
+      await changeLink(rtnl, index, { name }, { operation: 'rename it', target: 'left' })
+      expect(await linkByName(rtnl, name)).toMatchObject({ index, name })
+      expect((await allLinks(rtnl)).map((link) => link.name)).toContain(name)
+      expect(await rtnl.busInfo(name)).toBeUndefined()
+      await changeLink(rtnl, index, { name: 'left' }, { operation: 'rename it', target: name })
+      expect(await requireLink(rtnl, 'left')).toMatchObject({ index })
     })
   })
 

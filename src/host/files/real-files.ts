@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { errnoOf, messageOf, PluginError } from '../../errors.js'
+import { nameOfOctets, octetsOf, octetsOfName } from '../../netlink/name-bytes.js'
 import { type Addon, orThrow } from '../addon.js'
 import { errnoName } from '../errno.js'
 import type { FileFacts, FilePort, Prepared } from '../ports.js'
@@ -101,24 +102,31 @@ function openLockFile(path: string): number {
  */
 export function realFiles(addon: Addon, root = '', sync: SyncPaths = syncAtOnce(addon)): FilePort {
   const at = (path: string) => root + path
+  const octets = (path: string) => (path.startsWith('/sys/') ? octetsOfName : octetsOf)(at(path))
   const disk = { addon, sync }
   async function prepared(path: string, text: string): Promise<Prepared> {
     const file = await naming(at(path), 'be written', () => prepare(disk, at(path), text))
     return { ...file, place: () => naming(at(path), 'be written', () => file.place()) }
   }
   return {
-    readText: (path) => found(at(path), addon.readText(at(path))),
-    readLink: (path) => found(at(path), addon.readLink(at(path))),
-    list: (folder) => found(at(folder), addon.readFolder(at(folder)))?.sort() ?? [],
+    readText: (path) => found(at(path), addon.readText(octets(path))),
+    readLink(path) {
+      const target = found(at(path), addon.readLink(octets(path)))
+      return target === undefined ? undefined : nameOfOctets(target)
+    },
+    list: (folder) =>
+      found(at(folder), addon.readFolder(octets(folder)))
+        ?.map(nameOfOctets)
+        .sort() ?? [],
     names: (folder) => namesIn(at(folder)),
     exists: (path) => {
-      const answer = addon.isThere(at(path))
+      const answer = addon.isThere(octets(path))
       return answer === 0 || found(at(path), answer) !== undefined
     },
     factsOf: (path) => named(at(path), 'be looked at', () => factsOf(at(path))),
     makeFolder(path) {
       // The folder nearly always exists, and mkdir(2) would then throw.
-      if (addon.isThere(`${at(path)}/`) !== 0) {
+      if (addon.isThere(octets(`${path}/`)) !== 0) {
         named(at(path), 'be made', () => makeFolders(at(path)))
       }
     },

@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs'
 import { PluginError } from '../../errors.js'
 import { NETLINK_ROUTE } from '../../netlink/constants.js'
+import { octetsOfName } from '../../netlink/name-bytes.js'
 import { NETLINK_RDMA } from '../../netlink/rdma.js'
 import { type Addon, orThrow } from '../addon.js'
 import { errnoName } from '../errno.js'
@@ -69,7 +70,7 @@ export function openRouteSocket(addon: Addon, exchange: Exchange, netns?: Netns)
   return {
     ...socket,
     async busInfo(interfaceName) {
-      const told = await addon.busInfo(socket.fd, interfaceName)
+      const told = await addon.busInfo(socket.fd, octetsOfName(interfaceName))
       if (typeof told === 'number' && !TELLS_NONE.has(errnoName(-told))) {
         throw new PluginError({
           kind: 'kernel',

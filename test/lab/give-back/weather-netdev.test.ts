@@ -24,6 +24,16 @@ const CHANGES: readonly (readonly [string, (pod: Pod) => Promise<unknown>])[] = 
   ['down', (pod) => within(pod, `link set ${DEFAULT_IFNAME} down`)],
   ['renamed', (pod) => within(pod, `link set ${DEFAULT_IFNAME} down`, `link set ${DEFAULT_IFNAME} name data0 up`)],
   [
+    'named by bytes that are no UTF-8, and so is its other name',
+    (pod) =>
+      within(
+        pod,
+        `link set ${DEFAULT_IFNAME} down`,
+        `link property add dev ${DEFAULT_IFNAME} altname "$(printf 'a\\200')"`,
+        `link set ${DEFAULT_IFNAME} name "$(printf '\\377\\376')"`,
+      ),
+  ],
+  [
     'given other names',
     (pod) =>
       within(pod, ...['first', 'second'].map((name) => `link property add dev ${DEFAULT_IFNAME} altname ${name}`)),
