@@ -69,8 +69,14 @@ struct staying {
 	char *const *flags;
 };
 
-/* The bundle of a verb, and its flags in *flags. */
-static const char *bundle_of(const char *verb, char *const **flags)
+/* Whether a process that stays is only asked for: the operator's command does that. */
+static bool is_question(char *const arguments[])
+{
+	return arguments[0] != NULL && arguments[1] != NULL && strcmp(arguments[1], "--probe") == 0;
+}
+
+/* The bundle of a command, and its flags in *flags. */
+static const char *bundle_of(char *const arguments[], char *const **flags)
 {
 	/*
 	 * A process that stays must use little memory: small generations, and
@@ -90,7 +96,7 @@ static const char *bundle_of(const char *verb, char *const **flags)
 	};
 
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-		if (strcmp(verb, verbs[i].verb) == 0) {
+		if (arguments[0] != NULL && strcmp(arguments[0], verbs[i].verb) == 0 && !is_question(arguments)) {
 			*flags = verbs[i].flags;
 			return verbs[i].bundle;
 		}
@@ -103,7 +109,7 @@ bool node_for_command(struct command *command, const char *release, char *const 
 {
 	static char script[PATH_MAX];
 	char *const *flags;
-	const char *bundle = bundle_of(arguments[0] == NULL ? "" : arguments[0], &flags);
+	const char *bundle = bundle_of(arguments, &flags);
 
 	return begin(command, release) && add_all(command, flags) &&
 	       path_join(script, release, bundle) == 0 && add(command, script) &&

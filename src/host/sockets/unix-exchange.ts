@@ -1,11 +1,11 @@
 /** One question and one answer over a unix stream socket. */
+import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 
 /** `absent`: nobody listens. `hung`: no byte came in time. */
 export type Exchanged = 'answered' | 'absent' | 'hung'
 
-/** Sends bytes to a socket and waits for the first byte of the answer. Never fails. */
-export const exchange = (path: string, bytes: Buffer, timeoutMs: number): Promise<Exchanged> =>
+const connectAndAsk = (path: string, bytes: Buffer, timeoutMs: number): Promise<Exchanged> =>
   new Promise((resolve) => {
     const socket = connect(path)
     const end = (result: Exchanged) => {
@@ -20,3 +20,7 @@ export const exchange = (path: string, bytes: Buffer, timeoutMs: number): Promis
     // A process that does not want a request closes the connection: it is alive.
     socket.once('close', () => end('answered'))
   })
+
+/** Sends bytes to a socket and waits for the first byte of the answer. Never fails. node:net is long to load. */
+export const exchange = async (path: string, bytes: Buffer, timeoutMs: number): Promise<Exchanged> =>
+  existsSync(path) ? connectAndAsk(path, bytes, timeoutMs) : 'absent'
