@@ -1,5 +1,6 @@
 import type { CallArgs } from '../cni/args.js'
 import type { NetConf } from '../cni/conf/netconf.js'
+import { parseJsonObject, valueAt } from '../cni/json.js'
 import { messageOf, PluginError } from '../errors.js'
 import type { Lock } from '../host/ports.js'
 import { ipamCall, ipamDel } from '../ipam.js'
@@ -15,11 +16,33 @@ import { type AttachmentRecord, type IpamCall, isSameKey } from '../state/record
 const ipamOf = ({ ipamType, text }: NetConf, { environment }: CallArgs): IpamCall | undefined =>
   ipamType === undefined ? undefined : ipamCall(ipamType, text, environment)
 
+/** What says which lease an IPAM plugin frees, and in which words it is asked. */
+const LEASE_KEYS = ['name', 'cniVersion', 'ipam'] as const
+
+function meansSameLease(one: string, other: string): boolean {
+  const lease = (text: string) => {
+    const conf = parseJsonObject(text, 'a configuration')
+    return JSON.stringify(LEASE_KEYS.map((key) => valueAt(conf, key) ?? null))
+  }
+  return one === other || lease(one) === lease(other)
+}
+
 /**
- * How to call the IPAM plugin that gave the lease: as this call says, unless its configuration names another by now.
+ * How to call the IPAM plugin that gave the lease: as this call says, or as the ADD did, where the configuration has been
+ * changed since. What this call says is then tried second: it may mend what the plugin needs. Of an attachment of the Go
+ * sriov-cni the record has the type only.
  */
-function ipamToCall(conf: NetConf, args: CallArgs, { ipam }: AttachmentRecord): IpamCall | undefined {
-  return ipam?.type === conf.ipamType ? ipamOf(conf, args) : ipam
+function ipamToCall(
+  conf: NetConf,
+  args: CallArgs,
+  record: AttachmentRecord,
+): Pick<ReleaseOptions, 'ipam' | 'otherIpam'> {
+  const { ipam, netns } = record
+  const now = ipamOf(conf, args)
+  if (!ipam || ipam.type !== now?.type) {
+    return { ipam }
+  }
+  return netns.inode === '' || meansSameLease(ipam.stdin, now.stdin) ? { ipam: now } : { ipam, otherIpam: now }
 }
 
 /**
@@ -94,7 +117,7 @@ export async function del(
   const read = loadAttachment(host.state, args)
   const optionsFor = (record: AttachmentRecord, lock: Lock): ReleaseOptions => ({
     lock,
-    ipam: ipamToCall(conf, args, record),
+    ...ipamToCall(conf, args, record),
     netnsPaths: args.netnsPath === '' ? [] : [args.netnsPath],
   })
   if (read?.kind === 'record') {

@@ -1,5 +1,6 @@
 /** Whether what lies at a path can only have been put there by root. Then nobody else can exchange it, either. */
 import { dirname } from 'node:path'
+import { messageOf } from '../errors.js'
 import type { FileFacts, FilePort } from '../host/ports.js'
 
 /** As the kernel: more links in one path are a loop (ELOOP). */
@@ -78,4 +79,17 @@ export function distrustOf(
     }
   }
   return undefined
+}
+
+/** The same, where one can do without the path: what cannot be looked at is not trusted. */
+export function whyNotUsed(
+  files: Pick<FilePort, 'factsOf' | 'readLink'>,
+  path: string,
+  trust?: Trust,
+): string | undefined {
+  try {
+    return distrustOf(files, path, trust)
+  } catch (error) {
+    return messageOf(error)
+  }
 }

@@ -2,7 +2,7 @@
 import type { WantedDpdk } from '../cni/conf/wanted.js'
 import type { ConfigIssue } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
-import { distrustOf } from '../node/trust.js'
+import { whyNotUsed } from '../node/trust.js'
 import type { PciAddress } from '../pci/address.js'
 import { isUserspaceDriver } from '../pci/driver.js'
 import { claimsDevice } from '../pci/module-aliases.js'
@@ -18,7 +18,7 @@ export function toolRefusal(files: FilePort, policy: Policy, tool: string): stri
   const plain = plainPath(tool)
   const isAllowed = plain !== undefined && dpdkTools.some((one) => plain === one || plain === `${one}/${DEVBIND}`)
   return isAllowed
-    ? distrustOf(files, plain)
+    ? whyNotUsed(files, plain)
     : `${JSON.stringify(tool)} is none of the tools allowed; ${ruleText(policy, 'dpdkTools', dpdkTools)}`
 }
 

@@ -3,7 +3,7 @@ import type { NetConf, ParsedNetConf } from '../cni/conf/netconf.js'
 import { NODE_FOLDER } from '../cni/folders.js'
 import { type ConfigIssue, PluginError } from '../errors.js'
 import type { FilePort } from '../host/ports.js'
-import { distrustOf } from '../node/trust.js'
+import { distrustOf, whyNotUsed } from '../node/trust.js'
 import { dpdkRefusals } from './drivers.js'
 import { isWithin, plainPath } from './paths.js'
 import { type Limits, type Policy, type PolicyKey, ruleText, type VlanRange } from './policy.js'
@@ -80,7 +80,10 @@ function pathRefusal(
   if (!isWithin(plain, folders)) {
     return `${path} is not below one of the folders allowed; ${ruleText(policy, key, folders)}`
   }
-  return distrustOf(files, plain, { writers: key === 'logFolders' ? 'system groups' : 'root' })
+  // Without its records a call cannot go on, but without a log it can.
+  return key === 'stateFolders'
+    ? distrustOf(files, plain)
+    : whyNotUsed(files, plain, { writers: key === 'logFolders' ? 'system groups' : 'root' })
 }
 
 /** The folder of marks and locks is no folder for records. */

@@ -7,6 +7,7 @@ import {
   opendirSync,
   openSync,
   renameSync,
+  type Stats,
   statfsSync,
   statSync,
 } from 'node:fs'
@@ -215,8 +216,20 @@ function* namesIn(folder: string): Generator<string> {
   }
 }
 
+/** Node.js takes ENOENT for absence, and throws the other errnos that mean it. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    if (isAbsence(errnoOf(error) ?? '')) {
+      return undefined
+    }
+    throw error
+  }
+}
+
 function factsOf(path: string): FileFacts | undefined {
-  const stat = lstatSync(path, { throwIfNoEntry: false })
+  const stat = statOf(path)
   return (
     stat && {
       kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : stat.isSymbolicLink() ? 'link' : 'other',

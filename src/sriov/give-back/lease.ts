@@ -21,6 +21,8 @@ export interface LeaseEnd {
 export interface LeaseEndOptions {
   /** The IPAM plugin gave no lease, so its refusal to free one is no problem. */
   readonly isRefused: boolean
+  /** How to call the plugin if that fails. */
+  readonly otherIpam?: IpamCall | undefined
   /** The lock of the VF. A plugin that outlives a kill of this process keeps it: it may still free the lease. */
   readonly lock: Lock
 }
@@ -30,7 +32,7 @@ export interface LeaseEndOptions {
  * this attachment by now.
  */
 export function leaseEnd(host: CallHost, ipamNow: () => IpamCall | undefined, how: LeaseEndOptions): LeaseEnd {
-  const { isRefused, lock } = how
+  const { isRefused, otherIpam, lock } = how
   let started: StartedIpam<void> | undefined
   let freed: Promise<readonly string[]> | undefined
   const problemsOf = (error: unknown): readonly string[] => {
@@ -72,7 +74,17 @@ export function leaseEnd(host: CallHost, ipamNow: () => IpamCall | undefined, ho
       await ended?.catch(() => undefined)
       throw beginning.error
     }
-    await ended
+    try {
+      await ended
+    } catch (error) {
+      if (!otherIpam) {
+        throw error
+      }
+      host.log.warning('the IPAM plugin fails with the configuration of the ADD; it is called with that of the DEL', {
+        error: messageOf(error),
+      })
+      await startIpamDel(host, otherIpam, { held: lock }).finish()
+    }
     return []
   }
   return {
@@ -89,6 +101,8 @@ export function leaseEnd(host: CallHost, ipamNow: () => IpamCall | undefined, ho
     },
     isDue: () => ipamNow() !== undefined,
     async abandon() {
+      // The start of the plugin may still be waiting for its turn.
+      hasBegun = true
       await started?.finish().catch(() => undefined)
     },
     begin,

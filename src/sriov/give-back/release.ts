@@ -28,6 +28,8 @@ export interface ReleaseOptions {
   readonly lock: Lock
   /** How to call the IPAM plugin, instead of how the record says. */
   readonly ipam?: IpamCall | undefined
+  /** How to call it if that fails. */
+  readonly otherIpam?: IpamCall | undefined
   /** The IPAM plugin gave no lease, so its refusal to free one is no problem. */
   readonly isLeaseRefused?: boolean
   /** More paths of the pod's namespace, beside the recorded one. */
@@ -159,10 +161,11 @@ export async function releaseAttachment(
   options: ReleaseOptions,
 ): Promise<void> {
   const { ipam = record.ipam } = options
-  const { isOnDisk = false, isLeaseRefused = false } = options
+  const { isOnDisk = false, isLeaseRefused = false, otherIpam } = options
   const isAnothers = () => !isOnDisk && hasOtherVf(host, record)
   const lease = leaseEnd(host, () => (isAnothers() ? undefined : ipam), {
     isRefused: isLeaseRefused,
+    otherIpam,
     lock: options.lock,
   })
   const problems: string[] = []

@@ -154,6 +154,47 @@ describe('DEL', () => {
     expect(snapshot(world)).toEqual(before)
   })
 
+  describe('when the configuration has been changed since the ADD, calls the IPAM plugin', () => {
+    const NOW = { ...FULL, name: 'renamed', cniVersion: '0.4.0', ipam: { ...IPAM.ipam, dataDir: '/new' } }
+    /** A plugin that knows a lease by its whole configuration, and speaks one version. */
+    async function asked(mayFail: (conf: Record<string, unknown>) => boolean) {
+      const { world, before } = await attached()
+      const names: unknown[] = []
+      const program = leaseProgram()
+      world.programs.set(IPAM_PATH, (start, of) => {
+        const conf = JSON.parse(start.stdin || '{}') as Record<string, unknown>
+        names.push(conf.name)
+        return mayFail(conf) ? { status: 1, stdout: JSON.stringify({ code: 150, msg: 'no' }) } : program(start, of)
+      })
+      const answer = await call(world, 'DEL', NOW)
+      return { answer, names, world, before }
+    }
+
+    test('as the ADD did', async () => {
+      const { answer, names, world, before } = await asked(({ name }) => name === 'renamed')
+      expect([messageOf(answer), names]).toEqual(['', ['sriov-net']])
+      expect(snapshot(world)).toEqual(before)
+    })
+
+    test('as it is now where that fails', async () => {
+      const { answer, names, world, before } = await asked(({ name }) => name !== 'renamed')
+      expect([messageOf(answer), names]).toEqual(['', ['sriov-net', 'renamed']])
+      expect(snapshot(world)).toEqual(before)
+    })
+
+    test('with what is left in another key as it is now', async () => {
+      const { world } = await attached()
+      const stdins: string[] = []
+      world.programs.set(IPAM_PATH, ({ stdin }) => {
+        stdins.push(stdin)
+        return { status: 0, stdout: '' }
+      })
+      const now = { ...FULL, vlan: 7 }
+      await call(world, 'DEL', now)
+      expect(stdins).toEqual([JSON.stringify(now)])
+    })
+  })
+
   test('lets the IPAM plugin get ready before the interface leaves the pod, and free the lease after', async () => {
     const world = makeMachine()
     world.hasThreads = true

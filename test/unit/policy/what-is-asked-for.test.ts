@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { call, codeOf, messageOf, netConf } from '../../fakes/call.js'
+import type { Interference } from '../../fakes/machine/interference.js'
 import { DEVBIND_PATH, makeMachine, PF, PF_ADDRESS, POD_B, VF_ADDRESS } from '../../fakes/machine/machine.js'
 import { snapshot } from '../../fakes/machine/snapshot.js'
 import type { FakeWorld } from '../../fakes/machine/world.js'
@@ -80,6 +81,28 @@ describe('without a policy ADD refuses', () => {
     world.folders.add('/tmp')
     world.symlinks.set('/var/log/mine', '/tmp')
     await expectRefusal(world, { logFile: '/var/log/mine/x' }, ['logFile: others than root can make /tmp/x'])
+  })
+})
+
+describe('a path that the disk does not let one look at', () => {
+  const LOG = '/var/log/sriov/x'
+  const broken: Interference = ({ kind, what }, work, refuse) =>
+    kind === 'file' && what.startsWith('look at /var/log/sriov') ? refuse('EIO') : work()
+
+  test('refuses an ADD that names it', async () => {
+    const answer = await call(makeMachine(), 'ADD', netConf({ logFile: LOG }), { interfere: broken })
+    expect([codeOf(answer), messageOf(answer)]).toEqual([
+      7,
+      expect.stringMatching(/logFile: .*\/var\/log\/sriov.*EIO/),
+    ])
+  })
+
+  test('keeps no VF from coming back', async () => {
+    const world = makeMachine()
+    const before = snapshot(world)
+    expect((await call(world, 'ADD', netConf({ vlan: 100, logFile: LOG }))).exitCode).toBe(0)
+    expect(messageOf(await call(world, 'DEL', netConf({ vlan: 100, logFile: LOG }), { interfere: broken }))).toBe('')
+    expect(snapshot(world)).toEqual(before)
   })
 })
 
