@@ -1,5 +1,6 @@
 import type { CallArgs } from '../cni/args.js'
 import type { NetConf, ParsedNetConf } from '../cni/conf/netconf.js'
+import { withAttachments } from '../cni/conf/netconf-rules.js'
 import { parseJsonObject, valueAt } from '../cni/json.js'
 import { messageOf, PluginError } from '../errors.js'
 import type { Lock } from '../host/ports.js'
@@ -9,7 +10,7 @@ import { type ReleaseOptions, releaseAttachment } from '../sriov/give-back/relea
 import { holderOf } from '../sriov/users/ownership.js'
 import { awaitTenancy } from '../sriov/users/tenancy.js'
 import { isSameFile, tidyStateFolder } from '../state/attachments.js'
-import { claimedVfs } from '../state/claims.js'
+import { claimedVfs, readClaim } from '../state/claims.js'
 import { type CallHost, requireTrustedState } from '../state/folder.js'
 import { allAttachments, tornRecords } from '../state/listing.js'
 import { withFreeAttachment, withLockedAttachment } from '../state/locked-attachment.js'
@@ -79,12 +80,29 @@ async function collectAttachment(
   }
 }
 
-/** Runs the GC of the IPAM plugin. Only with a list: without one, the plugin would free every lease. */
+/**
+ * The attachments of this network that still have a VF although the runtime does not list them: one that could not be given
+ * back, or of an ADD at work.
+ */
+function keptAttachments(host: CallHost, conf: NetConf): readonly AttachmentRecord[] {
+  const claims = claimedVfs(host.files).flatMap((deviceId) => readClaim(host.files, deviceId) ?? [])
+  return [...allAttachments(host.state), ...claims].filter(
+    (record) => isValid(conf, record) === false && record.phase !== 'released',
+  )
+}
+
+/**
+ * Runs the GC of the IPAM plugin. Only with a list: without one, the plugin would free every lease. What has not been given
+ * back keeps its lease, too: its pod may still use the address.
+ */
 async function collectLeases(host: CallHost, { environment }: CallArgs, conf: NetConf): Promise<void> {
   const { ipamType, text, validAttachments } = conf
-  if (ipamType !== undefined && validAttachments) {
-    await ipamGc(host, ipamCall(ipamType, text, environment))
+  if (ipamType === undefined || !validAttachments) {
+    return
   }
+  const kept = keptAttachments(host, conf)
+  const stdin = kept.length === 0 ? text : withAttachments(text, [...validAttachments, ...kept])
+  await ipamGc(host, ipamCall(ipamType, stdin, environment))
 }
 
 /**

@@ -39,6 +39,8 @@ export const RTM_DELLINKPROP = 109
 export const IFLA_ADDRESS = 1
 export const IFLA_IFNAME = 3
 export const IFLA_MTU = 4
+/** One byte: IF_LINK_MODE_* of include/uapi/linux/if.h. */
+export const IFLA_LINKMODE = 17
 export const IFLA_VFINFO_LIST = 22
 export const IFLA_NET_NS_FD = 28
 export const IFLA_EXT_MASK = 29

@@ -21,6 +21,7 @@ import {
   IFLA_ALT_IFNAME,
   IFLA_CARRIER,
   IFLA_IFNAME,
+  IFLA_LINKMODE,
   IFLA_MAX_MTU,
   IFLA_MTU,
   IFLA_NET_NS_FD,
@@ -76,6 +77,8 @@ export interface Link {
   /** Whether it asks for addresses of neighbours. */
   readonly hasArp: boolean
   readonly isMulticast: boolean
+  /** Not 0: a program says when it may be used, and until then it does without IPv6 (RFC 2863, "dormant"). */
+  readonly linkMode: number
   /** Where XDP programs are attached, as AF_XDP sockets need one: a flag XDP_FLAGS_*_MODE for each. Absent for none. */
   readonly xdpModes?: readonly number[]
   /** The IFLA_VFINFO_LIST, if it was requested; see findVfInfo(). */
@@ -145,6 +148,7 @@ export function linkOf(message: Buffer): Link {
     hasArp: (flags & IFF_NOARP) === 0,
     isMulticast: (flags & IFF_MULTICAST) !== 0,
     hasCarrier: false,
+    linkMode: 0,
     altNames: [],
   }
   const visit = (type: number, start: number, end: number) => {
@@ -164,6 +168,9 @@ export function linkOf(message: Buffer): Link {
         break
       case IFLA_CARRIER:
         link.hasCarrier = payload()[0] === 1
+        break
+      case IFLA_LINKMODE:
+        link.linkMode = payload()[0] ?? 0
         break
       case IFLA_PARENT_DEV_NAME:
         link.parentDevice = cString(payload())
@@ -199,11 +206,12 @@ export interface LinkChange {
   readonly isAllmulti?: boolean
   readonly hasArp?: boolean
   readonly isMulticast?: boolean
+  readonly linkMode?: number
   /** The mode whose XDP program is detached. */
   readonly xdpOff?: number
 }
 
-/** The message that makes a change. The kernel applies it in this order: move, MAC, MTU, name, flags, XDP (do_setlink). */
+/** The message that makes a change. The kernel applies it in this order: move, MAC, MTU, name, flags, link mode, XDP (do_setlink). */
 export function linkChangeMessage(index: number, change: LinkChange): LinkMessage {
   const flag = (wanted: boolean | undefined, bit: number) => ({
     value: wanted ? bit : 0,
@@ -228,6 +236,7 @@ export function linkChangeMessage(index: number, change: LinkChange): LinkMessag
       ...(mac ? [{ type: IFLA_ADDRESS, payload: mac }] : []),
       ...(change.mtu === undefined ? [] : [u32Attribute(IFLA_MTU, change.mtu)]),
       ...(change.name === undefined ? [] : [textAttribute(IFLA_IFNAME, change.name)]),
+      ...(change.linkMode === undefined ? [] : [{ type: IFLA_LINKMODE, payload: Buffer.from([change.linkMode]) }]),
       ...(change.xdpOff === undefined
         ? []
         : [nestedAttribute(IFLA_XDP, [u32Attribute(IFLA_XDP_FD, NO_FD), u32Attribute(IFLA_XDP_FLAGS, change.xdpOff)])]),

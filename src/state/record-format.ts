@@ -32,6 +32,7 @@ const NETDEV = {
   isAllmulti: 'boolean',
   hasArp: 'boolean?',
   isMulticast: 'boolean?',
+  linkMode: 'number?',
   hasXdp: 'boolean?',
   altNames: 'strings?',
   hostConfig: { '?': { addresses: 'strings', routes: 'strings' } },

@@ -21,6 +21,8 @@ export interface OriginalNetdev {
   readonly isAllmulti: boolean
   readonly hasArp?: boolean
   readonly isMulticast?: boolean
+  /** IFLA_LINKMODE; absent for 0, too. */
+  readonly linkMode?: number
   /** Whether the host had an XDP program on it, where the policy lets such an interface be given to a pod. */
   readonly hasXdp?: boolean
   readonly altNames?: readonly string[]

@@ -5,7 +5,7 @@
 import type * as z from 'zod/mini'
 import type { ConfigIssue } from '../../errors.js'
 import type { CallArgs } from '../args.js'
-import { foldKeys, type JsonObject, keyTable, shownJson, valueAt } from '../json.js'
+import { foldKeys, type JsonObject, keyTable, parseJsonObject, shownJson, valueAt } from '../json.js'
 import { Mac, type NetConfValues, RUNTIME_KEYS, type RuntimeValues, Vlan } from './netconf-schema.js'
 import type { KnownAttachment, WantedVf } from './wanted.js'
 
@@ -117,11 +117,23 @@ export function readIpamType(values: NetConfValues, issues: ConfigIssue[]): stri
   return type
 }
 
+const ATTACHMENT_LISTS = ['cni.dev/valid-attachments', 'cni.dev/attachments'] as const
+
 /** The attachments that GC must keep; undefined when the runtime sends no list. */
 export function readAttachments(values: NetConfValues): readonly KnownAttachment[] | undefined {
-  const list = values['cni.dev/valid-attachments'] ?? values['cni.dev/attachments']
+  const list = ATTACHMENT_LISTS.map((key) => values[key]).find((one) => one != null)
   return list?.map((attachment) => ({
     containerId: String(valueAt(attachment, 'containerID') ?? ''),
     ifName: String(valueAt(attachment, 'ifname') ?? ''),
   }))
+}
+
+/** The text of a configuration with another list of the attachments that GC must keep. */
+export function withAttachments(text: string, attachments: readonly KnownAttachment[]): string {
+  const list = attachments.map(({ containerId, ifName }) => ({ containerID: containerId, ifname: ifName }))
+  const conf = parseJsonObject(text, 'stdin')
+  return JSON.stringify({
+    ...conf,
+    ...Object.fromEntries(ATTACHMENT_LISTS.filter((key) => Object.hasOwn(conf, key)).map((key) => [key, list])),
+  })
 }

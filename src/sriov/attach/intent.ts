@@ -25,6 +25,7 @@ const originalNetdev = (link: Link): OriginalNetdev => ({
   isAllmulti: link.isAllmulti,
   hasArp: link.hasArp,
   isMulticast: link.isMulticast,
+  ...(link.linkMode !== 0 && { linkMode: link.linkMode }),
   ...(link.xdpModes && { hasXdp: true }),
   altNames: link.altNames,
 })

@@ -10,6 +10,7 @@ import type { Rtnl } from '../../rtnl/connection.js'
 import { changeLink, linkByName } from '../../rtnl/link.js'
 import type { RecordedRepresentor } from '../../state/record.js'
 import type { DeviceLocation } from './locate.js'
+import type { RecordedPlace } from './recorded-vf.js'
 
 /**
  * Finds the representor of a VF, with its current state. Undefined when the card is not in switchdev mode.
@@ -47,12 +48,19 @@ export async function setUpRepresentor(
 }
 
 /**
- * Restores the MTU of a representor, and whether it is up. Does nothing when the representor is gone.
+ * Restores the MTU of the representor of a VF, and whether it is up. Does nothing when there is none any more. The record's
+ * name may be another interface's by now.
  * @throws PluginError kind `kernel`
  */
-export async function restoreRepresentor(rtnl: Rtnl, { name, mtu, isUp }: RecordedRepresentor): Promise<void> {
-  const link = await linkByName(rtnl, name)
-  if (link && (link.mtu !== mtu || link.isUp !== isUp)) {
+export async function restoreRepresentor(
+  files: FilePort,
+  rtnl: Rtnl,
+  { mtu, isUp }: RecordedRepresentor,
+  { pfAddress, pfName, vfIndex }: Pick<RecordedPlace, 'pfAddress' | 'pfName' | 'vfIndex'>,
+): Promise<void> {
+  const name = representorOf(files, pfAddress, pfName, vfIndex)
+  const link = name === undefined ? undefined : await linkByName(rtnl, name)
+  if (name !== undefined && link && (link.mtu !== mtu || link.isUp !== isUp)) {
     const blame = { operation: `set mtu ${mtu} and take it ${isUp ? 'up' : 'down'}`, target: `the representor ${name}` }
     await changeLink(rtnl, link.index, { isUp, ...(link.mtu !== mtu && { mtu }) }, blame)
   }

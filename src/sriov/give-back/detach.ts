@@ -167,8 +167,8 @@ export async function restoreVf(release: Release, { isBound, name }: Departed, c
       recorded = await readRecordedVf(release)
     })
   }
-  if (representor) {
-    await collect(() => restoreRepresentor(hostRtnl, representor))
+  if (representor && isThere) {
+    await collect(async () => restoreRepresentor(host.files, hostRtnl, representor, await release.locate()))
   }
   const found = recorded
   if (found) {

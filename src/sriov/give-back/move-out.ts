@@ -74,10 +74,11 @@ export async function quieten(
   { original, driver }: AttachmentRecord,
   target: string,
 ): Promise<void> {
-  const { isPromisc, isAllmulti, hasArp = true, isMulticast = true } = original.netdev
+  const { isPromisc, isAllmulti, hasArp = true, isMulticast = true, linkMode = 0 } = original.netdev
   const unusual = {
     ...(link.hasArp !== hasArp && { hasArp }),
     ...(link.isMulticast !== isMulticast && { isMulticast }),
+    ...(link.linkMode !== linkMode && { linkMode }),
   }
   const isOther = link.isPromisc !== isPromisc || link.isAllmulti !== isAllmulti || Object.keys(unusual).length > 0
   if (link.isUp || isOther) {

@@ -43,19 +43,26 @@ export interface ReleaseOptions {
 
 /**
  * Writes down that the VF is nobody's from now on. A lost record is written anew, so that an ADD of the same attachment
- * waits for us. A full disk is no error: the record that is there is complete, and the VF must go back.
+ * waits for us. A full disk is no error: the record that is there is complete, and the VF must go back. Returns the record
+ * to go on with: a claim says `intent` of a complete ADD, too, and without its record it counts as complete (tenancy.ts).
  */
-async function noteReleasing({ log, state }: CallHost, record: AttachmentRecord, isOnDisk: boolean): Promise<void> {
+async function noteReleasing(
+  { log, state }: CallHost,
+  record: AttachmentRecord,
+  isOnDisk: boolean,
+): Promise<AttachmentRecord> {
   const releasing: AttachmentRecord = { ...record, phase: 'releasing' }
+  const isLost = record.phase !== 'attached' && !isOnDisk && !recordOfClaim(state, record)
   try {
     if (record.phase === 'attached') {
       await noteInPassing(state, releasing, isOnDisk)
-    } else if (!isOnDisk && !recordOfClaim(state, record)) {
+    } else if (isLost) {
       await restoreRecord(state, releasing)
     }
   } catch (error) {
     log.warning('cannot note that the VF is being given back', { error: messageOf(error) })
   }
+  return isLost ? releasing : record
 }
 
 /**
@@ -93,15 +100,15 @@ interface Released {
  */
 async function releaseVf(
   host: CallHost,
-  record: AttachmentRecord,
+  found: AttachmentRecord,
   { netnsPaths = [], lock, isOnDisk = false }: ReleaseOptions,
   lease: LeaseEnd,
 ): Promise<Released> {
-  if (belongsToAnother(host, record)) {
-    host.log.info('the VF serves another attachment by now; it is left alone', { device: record.deviceId })
+  if (belongsToAnother(host, found)) {
+    host.log.info('the VF serves another attachment by now; it is left alone', { device: found.deviceId })
     return { problems: [], hasLeft: true }
   }
-  await noteReleasing(host, record, isOnDisk)
+  const record = await noteReleasing(host, found, isOnDisk)
   if (!isOfThisBoot(host, record)) {
     host.log.info('the machine has booted since: the kernel holds nothing of this attachment', {
       device: record.deviceId,

@@ -18,6 +18,7 @@ import {
   IFLA_ALT_IFNAME,
   IFLA_CARRIER,
   IFLA_IFNAME,
+  IFLA_LINKMODE,
   IFLA_MAX_MTU,
   IFLA_MTU,
   IFLA_PARENT_DEV_NAME,
@@ -95,6 +96,7 @@ export function linkBytes(link: FakeLink, card?: FakeCard, showsDevices = true):
       { type: IFLA_ADDRESS, payload: parseHardwareAddress(mac) ?? Buffer.alloc(6) },
       { type: IFLA_CARRIER, payload: Buffer.from([link.isUp && link.hasCarrier ? 1 : 0]) },
       UNKNOWN_ATTRIBUTE,
+      ...(link.linkMode ? [{ type: IFLA_LINKMODE, payload: Buffer.from([link.linkMode]) }] : []),
       ...(link.traffic ? [{ type: IFLA_STATS64, payload: u64s(link.traffic) }] : []),
       ...(link.hasXdp ? [nestedAttribute(IFLA_XDP, [{ type: IFLA_XDP_ATTACHED, payload: Buffer.from([1]) }])] : []),
       ...(altNames.length > 0

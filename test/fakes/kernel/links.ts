@@ -34,6 +34,8 @@ export interface FakeLink {
   /** Absent for true. */
   hasArp?: boolean
   isMulticast?: boolean
+  /** Absent for 0. */
+  linkMode?: number
   /** What it has counted, in the order of struct rtnl_link_stats64. */
   traffic?: readonly number[]
   addresses: FakeAddress[]

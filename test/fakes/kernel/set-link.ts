@@ -7,6 +7,7 @@ import {
   IFF_UP,
   IFLA_ADDRESS,
   IFLA_IFNAME,
+  IFLA_LINKMODE,
   IFLA_MTU,
   IFLA_NET_NS_FD,
   IFLA_XDP,
@@ -145,6 +146,10 @@ export function setLink(
   }
   if (message.flags !== 0 || message.change !== 0) {
     setFlags(world, link, message)
+  }
+  const [linkMode] = payloadOf(attributes, IFLA_LINKMODE) ?? []
+  if (linkMode !== undefined) {
+    link.linkMode = linkMode
   }
   if (payloadOf(attributes, IFLA_XDP)) {
     link.hasXdp = false

@@ -32,6 +32,7 @@ describe.each(ENDS)('what a pod that %s has left on its interface', (_end, befor
     `xdpgeneric pinned ${PROGRAM}`,
     'arp off',
     'multicast off',
+    'mode dormant',
     `arp off multicast off promisc on mtu 1300 xdpgeneric pinned ${PROGRAM}`,
   ])('%s: is not on the host, and the next pod gets the VF', async (what) => {
     const [pod, next] = [await newPod(), await newPod()]

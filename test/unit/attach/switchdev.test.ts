@@ -83,6 +83,21 @@ test('a representor that has gone meanwhile does not keep the VF', async () => {
   expect(messageOf(await call(world, 'DEL', CONF))).toBe('')
 })
 
+test('another interface that has the name of a representor by now stays as it is', async () => {
+  const world = inSwitchdevMode(NAMINGS[0]?.[1] ?? String)
+  await call(world, 'ADD', CONF)
+  const own = world.link(world.host, REPRESENTOR)
+  own.name = 'eth9'
+  for (const path of [...world.files.keys()].filter((one) => one.includes(`/net/${REPRESENTOR}/`))) {
+    world.files.set(path.replace(`/net/${REPRESENTOR}/`, '/net/eth9/'), world.files.get(path) ?? '')
+    world.files.delete(path)
+  }
+  world.host.links.push(makeLink({ name: REPRESENTOR, mac: '02:00:00:00:09:09', isUp: true, mtu: 9000 }))
+  expect(messageOf(await call(world, 'DEL', CONF))).toBe('')
+  expect(world.link(world.host, REPRESENTOR)).toMatchObject({ isUp: true, mtu: 9000 })
+  expect(own).toMatchObject({ isUp: false, mtu: 1500 })
+})
+
 test('a card that is not in switchdev mode has none', async () => {
   const answer = documentOf(await call(makeMachine(), 'ADD', CONF))
   expect(answer?.interfaces).toHaveLength(1)

@@ -82,6 +82,14 @@ describe('an ADD that fails or dies gives the VF to the driver it had, not to ke
     expect(codeOf(await call(world, 'DEL', conf))).toBeUndefined()
     expect(world.vf(VF_ADDRESS).driver).toBe('ablevf')
   })
+
+  test('but one that was through, and whose record was lost, counts as through', async () => {
+    const world = found()
+    await call(world, 'ADD', conf)
+    world.files.delete('/var/lib/cni/sriov/pod-a-net1')
+    expect(codeOf(await call(world, 'DEL', conf))).toBeUndefined()
+    expect(world.vf(VF_ADDRESS).driver).toBe('ablevf')
+  })
 })
 
 describe('a kernel_driver that would keep the VF for ever is refused by ADD', () => {

@@ -85,7 +85,7 @@ test('ADD applies every setting', async () => {
 })
 
 describe('what a pod has done to its interface goes with the pod', () => {
-  const left = { hasXdp: true, hasArp: false, isMulticast: false }
+  const left = { hasXdp: true, hasArp: false, isMulticast: false, linkMode: 1 }
 
   test.each([
     ['before its DEL', (world: FakeWorld) => Object.assign(world.link(world.netns(POD_A), 'net1'), left)],
@@ -96,7 +96,7 @@ describe('what a pod has done to its interface goes with the pod', () => {
         world.removeNetns(POD_A)
       },
     ],
-  ])('an XDP program, no ARP, no multicast: %s', async (_when, done) => {
+  ])('an XDP program, no ARP, no multicast, link mode dormant: %s', async (_when, done) => {
     const world = makeMachine()
     const { vfs } = snapshot(world)
     const conf = netConf({ mtu: 2000 })
@@ -106,7 +106,7 @@ describe('what a pod has done to its interface goes with the pod', () => {
     expect(messageOf(answer)).toBe('')
     const found = world.host.links.find(({ parentDevice }) => parentDevice === VF_ADDRESS)
     expect(found).toMatchObject({ hasXdp: false, mtu: 1500 })
-    expect([found?.hasArp ?? true, found?.isMulticast ?? true]).toEqual([true, true])
+    expect([found?.hasArp ?? true, found?.isMulticast ?? true, found?.linkMode ?? 0]).toEqual([true, true, 0])
     expect(snapshot(world).vfs).toEqual(vfs)
   })
 

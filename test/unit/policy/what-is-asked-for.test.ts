@@ -89,16 +89,19 @@ describe('a path that the disk does not let one look at', () => {
   const broken: Interference = ({ kind, what }, work, refuse) =>
     kind === 'file' && what.startsWith('look at /var/log/sriov') ? refuse('EIO') : work()
 
+  function machineWithLogs(): FakeWorld {
+    const world = makeMachine()
+    world.files.set('/var/log/sriov/other', '')
+    return world
+  }
+
   test('refuses an ADD that names it', async () => {
-    const answer = await call(makeMachine(), 'ADD', netConf({ logFile: LOG }), { interfere: broken })
-    expect([codeOf(answer), messageOf(answer)]).toEqual([
-      7,
-      expect.stringMatching(/logFile: .*\/var\/log\/sriov.*EIO/),
-    ])
+    const answer = await call(machineWithLogs(), 'ADD', netConf({ logFile: LOG }), { interfere: broken })
+    expect([codeOf(answer), messageOf(answer)]).toEqual([7, expect.stringMatching(/logFile: .*\/var\/log\/sriov.*EIO/)])
   })
 
   test('keeps no VF from coming back', async () => {
-    const world = makeMachine()
+    const world = machineWithLogs()
     const before = snapshot(world)
     expect((await call(world, 'ADD', netConf({ vlan: 100, logFile: LOG }))).exitCode).toBe(0)
     expect(messageOf(await call(world, 'DEL', netConf({ vlan: 100, logFile: LOG }), { interfere: broken }))).toBe('')
