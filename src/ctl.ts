@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { CommanderError } from 'commander'
-import { askResident } from './daemon/probe.js'
+import { askResident, probeResident } from './daemon/probe.js'
 import { errnoOf, messageOf } from './errors.js'
 import { loadAddon } from './host/addon.js'
 import { writeNewFile } from './host/files/new-file.js'
@@ -87,6 +87,7 @@ export async function ctl(folder: string, words: readonly string[]): Promise<num
       askLiving: (kubeletFolder) => askWhoLives(folder, kubeletFolder),
       askKubelet: (kubeletFolder) => askKubelet(folder, kubeletFolder),
       askResident: () => askResident(loadAddon(folder)),
+      probeResident: () => probeResident(loadAddon(folder)),
       askDevicePlugin,
       removeTree,
       removeIfEmpty,

@@ -40,7 +40,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	napi_handle_scope scope;
 	napi_value callback, global;
 
-	/* Ignore a poll error: the next system call on the descriptor reports it. */
+	/* A poll error ends the watch, and the next system call on the descriptor reports it. */
 	(void)status;
 	(void)events;
 	if (napi_open_handle_scope(env, &scope) != napi_ok)

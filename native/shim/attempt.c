@@ -87,9 +87,10 @@ static void take_signals(struct watch *watch, struct attempt *attempt)
 	struct signalfd_siginfo info;
 
 	while (read(watch->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		if (info.ssi_signo != SIGCHLD)
+		if (info.ssi_signo != SIGCHLD) {
+			attempt->was_told_to_end = true;
 			(void)kill(watch->pid, (int)info.ssi_signo);
-		else if (waitpid(watch->pid, &attempt->status, WNOHANG) == watch->pid) {
+		} else if (waitpid(watch->pid, &attempt->status, WNOHANG) == watch->pid) {
 			watch->has_ended = true;
 			return;
 		}
@@ -149,21 +150,34 @@ static void take_all(struct watch *watch, struct attempt *attempt)
 		watch->errors = take_errors(watch, attempt);
 }
 
-/* Waits for the process, not for end of file: its children may keep stderr open longer. */
+/* So long a process may take to end after it has answered, in ms. */
+enum { END_TIMEOUT_MS = 1000 };
+
+/*
+ * Waits for the process, not for end of file: its children may keep stderr open
+ * longer. Once it has answered, not for ever: a thread in a write to sysfs that
+ * the driver does not return from cannot even be killed, and nobody may wait
+ * for that driver who has an answer.
+ */
 static void follow(struct watch *watch, struct attempt *attempt)
 {
-	while (!watch->has_ended) {
+	bool is_late = false;
+
+	while (!watch->has_ended && !is_late) {
 		struct pollfd ready[] = {
 			{ .fd = watch->signals, .events = POLLIN },
 			{ .fd = watch->report, .events = POLLIN },
 			{ .fd = watch->errors, .events = POLLIN },
 		};
-		if (poll(ready, 3, -1) < 0 && errno != EINTR)
+		bool is_answered = attempt->progress == FINISHED;
+		int count = poll(ready, 3, is_answered ? END_TIMEOUT_MS : -1);
+		if (count < 0 && errno != EINTR)
 			break;
+		is_late = is_answered && count == 0;
 		take_all(watch, attempt);
 		take_signals(watch, attempt);
 	}
-	if (!watch->has_ended)
+	if (!watch->has_ended && attempt->progress != FINISHED)
 		(void)waitpid(watch->pid, &attempt->status, 0);
 	take_all(watch, attempt);
 }

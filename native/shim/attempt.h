@@ -36,6 +36,8 @@ struct attempt {
 	int status;
 	/* The errno of a failed execve(2), or 0. */
 	int exec_errno;
+	/* Whether a signal was passed on to it. */
+	bool was_told_to_end;
 	/* The first output on stderr before the plugin began. Output after that is forwarded. */
 	struct bytes said;
 };

@@ -104,7 +104,7 @@ int one_shot_run(char *const environment[], long long begun_at)
 		if (all == NULL || !node_for_plugin(&command, release, with_bytecode))
 			return fail("cannot start", release);
 		attempt_run(&attempt, &command, all);
-		if (attempt.progress != NOT_BEGUN || !with_bytecode)
+		if (attempt.progress != NOT_BEGUN || !with_bytecode || attempt.was_told_to_end)
 			break;
 		fallback = fallback_of(&attempt);
 	}

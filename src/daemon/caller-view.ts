@@ -19,10 +19,14 @@ function stateFolderOf({ environment, stdin }: Request): string | undefined {
  * other files under the same names.
  */
 export function seesSameFiles(view: OtherView, request: Request): boolean {
+  const folders = (request.environment.CNI_PATH ?? '').split(':').filter((folder) => folder !== '')
+  // From another working folder a relative path leads elsewhere.
+  if (!folders.every((folder) => folder.startsWith('/'))) {
+    return false
+  }
   if (view.isOurs()) {
     return true
   }
-  const folders = (request.environment.CNI_PATH ?? '').split(':').filter((folder) => folder !== '')
   if (!['/', NODE_FOLDER, ...POLICY_FOLDERS, ...folders].every((path) => view.sharesPath(path))) {
     return false
   }

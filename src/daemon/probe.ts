@@ -16,10 +16,15 @@ export interface Resident {
 
 const TIMEOUT_MS = 2_000
 
-export async function askResident(addon: Addon): Promise<Resident> {
+export function probeResident(addon: Addon): Promise<Exchanged> {
   const { id: callerNetns } = realKernel(addon).ownNetns()
   const request = encodeRequest({ callerNetns, environment: { CNI_COMMAND: 'VERSION' }, stdin: '' })
-  const reaction = await exchange(RESIDENT_SOCKET, request, TIMEOUT_MS)
+  return exchange(RESIDENT_SOCKET, request, TIMEOUT_MS)
+}
+
+/** The same, and which version it is. Searches all descriptors of the machine, of which a tenant may have millions. */
+export async function askResident(addon: Addon): Promise<Resident> {
+  const reaction = await probeResident(addon)
   const files = realFiles(addon)
   const [pid] = pidsHolding(files, residentLock(RESIDENT_SOCKET))
   const program = pid === undefined ? undefined : files.readLink(`/proc/${pid}/exe`)

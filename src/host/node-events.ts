@@ -30,19 +30,23 @@ function watchEvents(
 ): Watch {
   const fd = orThrow(addon.openNetlinkSocket(-1, protocol, groups), 'listen to events', `netlink protocol ${protocol}`)
   const buffer = Buffer.alloc(EVENT_BYTES)
-  const ready = watch(addon, fd, 'readable', () => {
+  const read = () => {
     for (let i = 0; i < MAX_EVENTS; i += 1) {
       const length = addon.receiveEvent(fd, buffer)
       if (length > 0) {
         onEvent(buffer.subarray(0, length))
       } else if (length < 0) {
         if (errnoName(-length) === 'ENOBUFS') {
+          // libuv stops at an error of the socket.
+          ready.stop()
+          ready = watch(addon, fd, 'readable', read)
           onEvent(undefined)
         }
         return
       }
     }
-  })
+  }
+  let ready = watch(addon, fd, 'readable', read)
   return {
     stop() {
       ready.stop()

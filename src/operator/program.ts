@@ -45,7 +45,7 @@ const addDaemon: AddVerbs = (program, { surroundings, finish }) => {
     )
     .action(async ({ socket, logLevel, logFile, probe }) => {
       if (probe) {
-        finish(told(surroundings.out, (await surroundings.askResident()).reaction))
+        finish(told(surroundings.out, await surroundings.probeResident()))
         return
       }
       finish(

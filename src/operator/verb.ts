@@ -18,6 +18,8 @@ export interface Surroundings {
   readonly save: Save
   openHost(): CallHost
   askResident(): Promise<Resident>
+  /** How the resident process reacts to a question, and nothing else about it. */
+  probeResident(): Promise<Resident['reaction']>
   /** How the device plugin reacts to a question. */
   askDevicePlugin(): Promise<Resident['reaction']>
   /** Removes a file or a folder with what is in it. @throws Error of Node.js */

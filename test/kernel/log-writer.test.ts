@@ -1,5 +1,16 @@
 import { execFileSync } from 'node:child_process'
-import { chownSync, linkSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -42,6 +53,24 @@ describe('openClosableLogWriter()', () => {
       expect(logTo(path)).toMatch(/cannot open the log file.*\n.*a line/)
     }
     expect([file, ofAnother, noLog].map((path) => readFileSync(path, 'utf8'))).toEqual(Array(3).fill('as it was'))
+  })
+
+  test('leaves no descriptor open on a disk that is full', async () => {
+    const disk = join(folder, 'disk')
+    mkdirSync(disk)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4k', 'tmpfs', disk])
+    try {
+      const file = join(disk, 'sriov.log')
+      const open = () => readdirSync('/proc/self/fd').length
+      const before = open()
+      for (let i = 0; i < 60; i += 1) {
+        logTo(file)
+      }
+      expect(statSync(file).size).toBeGreaterThan(3000)
+      await expect.poll(open).toBeLessThanOrEqual(before)
+    } finally {
+      execFileSync('umount', [disk])
+    }
   })
 
   test('neither waits for the reader of a FIFO nor writes to a device: the lines go where they went without it', () => {

@@ -88,8 +88,10 @@ export function openClosableLogWriter(file: string | undefined, sink: Sink): Log
       try {
         opened?.end()
       } catch {
-        opened?.destroy()
+        // As below.
       }
+      // After an error, as of a full disk, end() leaves the file open. Otherwise this does nothing.
+      opened?.destroy()
     },
   }
 }

@@ -229,6 +229,12 @@ describe.skipIf(missing)(`a call is answered (${missing ?? 'can run here'})`, ()
     expect(await add(here)).toEqual({ exitCode: 0, signal: null, stdout: '{}', stderr: '' })
   })
 
+  test('by the plugin when it does not end after its answer', LIMIT, async () => {
+    replacePlugin(here.folder, `begun(); writeSync(1, '{}'); answered(3); setInterval(() => undefined, 1000)`)
+    expect(await add(here)).toEqual({ exitCode: 3, signal: null, stdout: '{}', stderr: '' })
+    await expect.poll(() => processesOf(here.folder)).toEqual([])
+  })
+
   test('without waiting for what the plugin has left running', LIMIT, async () => {
     replacePlugin(
       here.folder,
@@ -262,6 +268,15 @@ describe.skipIf(missing)(`the plugin and its launcher (${missing ?? 'can run her
     const running = await startWaiting()
     running.child.kill('SIGTERM')
     expect(await running.done).toMatchObject({ exitCode: 5, signal: null, stdout: '{"by":"SIGTERM"}' })
+  })
+
+  test('a signal before the plugin has begun ends the call: it is not started again', LIMIT, async () => {
+    replacePlugin(here.folder, 'setInterval(() => undefined, 1000)')
+    const running = start(here.plugin, [], { env: { CNI_COMMAND: 'ADD', SRIOV_CNI_SOCKET: '' }, stdin: '{}' })
+    await expect.poll(() => startsOf(here), { timeout: 10_000 }).toBe(1)
+    running.child.kill('SIGTERM')
+    expect(await running.done).toMatchObject({ exitCode: 1, stdout: expect.stringContaining('Nothing was changed') })
+    expect(startsOf(here)).toBe(1)
   })
 
   test('the plugin ends with a launcher that is killed, and nothing stays', LIMIT, async () => {

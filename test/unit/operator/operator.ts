@@ -51,6 +51,7 @@ export async function sriovctl(world: FakeWorld, words: readonly string[], isTer
         return { pods: kubeletPods, sandboxes: living.sandboxes }
       },
       askResident: () => Promise.resolve(resident.is),
+      probeResident: () => Promise.resolve(resident.is.reaction),
       askDevicePlugin: () => Promise.resolve(devicePlugin.is),
       removeTree(path) {
         for (const known of [world.files, world.folders, world.symlinks]) {

@@ -26,7 +26,7 @@ describe('purge', () => {
   test('tells what it would remove, removes it, and then there is nothing', async () => {
     const world = await used()
     await call(world, 'DEL', netConf())
-    world.files.set(`${NODE}/.promises/0000:01:10.0`, '{"resource":"example.com/sriov","since":"2026-01-01T00:00:00Z"}')
+    world.files.set(`${NODE}/.promises/0000:01:10.0`, '{"resource":"example.com/sriov","since":"2025-01-01T00:00:00Z"}')
     world.files.set(`${DEVICE_INFO}/example.com-sriov-0000:01:10.0-device.json`, '{}')
     world.files.set(`${DEVICE_INFO}/other.org-gpu-0000:05:00.0-device.json`, '{}')
     world.folders.add('/var/lib/sriov-cni')
@@ -53,11 +53,44 @@ describe('purge', () => {
   test('removes nothing while a pod has a VF, or one is not given back', async () => {
     const world = await used()
     const before = new Map(world.files)
-    const refused = { exitCode: 1, text: 'nothing is removed: 1 device is in use, or not given back\n' }
-    expect(await sriovctl(world, ['purge', '--apply'])).toEqual(refused)
+    const refused = (why: string) => ({
+      exitCode: 1,
+      text: expect.stringMatching(
+        new RegExp(`^nothing is removed: 1 device is in use, or not given back: ${VF_ADDRESS} \\(${why}`),
+      ),
+    })
+    expect(await sriovctl(world, ['purge', '--apply'])).toEqual(refused('container pod-a interface net1 .* has it'))
     world.removeNetns(POD_A, 0)
-    expect(await sriovctl(world, ['purge', '--apply'])).toEqual(refused)
+    expect(await sriovctl(world, ['purge', '--apply'])).toEqual(refused('the pod of container pod-a .* is gone'))
     expect(world.files).toEqual(before)
+  })
+
+  test('removes nothing while the attachment of a device is recorded that is not there any more', async () => {
+    const world = await used()
+    const before = new Map(world.files)
+    for (const card of world.cards) {
+      card.vfs.length = 0
+    }
+    expect(await sriovctl(world, ['purge', '--apply'])).toEqual({
+      exitCode: 1,
+      text: expect.stringContaining(`${VF_ADDRESS} (it is not there any more, and its attachment is recorded)`),
+    })
+    expect(world.files).toEqual(before)
+  })
+
+  test('removes nothing while kubelet has just given a VF to a pod', async () => {
+    const world = makeMachine()
+    const since = new Date(world.clock.dateMs()).toISOString()
+    world.folders.add(`${NODE}/.promises`)
+    world.files.set(`${NODE}/.promises/${VF_ADDRESS}`, JSON.stringify({ resource: 'example.com/sriov', since }))
+    expect((await sriovctl(world, ['purge', '--apply'])).text).toContain(`${VF_ADDRESS} (kubelet has just given it`)
+  })
+
+  test('does not wait for a VF that is only out of order', async () => {
+    const world = await used()
+    await call(world, 'DEL', netConf())
+    world.vf(VF_ADDRESS).settings.vlan = 7
+    expect((await sriovctl(world, ['purge', '--apply'])).exitCode).toBe(0)
   })
 
   test.each([
