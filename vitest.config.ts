@@ -12,7 +12,7 @@ const patient = (timeout: number) => ({ expect: { poll: { timeout } } })
 export default defineConfig({
   test: {
     projects: [
-      tier('unit'),
+      tier('unit', patient(10_000)),
       tier('matrix'),
       tier('contract'),
       tier('kernel', {

@@ -145,7 +145,8 @@ export function makeCollector(
       )
       return [
         ...(await part('calls', [], () => calls.metrics(host.files))),
-        ...vfMetrics(found),
+        // No answer is better than a wrong one: with none, an alert stays as it is.
+        ...(surveyed ? vfMetrics(surveyed) : []),
         gauge(
           'sriov_gc_candidates',
           'Devices that sriovctl gc --apply --older-than 10m would give back; at most a minute old.',

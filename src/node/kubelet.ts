@@ -98,14 +98,14 @@ export function devicesGiven(
 
 /**
  * The PCI functions of pods that are gone, by kubelet's checkpoint: it is written when a device is given, not when a pod ends. The
- * folder of a pod tells (GetPodDir() of pkg/kubelet), and comes a moment after its devices were given. Nothing where no pod of
- * the checkpoint has one: kubelet keeps them elsewhere.
+ * folder of a pod tells (GetPodDir() of pkg/kubelet), and comes a moment after its devices were given. Nothing where no pod at all
+ * has one: kubelet keeps them elsewhere.
  */
 export function devicesOfGonePods(files: FilePort, kubeletFolder: string): ReadonlySet<PciAddress> {
   const given = givenDevices(readCheckpoint(files, kubeletFolder))
   const isThere = ({ podUid }: GivenDevice) => files.exists(`${kubeletFolder}/pods/${String(podUid)}`)
-  const there = new Set(given.filter(isThere))
-  const gone = there.size === 0 ? [] : given.filter((one) => !there.has(one))
+  const gone =
+    given.length === 0 || files.list(`${kubeletFolder}/pods`).length === 0 ? [] : given.filter((one) => !isThere(one))
   return new Set(gone.map(({ address }) => address))
 }
 

@@ -13,17 +13,21 @@ const GIVE_BACK = ['sriovctl gc --apply']
 function ofPf(pf: SurveyedPf): Finding[] {
   const { address, name, link, total, configured } = pf
   const subject = name ?? address
+  // A new number of VFs resets many a PF, under the pod that has it.
+  if (pf.isGiven) {
+    return []
+  }
   if (total > 0 && configured === 0) {
     return [
       {
         id: 'no-vfs',
         subject,
         message: `has no VFs; it can have ${total}`,
-        remedy: [`echo ${total} > /sys/bus/pci/devices/${address}/sriov_numvfs`],
+        remedy: [`# If pods are to have its VFs: name it in pfs.json with their number, and run sriovctl pf apply.`],
       },
     ]
   }
-  if (configured === 0 || pf.isGiven) {
+  if (configured === 0) {
     return []
   }
   if (!link) {
@@ -71,9 +75,12 @@ const FINDINGS: Readonly<Partial<Record<Reason, FindingId>>> = {
   'record-lost': 'vf-record-lost',
 }
 
-function remedyOf(id: FindingId, { address, index, pf, facts }: SurveyedVf): readonly string[] {
+function remedyOf(id: FindingId, { address, index, pf, facts, record }: SurveyedVf): readonly string[] {
   switch (id) {
     case 'vf-no-driver':
+      if (record?.dpdk) {
+        return ['# Its program has lost it. Delete the pod: the DEL gives the VF its driver back.']
+      }
       return [
         ...(facts.driverOverride === '' ? [] : [`echo > /sys/bus/pci/devices/${address}/driver_override`]),
         `echo ${address} > /sys/bus/pci/drivers_probe`,
@@ -89,7 +96,7 @@ function remedyOf(id: FindingId, { address, index, pf, facts }: SurveyedVf): rea
         '# Look at the file that is named: it must be root’s, and readable. sriovctl gc --apply removes what nobody needs.',
       ]
     case 'vf-elsewhere':
-      return [`sriovctl repair ${address} --yes`]
+      return [`sriovctl repair ${address}`]
     case 'vf-record-lost':
       return ['# Nothing: the DEL of its pod gives it back.']
     default:
@@ -125,7 +132,9 @@ function sameMacs(vfs: readonly SurveyedVf[]): Finding[] {
   return [...byMac.values()]
     .filter((same) => same.length > 1)
     .map((same) => {
-      const idle = same.find(({ verdict }) => verdict.state !== 'in-use')
+      const idle = same.find(
+        ({ verdict: { state }, promise }) => state === 'free' || (state === 'reserved' && !promise),
+      )
       return {
         id: 'mac-twice',
         subject: same.map(shortOf).join(', '),
@@ -133,7 +142,7 @@ function sameMacs(vfs: readonly SurveyedVf[]): Finding[] {
         remedy: [
           idle
             ? `ip link set ${idle.pf.name} vf ${idle.index} mac 00:00:00:00:00:00`
-            : '# Both are in use: give one of the pods another MAC.',
+            : '# None of them is free: give one of their users another MAC.',
         ],
       }
     })

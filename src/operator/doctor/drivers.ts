@@ -36,7 +36,7 @@ function ofIommu(files: FilePort, [first]: readonly SurveyedVf[]): Finding[] {
         id: 'iommu-noiommu',
         subject: 'vfio',
         message: 'works without an IOMMU (enable_unsafe_noiommu_mode)',
-        remedy: ['echo N > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode'],
+        remedy: ['# Once the IOMMU is on: echo N > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode'],
       },
     ]
   }

@@ -47,6 +47,8 @@ const Vf = z.strictObject({
   trust: maybe(z.boolean()),
   linkState: maybe(z.enum(['auto', 'enable', 'disable'])),
   state: z.enum(VF_STATES),
+  /** A call is at work on it now. */
+  isAtWork: z.boolean(),
   pod: maybe(Pod),
   /** For which resource kubelet has taken it, before or while its pod has it. */
   promise: maybe(z.strictObject({ resource: z.string(), since: z.string() })),
@@ -58,6 +60,8 @@ const Other = z.strictObject({
   address: z.string(),
   driver: maybe(z.string()),
   state: z.enum(VF_STATES),
+  /** A call is at work on it now. */
+  isAtWork: z.boolean(),
   pod: Pod,
   problem: maybe(z.string()),
 })
@@ -117,6 +121,7 @@ function vfDocument(vf: SurveyedVf, byKubelet: PodName | undefined): StatusVf {
     trust: reported('trust'),
     linkState: reported('linkState'),
     state: verdict.state,
+    isAtWork: verdict.reason === 'at-work',
     pod: podOf(vf, byKubelet),
     promise: vf.promise ?? null,
     problem: verdict.problem ?? null,
@@ -159,6 +164,7 @@ export function statusDocument({ pfs, vfs, others }: Survey, pods: PodsOfDevices
       address,
       driver: orNull(driver),
       state: verdict.state,
+      isAtWork: verdict.reason === 'at-work',
       pod: podOfRecord(record, pods.get(address)),
       problem: verdict.problem ?? null,
     })),

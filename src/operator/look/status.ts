@@ -51,8 +51,9 @@ function countsOf(vfs: readonly StatusVf[]): string {
     .join(', ')
 }
 
-const isSound = ({ problem, state }: StatusVf | StatusOther): boolean =>
-  !BAD_STATES.includes(state) && !(state === 'in-use' && problem)
+/** A call that is at work is nothing to look at. */
+const isSound = ({ problem, state, isAtWork }: StatusVf | StatusOther): boolean =>
+  isAtWork || (!BAD_STATES.includes(state) && !(state === 'in-use' && problem))
 
 const nameOfPf = ({ name, address }: StatusPf): string => name ?? address
 
@@ -89,7 +90,7 @@ export function sentenceOf(document: StatusDocument, troubles: Troubles = []): s
   }
   const given = others.length === 0 ? '' : `; pods have ${counted(others.length, 'other device')}`
   if (vfs.length === 0) {
-    return `no VFs on ${pfs.map(nameOfPf).join(', ')}: sriov_numvfs is 0${given}`
+    return `no VFs on ${pfs.map(nameOfPf).join(', ')}: sriov_numvfs is 0${given}; ${endOf(document, troubles)}`
   }
   const names = pfs.filter((pf) => pf.vfs.configured > 0).map(nameOfPf)
   return `${counted(vfs.length, 'VF')} on ${names.join(', ')}: ${countsOf(vfs)}${given}; ${endOf(document, troubles)}`

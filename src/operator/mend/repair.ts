@@ -4,6 +4,7 @@ import { type PciAddress, parsePciAddress } from '../../pci/address.js'
 import { describeDevice, locateDevice } from '../../sriov/device/locate.js'
 import { rescueVf } from '../../sriov/give-back/rescue.js'
 import { programsOf } from '../../sriov/users/function-users.js'
+import { devicesOfLivePods } from '../../sriov/users/given.js'
 import { holderOf, holdersOfVf } from '../../sriov/users/ownership.js'
 import { isPodNetns } from '../../sriov/users/pod-netns.js'
 import { type CallHost, requireTrustedState } from '../../state/folder.js'
@@ -12,7 +13,7 @@ import { markPath, readMark, removeMark } from '../../state/marks.js'
 import { asJson, type Output, printable } from '../output.js'
 import type { Ask, ReleaseOptions } from './release.js'
 
-/** @throws Error when somebody has the VF by record, by mark, or open */
+/** @throws Error when somebody has the VF by record, by mark, by kubelet, or open */
 async function requireUnrecorded(host: CallHost, address: PciAddress): Promise<void> {
   const mark = readMark(host.files, address)
   const [record] = holdersOfVf(host, address, mark)
@@ -25,6 +26,12 @@ async function requireUnrecorded(host: CallHost, address: PciAddress): Promise<v
   const programs = await programsOf(host, address)
   if (programs !== undefined) {
     throw new Error(`${address} is used by ${programs}`)
+  }
+  const given = devicesOfLivePods(host)
+  if (given !== 'unknown' && given.has(address)) {
+    throw new Error(
+      `kubelet has given ${address} to a pod, which may have it by another plugin: delete the pod, and its device comes back`,
+    )
   }
 }
 

@@ -4,16 +4,22 @@
  */
 import { messageOf } from '../../errors.js'
 import type { Link } from '../../netlink/link.js'
-import { devicesGiven } from '../../node/kubelet.js'
 import { type PciAddress, parsePciAddress } from '../../pci/address.js'
-import { allFunctions, deviceFolder, functionOf, isBoundByKernel, isPf, sriovCountOf } from '../../pci/functions.js'
+import {
+  allFunctions,
+  deviceFolder,
+  functionOf,
+  isBoundByKernel,
+  isPf,
+  sriovCountOf,
+  uplinkOf,
+} from '../../pci/functions.js'
 import { openRtnl, type Rtnl } from '../../rtnl/connection.js'
 import { changeLink, linkByName } from '../../rtnl/link.js'
-import { type Survey, survey } from '../../sriov/survey/survey.js'
 import type { CallHost } from '../../state/folder.js'
-import { withVfLock } from '../../state/lock.js'
 import { asJson, type Output, printable } from '../output.js'
 import { readPfs, type WantedPf } from './pfs-schema.js'
+import { requireUnused, setCount } from './vf-count.js'
 
 export interface ApplyOptions {
   readonly config: string
@@ -51,76 +57,6 @@ function addressOf({ files }: CallHost, pf: string): PciAddress {
   return address
 }
 
-/**
- * The VFs of a PF that somebody has, or is to get, in words. `reserved` alone is none: kubelet hears that they go.
- * @throws PluginError kinds `kernel`, `state`
- */
-async function inUse(host: CallHost, address: PciAddress): Promise<readonly string[]> {
-  const { vfs, others }: Survey = await survey(host, address)
-  const given = devicesGiven(host.files, host.policy.kubeletFolder)
-  const isGiven = (one: PciAddress) => given !== 'none' && given !== 'unknown' && given.has(one)
-  return [
-    ...(given === 'unknown' && vfs.length > 0 ? ['those that kubelet has given to pods, which it does not tell'] : []),
-    ...vfs.flatMap(({ address: vf, verdict: { state, problem }, promise }) => {
-      if (state !== 'free' && state !== 'reserved') {
-        return [`${vf} (${problem ?? state})`]
-      }
-      return promise || isGiven(vf) ? [`${vf} (kubelet has given it to a pod)`] : []
-    }),
-    ...others.map(({ address: pf, verdict }) => `${pf} itself (${verdict.problem ?? 'a pod has it'})`),
-  ]
-}
-
-/** @throws Error that names who has a VF; PluginError kinds `kernel`, `state` */
-async function requireUnused(host: CallHost, address: PciAddress, now: number, wanted: number): Promise<void> {
-  const users = await inUse(host, address)
-  if (users.length > 0) {
-    throw new Error(
-      `it has ${now} VFs, not ${wanted}; the kernel changes that by taking all away, and these are in use: ${users.join(', ')}`,
-    )
-  }
-}
-
-/** Runs `work` while nobody else can take one of the VFs. */
-const withLocks = (
-  host: CallHost,
-  [first, ...rest]: readonly PciAddress[],
-  work: () => Promise<void>,
-): Promise<void> => (first === undefined ? work() : withVfLock(host, first, () => withLocks(host, rest, work)))
-
-/** The kernel binds every VF to its driver inside the write. */
-const MAKING_MS = 600_000
-
-/** @throws Error when VFs would go that somebody has; PluginError kinds `kernel`, `tryAgain` */
-async function setCount(host: CallHost, address: PciAddress, now: number, wanted: number): Promise<void> {
-  const path = `${deviceFolder(address)}/sriov_numvfs`
-  if (now === 0) {
-    await host.files.writeAttribute(path, String(wanted), MAKING_MS)
-    return
-  }
-  const { vfs } = await survey(host, address)
-  await withLocks(
-    host,
-    vfs.map((vf) => vf.address),
-    async () => {
-      await requireUnused(host, address, now, wanted)
-      await host.files.writeAttribute(path, '0', MAKING_MS)
-      try {
-        if (wanted > 0) {
-          await host.files.writeAttribute(path, String(wanted), MAKING_MS)
-        }
-      } catch (error) {
-        // Rather those of before than none.
-        const outcome = await host.files.writeAttribute(path, String(now), MAKING_MS).then(
-          () => `it has its ${now} VFs again`,
-          (second: unknown) => `nor does it take its ${now} VFs of before: ${messageOf(second)}`,
-        )
-        throw new Error(`${messageOf(error)}; ${outcome}`)
-      }
-    },
-  )
-}
-
 function linkSteps(rtnl: Rtnl, link: Link | undefined, { pf, mtu, up }: WantedPf): Step[] {
   if (mtu === undefined && up === undefined) {
     return []
@@ -151,7 +87,7 @@ async function stepsFor(host: CallHost, rtnl: Rtnl, address: PciAddress, wanted:
   const { files } = host
   const { numVfs, autoprobe } = wanted
   const [now, total] = [sriovCountOf(files, address, 'sriov_numvfs'), sriovCountOf(files, address, 'sriov_totalvfs')]
-  const name = parsePciAddress(wanted.pf) ? files.list(`${deviceFolder(address)}/net`)[0] : wanted.pf
+  const name = parsePciAddress(wanted.pf) ? uplinkOf(files, address) : wanted.pf
   const link = name === undefined ? undefined : await linkByName(rtnl, name)
   return [
     ...linkSteps(rtnl, link, wanted),
@@ -170,7 +106,7 @@ async function stepsFor(host: CallHost, rtnl: Rtnl, address: PciAddress, wanted:
       ? [
           {
             what: `set sriov_numvfs ${numVfs} (was ${now})`,
-            check: () => (now === 0 ? Promise.resolve() : requireUnused(host, address, now, numVfs)),
+            check: () => requireUnused(host, address, now, numVfs),
             work: () => setCount(host, address, now, numVfs),
           },
         ]

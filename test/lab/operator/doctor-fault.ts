@@ -11,10 +11,15 @@ export interface Fault {
   tidy?(): Promise<unknown>
 }
 
+/** Nobody is there to answer what `sriovctl repair` asks. */
+const answered = (line: string): string => line.replace(/^sriovctl repair .*$/, '$& --yes')
+
 /** Types what the doctor says; a line for a person is done by `byHand`. */
 async function carryOut({ remedy }: Finding, byHand: () => Promise<unknown>): Promise<void> {
   for (const line of remedy) {
-    await (line.startsWith('#') ? byHand() : shell(line.replace(/^sriovctl /, '/opt/cni/bin/.sriov/sriovctl ')))
+    await (line.startsWith('#')
+      ? byHand()
+      : shell(answered(line).replace(/^sriovctl /, '/opt/cni/bin/.sriov/sriovctl ')))
   }
 }
 

@@ -86,7 +86,7 @@ const SHOWN: readonly Fault[] = [
     async plant() {
       configure({ dpdk: VFIO })
       await shownInstead('/sys/module/vfio', 'parameters/enable_unsafe_noiommu_mode', 'Y')
-      return undefined
+      return () => shell('echo N > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode')
     },
     tidy: () => shell('umount /sys/module/vfio'),
   },

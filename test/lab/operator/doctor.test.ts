@@ -74,7 +74,10 @@ const FAULTS: readonly Fault[] = [
   {
     id: 'no-vfs',
     severity: 'warning',
-    plant: () => done(shell(`echo 0 > /sys/bus/pci/devices/${PF_PCI}/sriov_numvfs`)),
+    async plant() {
+      await shell(`echo 0 > /sys/bus/pci/devices/${PF_PCI}/sriov_numvfs`)
+      return () => shell(`echo 7 > /sys/bus/pci/devices/${PF_PCI}/sriov_numvfs`)
+    },
     tidy: () => shell(`n=/sys/bus/pci/devices/${PF_PCI}/sriov_numvfs; [ "$(cat $n)" != 0 ] || echo 7 > $n; sleep 2`),
   },
   {

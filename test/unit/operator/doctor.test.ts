@@ -402,8 +402,31 @@ describe('doctor finds', () => {
     world.files.set(`/sys/bus/pci/devices/${PF_ADDRESS}/sriov_totalvfs`, '7\n')
     expect(await sriovctl(world, ['doctor'])).toMatchObject({
       exitCode: 0,
-      text: expect.stringContaining(`$ echo 7 > /sys/bus/pci/devices/${PF_ADDRESS}/sriov_numvfs`),
+      text: expect.stringContaining('it can have 7\n    '),
     })
+  })
+
+  test('nothing of a PF without VFs that a pod has as a whole: a new number would reset it', async () => {
+    const world = makeMachine()
+    world.cards[0]?.vfs.splice(0)
+    world.files.set(`/sys/bus/pci/devices/${PF_ADDRESS}/sriov_totalvfs`, '7\n')
+    const { deviceID: _named, ...conf } = netConf({ master: 'ens1f0', pfOnly: true }) as Record<string, unknown>
+    expect((await call(world, 'ADD', conf)).exitCode).toBe(0)
+    const { text } = await sriovctl(world, ['doctor', '--json'])
+    expect(text).not.toContain('no-vfs')
+  })
+
+  test('one MAC twice where none of the two is free, and no command that would take it from its user', async () => {
+    const world = makeMachine()
+    for (const { settings } of world.cards[0]?.vfs.slice(0, 2) ?? []) {
+      Object.assign(settings, { mac: '02:00:00:00:09:09' })
+    }
+    for (const vf of world.cards[0]?.vfs.slice(0, 2) ?? []) {
+      world.files.set(`/var/lib/cni/sriov/pci/${vf.address}`, POD_A)
+    }
+    const { text } = await sriovctl(world, ['doctor'])
+    expect(text).toContain('have one MAC')
+    expect(text).not.toContain('mac 00:00:00:00:00:00')
   })
 
   test('errors before warnings', async () => {

@@ -147,6 +147,15 @@ describe('repair', () => {
     expect(world.openDescriptors).toBe(0)
   })
 
+  test('leaves a VF alone that kubelet has given to a pod: another plugin may have attached it', async () => {
+    const world = await lost()
+    const before = snapshot(world)
+    const data = { PodDeviceEntries: [{ PodUID: 'u', ResourceName: 'a/b', DeviceIDs: { '0': [VF_ADDRESS] } }] }
+    world.files.set('/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint', JSON.stringify({ Data: data }))
+    await expect(sriovctl(world, ['repair', VF_ADDRESS, '--yes'])).rejects.toThrow('kubelet has given 0000:01:10.4')
+    expect(snapshot(world).namespaces).toEqual(before.namespaces)
+  })
+
   test('asks first; leaves alone what somebody has by record', async () => {
     const world = await lost()
     const before = snapshot(world)

@@ -68,6 +68,45 @@ describe('pf apply', () => {
     expect(world.locks.size).toBe(0)
   })
 
+  /** kubelet has given the VF to a pod; it does not write that down when the pod ends. */
+  function givenByKubelet(): void {
+    const entry = { PodUID: 'u', ContainerName: 'c', ResourceName: 'a/b', DeviceIDs: { '0': [VF_ADDRESS] } }
+    const data = { PodDeviceEntries: [entry], RegisteredDevices: { 'a/b': [VF_ADDRESS] } }
+    world.folders.add('/var/lib/kubelet/device-plugins')
+    world.files.set(
+      '/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint',
+      JSON.stringify({ Data: data, Checksum: 0 }),
+    )
+  }
+
+  test('takes a VF away whose pod is gone, although kubelet’s checkpoint and an old promise still name it', async () => {
+    givenByKubelet()
+    world.files.set(`/var/lib/cni/sriov/.promises/${VF_ADDRESS}`, '{"resource":"a/b","since":"2025-01-01T00:00:00Z"}')
+    world.folders.add('/var/lib/kubelet/pods/another')
+    write({ pf: PF, numVfs: 0 })
+    expect((await apply()).exitCode).toBe(0)
+    expect(count()).toBe(0)
+  })
+
+  test('makes no VFs of a PF that a pod has as a whole', async () => {
+    await boot()
+    const { deviceID: _named, ...conf } = netConf({ master: PF, pfOnly: true }) as Record<string, unknown>
+    expect((await call(world, 'ADD', conf)).exitCode).toBe(0)
+    write({ pf: PF_ADDRESS, numVfs: 3 })
+    expect(await apply()).toMatchObject({ exitCode: 1, text: expect.stringContaining('a pod has the PF as a whole') })
+    expect(count()).toBe(0)
+  })
+
+  test('takes no VF away while a policy that cannot be used may say where kubelet is', async () => {
+    world.files.set('/etc/sriov-cni/policy.json', '{')
+    write({ pf: PF, numVfs: 0 })
+    expect(await apply()).toMatchObject({
+      exitCode: 1,
+      text: expect.stringContaining('the policy says where kubelet is'),
+    })
+    expect(count()).toBe(4)
+  })
+
   test.each([
     [
       'is promised to a pod',
@@ -84,18 +123,7 @@ describe('pf apply', () => {
           .link(world.host, 'ens1f0v1')
           .addresses.push({ cidrKey: 'x', family: 2, bytes: Buffer.of(192, 0, 2, 1), prefixLength: 24, flags: 0 }),
     ],
-    [
-      'kubelet has given to a pod, by whatever device plugin',
-      () => {
-        const entry = { PodUID: 'u', ContainerName: 'c', ResourceName: 'a/b', DeviceIDs: { '0': [VF_ADDRESS] } }
-        const data = { PodDeviceEntries: [entry], RegisteredDevices: { 'a/b': [VF_ADDRESS] } }
-        world.folders.add('/var/lib/kubelet/device-plugins')
-        world.files.set(
-          '/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint',
-          JSON.stringify({ Data: data, Checksum: 0 }),
-        )
-      },
-    ],
+    ['kubelet has given to a pod, by whatever device plugin', givenByKubelet],
     [
       'is unfinished',
       async () => {

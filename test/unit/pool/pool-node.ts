@@ -1,5 +1,5 @@
 /** A fake node with a device plugin, and a kubelet that talks to it over real sockets. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, onTestFinished, vi } from 'vitest'
 import { fileIdentity, watchFolder } from '../../../src/host/node-events.js'
@@ -48,6 +48,7 @@ function withRealFolder(host: Host, folder: string): Host {
     files: {
       ...files,
       readText: (path) => (isReal(path) ? readReal(path) : files.readText(path)),
+      list: (path) => (!isReal(path) ? files.list(path) : fileIdentity(path) === undefined ? [] : readdirSync(path)),
       exists: (path) => (isReal(path) ? fileIdentity(path) !== undefined : files.exists(path)),
       remove: (path) => (isReal(path) ? rmSync(path, { force: true }) : files.remove(path)),
     },
