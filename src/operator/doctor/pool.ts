@@ -1,5 +1,6 @@
 /** What is wrong with the resources of the device plugin: its file, resources without devices, devices that two want. */
 import { emptyResources } from '../../node/kubelet.js'
+import { CLUSTER_FOLDER } from '../../policy/policy.js'
 import { type PoolConf, type ResourceConf, readPoolConf } from '../../pool/conf/conf.js'
 import { type InventoryDevice, takeInventory } from '../../pool/devices/inventory.js'
 import { dealOut, overlapsByPair } from '../../pool/devices/pools.js'
@@ -22,6 +23,14 @@ function countsAfter(host: CallHost, conf: ResourceConf, devices: readonly Inven
   return `of the devices here its selectors leave ${texts.join('; or ')}`
 }
 
+const CLUSTER_CONF = `${CLUSTER_FOLDER}/pools.json`
+
+/** The file of the device plugin: that of the DaemonSet (deploy/kubernetes), or that of the unit. */
+const confFile = ({ files }: CallHost): string => (files.exists(CLUSTER_CONF) ? CLUSTER_CONF : DEFAULT_CONF)
+
+/** Where an administrator changes the file. */
+const placeOf = (file: string): string => (file === CLUSTER_CONF ? 'pools.json of the ConfigMap' : file)
+
 function whyEmpty(
   host: CallHost,
   conf: ResourceConf | undefined,
@@ -29,7 +38,7 @@ function whyEmpty(
   resources: readonly ResourceConf[],
 ): string {
   if (!conf) {
-    return `${DEFAULT_CONF} does not have it`
+    return `${confFile(host)} does not have it`
   }
   const alone = dealOut(host.files, [conf], devices).pools[0]?.devices.length ?? 0
   const [first] = dealOut(host.files, resources, devices).overlaps.filter(({ wants }) => wants === conf.resource)
@@ -38,9 +47,9 @@ function whyEmpty(
     : countsAfter(host, conf, devices)
 }
 
-function read({ files }: CallHost): PoolConf | undefined {
-  const text = files.readText(DEFAULT_CONF)
-  return text === undefined ? undefined : readPoolConf(text, DEFAULT_CONF)
+function read({ files }: CallHost, file: string): PoolConf | undefined {
+  const text = files.readText(file)
+  return text === undefined ? undefined : readPoolConf(text, file)
 }
 
 function overlapFindings(
@@ -53,13 +62,14 @@ function overlapFindings(
     id: 'pool-overlap',
     subject: wants,
     message: `wants ${both.length} devices that ${has} has, which comes first`,
-    remedy: [`# Make the selectors of the two in ${DEFAULT_CONF} exclude one another.`],
+    remedy: [`# Make the selectors of the two in ${placeOf(confFile(host))} exclude one another.`],
   }))
 }
 
 /** @throws PluginError kinds `kernel`, `state`, `netns` */
 export async function poolFindings(host: CallHost): Promise<Finding[]> {
-  const conf = read(host)
+  const file = confFile(host)
+  const conf = read(host, file)
   const empty = emptyResources(host.files, host.policy.kubeletFolder)
   if (!conf && empty.length === 0) {
     return []
@@ -70,9 +80,11 @@ export async function poolFindings(host: CallHost): Promise<Finding[]> {
     ...(conf?.issues ?? []).map(
       ({ key, problem }): Finding => ({
         id: 'pool-conf-invalid',
-        subject: DEFAULT_CONF,
-        message: key === DEFAULT_CONF ? problem : `${key} ${problem}`,
-        remedy: ['# Correct it. The device plugin reads it by itself; docs/device-plugin.md has every key.'],
+        subject: file,
+        message: key === file ? problem : `${key} ${problem}`,
+        remedy: [
+          `# Correct ${placeOf(file)}. The device plugin reads it by itself; docs/device-plugin.md has every key.`,
+        ],
       }),
     ),
     ...overlapFindings(host, resources, devices),
@@ -86,7 +98,7 @@ export async function poolFindings(host: CallHost): Promise<Finding[]> {
           devices,
           resources,
         )}`,
-        remedy: [`# Correct the selectors in ${DEFAULT_CONF}. sriovctl device-plugin reads it by itself.`],
+        remedy: [`# Correct the selectors in ${placeOf(file)}. sriovctl device-plugin reads it by itself.`],
       }),
     ),
   ]

@@ -18,11 +18,12 @@ import { openRtnl, type Rtnl } from '../../rtnl/connection.js'
 import { changeLink, linkByName } from '../../rtnl/link.js'
 import type { CallHost } from '../../state/folder.js'
 import { asJson, type Output, printable } from '../output.js'
-import { readPfs, type WantedPf } from './pfs-schema.js'
+import { pfsFile, readPfs, type WantedPf } from './pfs-schema.js'
 import { requireUnused, setCount } from './vf-count.js'
 
 export interface ApplyOptions {
-  readonly config: string
+  /** pfsFile() otherwise. */
+  readonly config?: string
   readonly dryRun?: true
   readonly json?: true
   /** A file that is not there is no mistake. */
@@ -162,7 +163,7 @@ const lineOf = ({ pf, done, problem }: Applied, isDry: boolean): string => {
 export async function applyPfs(
   host: CallHost,
   out: Output,
-  { config, dryRun, json, ifPresent }: ApplyOptions,
+  { config = pfsFile(host.files), dryRun, json, ifPresent }: ApplyOptions,
 ): Promise<number> {
   if (ifPresent && !host.files.exists(config)) {
     out.write(`there is no ${config}: the VFs stay as they are\n`)

@@ -4,9 +4,14 @@ import { MAX_U32, MIN_MTU } from '../../cni/conf/netconf-schema.js'
 import { messageOf } from '../../errors.js'
 import type { FilePort } from '../../host/ports.js'
 import { distrustOf } from '../../node/trust.js'
-import { POLICY_FOLDER } from '../../policy/policy.js'
+import { CLUSTER_FOLDER, POLICY_FOLDER } from '../../policy/policy.js'
 
 export const PFS_FILE = `${POLICY_FOLDER}/pfs.json`
+const CLUSTER_PFS = `${CLUSTER_FOLDER}/pfs.json`
+
+/** The administrator's file, or else that of the cluster (deploy/kubernetes). */
+export const pfsFile = (files: FilePort): string =>
+  !files.exists(PFS_FILE) && files.exists(CLUSTER_PFS) ? CLUSTER_PFS : PFS_FILE
 
 const MAX_TEXT = 256 * 1024
 const MAX_VFS = 0xffff

@@ -9,7 +9,11 @@ export const addPf: AddVerbs = (program, { surroundings: { out, openHost }, fini
     .command('pf')
     .addArgument(new Argument('<action>', 'what to do').choices(['apply']))
     .description('make the VFs and the settings of PFs as a file says; a VF in use is never taken away')
-    .addOption(new Option('--config <file>', 'how the PFs are to be').default(PFS_FILE).argParser(absolutePath))
+    .addOption(
+      new Option('--config <file>', `how the PFs are to be (default: ${PFS_FILE}, or that of the cluster)`).argParser(
+        absolutePath,
+      ),
+    )
     .option('--dry-run', 'tell what would be changed')
     .option('--if-present', 'do nothing where there is no such file')
     .addOption(jsonOption())
