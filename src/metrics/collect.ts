@@ -66,7 +66,10 @@ function vfMetrics({ pfs, vfs, others }: Survey): readonly Metric[] {
       pfs.flatMap((pf) => (pf.link ? [{ labels: labels(pf), value: flag(pf.link.hasCarrier) }] : [])),
     ),
     gauge('sriov_attachments', 'Devices that pods have by this plugin.', [
-      { labels: {}, value: [...vfs, ...others].filter(({ record, verdict: { state } }) => record && state === 'in-use').length },
+      {
+        labels: {},
+        value: [...vfs, ...others].filter(({ record, verdict: { state } }) => record && state === 'in-use').length,
+      },
     ]),
     gauge('sriov_releases_unfinished', 'Devices that serve nobody until they are given back or mended.', [
       {

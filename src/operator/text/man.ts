@@ -23,6 +23,9 @@ function helpOf(command: Command): string {
 
 const FILES: readonly (readonly [string, string])[] = [
   ['/etc/sriov-cni/policy.json', 'the policy of the node'],
+  ['/etc/sriov-cni/pfs.json', 'the VFs that pf apply makes'],
+  ['/etc/pcidp/config.json', 'the resources of the device plugin'],
+  ['/var/lib/sriov-cni', 'the same three files from a cluster: policy.json, pfs.json, pools.json'],
   ['/var/lib/cni/sriov', 'the records of the attachments'],
   ['/var/lib/cni/sriov/.journal', 'the journal that why and logs read'],
   ['/run/sriov-cni/daemon.sock', 'the socket of the resident process'],
