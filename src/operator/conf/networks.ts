@@ -1,8 +1,8 @@
 /**
  * The configurations of this plugin in a file: a plugin configuration, a list of them, or network definitions of
- * Kubernetes (k8s.cni.cncf.io/v1, NetworkAttachmentDefinition) in YAML or JSON.
+ * Kubernetes (k8s.cni.cncf.io/v1, NetworkAttachmentDefinition) in YAML or JSON, one by one or as kubectl lists them.
  */
-import { isMap, isScalar, LineCounter, parseAllDocuments, type Scalar } from 'yaml'
+import { isMap, isScalar, isSeq, LineCounter, parseAllDocuments, type Scalar, type YAMLMap } from 'yaml'
 import { isJsonObject, type JsonObject, valueAt } from '../../cni/json.js'
 import { messageOf } from '../../errors.js'
 
@@ -36,11 +36,16 @@ const PLUGIN_TYPE = 'sriov'
 const RESOURCE = 'k8s.v1.cni.cncf.io/resourceName'
 const DEFINITION = 'NetworkAttachmentDefinition'
 
+/** What `kubectl get` and the API server call several definitions at once. */
+const LISTS: ReadonlySet<unknown> = new Set(['List', `${DEFINITION}List`])
+
 /** A piece of JSON in a file, and the number of the line before it. */
 interface Piece {
   readonly file: string
   readonly text: string
   readonly linesBefore: number
+  /** A quoted string: its line breaks are written as `\n`, so they are no line breaks of the file. */
+  readonly isOneLine?: boolean
 }
 
 /** V8 says `... in JSON at position 12 (line 2 column 3)`. */
@@ -56,26 +61,26 @@ const isOurs = (object: unknown): object is JsonObject =>
 const lastOf = (key: string): string => key.slice(key.lastIndexOf('.') + 1)
 
 /** The line of a key; the first line of the piece when it is not written there. */
-function lineIn({ text, linesBefore }: Piece, key: string): number {
+function lineIn({ text, linesBefore, isOneLine }: Piece, key: string): number {
   const spelt = `"${lastOf(key).toLowerCase()}"`
   const found = text
     .toLowerCase()
     .split('\n')
     .findIndex((line) => line.includes(spelt))
-  return linesBefore + 1 + Math.max(found, 0)
+  return linesBefore + 1 + (isOneLine ? 0 : Math.max(found, 0))
 }
 
 type Where = Pick<Network, 'namespace' | 'isFromDevicePlugin'> & { readonly name?: string }
 
 /** The configurations in a piece: it is one of this plugin, or a list with some. */
 function networksOf(piece: Piece, where: Where): Read {
-  const { file, text, linesBefore } = piece
+  const { file, text, linesBefore, isOneLine } = piece
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch (error) {
     const message = messageOf(error)
-    const line = Number(JSON_LINE.exec(message)?.[1] ?? 1) + linesBefore
+    const line = (isOneLine ? 1 : Number(JSON_LINE.exec(message)?.[1] ?? 1)) + linesBefore
     return { networks: [], problems: [{ file, line, problem: `is no JSON: ${message.replace(EXCERPT, '')}` }] }
   }
   const { name: given, ...place } = where
@@ -96,11 +101,48 @@ function networksOf(piece: Piece, where: Where): Read {
   }
 }
 
-/** The text of a YAML scalar as it is in the file, where its lines stay lines: a block (`|`) or a flow in one line. */
+/** The text of a YAML scalar. The lines of a block (`|`) are lines of the file; a quoted text counts as one line. */
 function pieceOf(file: string, config: Scalar, lines: LineCounter): Piece {
   const { line } = lines.linePos(config.range?.[0] ?? 0)
   const isBlock = config.type === 'BLOCK_LITERAL' || config.type === 'BLOCK_FOLDED'
-  return { file, text: String(config.value), linesBefore: isBlock ? line : line - 1 }
+  return { file, text: String(config.value), linesBefore: isBlock ? line : line - 1, isOneLine: !isBlock }
+}
+
+const NONE: Read = { networks: [], problems: [] }
+
+const merged = (reads: readonly Read[]): Read => ({
+  networks: reads.flatMap((read) => read.networks),
+  problems: reads.flatMap((read) => read.problems),
+})
+
+/** The network definitions that an object of Kubernetes is or lists. Lists in a list are not looked at. */
+function definitionsOf(object: unknown): readonly YAMLMap[] {
+  if (!isMap(object)) {
+    return []
+  }
+  const items = LISTS.has(object.get('kind')) ? object.get('items') : undefined
+  return (isSeq(items) ? items.items : [object])
+    .filter((one): one is YAMLMap => isMap(one))
+    .filter((one) => one.get('kind') === DEFINITION)
+}
+
+function networksOfDefinition(file: string, definition: YAMLMap, lines: LineCounter): Read {
+  const textAt = (...path: string[]) => {
+    const value = definition.getIn(path)
+    return typeof value === 'string' ? value : undefined
+  }
+  const name = textAt('metadata', 'name')
+  const namespace = textAt('metadata', 'namespace')
+  const config = definition.getIn(['spec', 'config'], true)
+  if (!isScalar(config) || typeof config.value !== 'string') {
+    // Multus then looks for a file of that name on the node.
+    return NONE
+  }
+  return networksOf(pieceOf(file, config, lines), {
+    ...(name !== undefined && { name }),
+    ...(namespace !== undefined && { namespace }),
+    isFromDevicePlugin: textAt('metadata', 'annotations', RESOURCE) !== undefined,
+  })
 }
 
 function definitionsIn(file: string, text: string): Read {
@@ -113,27 +155,9 @@ function definitionsIn(file: string, text: string): Read {
       const line = error.linePos?.[0].line ?? 1
       return { networks: [], problems: [{ file, line, problem: `is no YAML: ${error.message.split('\n')[0]}` }] }
     }
-    if (!isMap(document.contents) || document.get('kind') !== DEFINITION) {
-      return { networks: [], problems: [] }
-    }
-    const textAt = (...path: string[]) => {
-      const value = document.getIn(path)
-      return typeof value === 'string' ? value : undefined
-    }
-    const name = textAt('metadata', 'name')
-    const namespace = textAt('metadata', 'namespace')
-    const config = document.getIn(['spec', 'config'], true)
-    if (!isScalar(config) || typeof config.value !== 'string') {
-      // Multus then looks for a file of that name on the node.
-      return { networks: [], problems: [] }
-    }
-    return networksOf(pieceOf(file, config, lines), {
-      ...(name !== undefined && { name }),
-      ...(namespace !== undefined && { namespace }),
-      isFromDevicePlugin: textAt('metadata', 'annotations', RESOURCE) !== undefined,
-    })
+    return merged(definitionsOf(document.contents).map((definition) => networksOfDefinition(file, definition, lines)))
   })
-  return { networks: parts.flatMap((part) => part.networks), problems: parts.flatMap((part) => part.problems) }
+  return merged(parts)
 }
 
 /** A network definition as the API server has it. */
@@ -149,8 +173,7 @@ function definitionIn(item: unknown): Read {
 /** Reads the network definitions in an answer of the API server; their file is `NAMESPACE/NAME`. @throws Error of JSON.parse */
 export function networksInCluster(answer: string): Read {
   const items = valueAt(JSON.parse(answer), 'items')
-  const reads = (Array.isArray(items) ? items : []).map(definitionIn)
-  return { networks: reads.flatMap((read) => read.networks), problems: reads.flatMap((read) => read.problems) }
+  return merged((Array.isArray(items) ? items : []).map(definitionIn))
 }
 
 /** Reads the configurations of this plugin in a file. Those of other plugins are left out. */

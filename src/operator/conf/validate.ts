@@ -2,7 +2,7 @@
 import { readCall } from '../../cni/call.js'
 import type { NetConf } from '../../cni/conf/netconf.js'
 import { BIN_FOLDER } from '../../cni/folders.js'
-import { messageOf } from '../../errors.js'
+import { describeFault, messageOf } from '../../errors.js'
 import type { FilePort } from '../../host/ports.js'
 import { govern } from '../../policy/govern.js'
 import type { CallHost } from '../../state/folder.js'
@@ -61,6 +61,24 @@ export function checkNetwork({ files, policy }: Pick<CallHost, 'files' | 'policy
   }
 }
 
+/**
+ * Checks one configuration as checkNetwork() does, and tells of a policy that cannot be used: it refuses every ADD. The doctor
+ * tells of such a policy once, and not for each configuration.
+ */
+export function checkForAdd(host: Pick<CallHost, 'files' | 'policy'>, network: Network): Checked {
+  const checked = checkNetwork(host, network)
+  const { problem } = host.policy
+  return problem === undefined
+    ? checked
+    : {
+        ...checked,
+        problems: [
+          { file: network.file, line: network.lineOf('type'), problem: describeFault({ kind: 'policyFile', problem }) },
+          ...checked.problems,
+        ],
+      }
+}
+
 const NETWORK_FILE = /\.(conf|conflist|json|ya?ml)$/
 
 /** The files that a path means: itself, or those in the folder that can be configurations. */
@@ -81,6 +99,12 @@ export function networksAt(files: FilePort, path: string): Read {
   return { networks: reads.flatMap((read) => read.networks), problems: reads.flatMap((read) => read.problems) }
 }
 
+/** What is said of a path without a configuration of this plugin. */
+export const NOTHING_OURS = 'there is no configuration of this plugin'
+
+/** Whether nothing at a path concerns this plugin. */
+const isEmpty = ({ networks, problems }: Read): boolean => networks.length === 0 && problems.length === 0
+
 const lineOf = ({ file, line, key, problem }: FileProblem): string =>
   printable(`${file}:${line}: ${key === undefined ? '' : `${key}: `}${problem}`)
 
@@ -92,9 +116,12 @@ export function validate(
   { json }: { readonly json?: true },
 ): number {
   const reads = paths.map((path) => networksAt(host.files, path))
-  const checked = reads.flatMap(({ networks }) => networks.map((network) => checkNetwork(host, network)))
+  const checked = reads.flatMap(({ networks }) => networks.map((network) => checkForAdd(host, network)))
   const problems = [...reads.flatMap((read) => read.problems), ...checked.flatMap((one) => one.problems)]
-  const warnings = checked.flatMap((one) => one.warnings)
+  const warnings = [
+    ...paths.flatMap((file, i) => (reads[i] && isEmpty(reads[i]) ? [{ file, line: 1, problem: NOTHING_OURS }] : [])),
+    ...checked.flatMap((one) => one.warnings),
+  ]
   if (json) {
     out.write(asJson({ networks: checked.length, problems, warnings }))
   } else {

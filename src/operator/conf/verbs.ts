@@ -32,7 +32,13 @@ export const addConf: AddVerbs = (program, { surroundings: { out, openHost }, fi
     .argument('<path>', 'a configuration, a list, network definitions, or a folder with them')
     .description('tell what an ADD would do on this node now: which device, why not the others, what the PF is told')
     .addOption(jsonOption())
-    .addHelpText('after', helpEnd(['sriovctl explain /etc/cni/net.d/10-sriov.conflist'], 'when an ADD would fail'))
+    .addHelpText(
+      'after',
+      helpEnd(
+        ['sriovctl explain /etc/cni/net.d/10-sriov.conflist'],
+        'when an ADD would fail, or there is no configuration of this plugin',
+      ),
+    )
     .action(async (path: string, options: { json?: true }) => finish(await explain(openHost(), out, path, options)))
   program
     .command('schema')

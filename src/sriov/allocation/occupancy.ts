@@ -95,11 +95,30 @@ export const looksFree = ({ files }: Host, address: string): boolean =>
  * The devices that cannot serve a pod at the same time as this one: the VFs of a PF, or the PF of a VF. Only this
  * plugin gives PFs to pods, so a PF in use has a claim.
  */
-function rivalsOf({ files }: Host, { address, vf }: DeviceLocation): readonly string[] {
+function rivalsOf({ files }: Host, { address, vf }: DeviceLocation): readonly PciAddress[] {
   if (!vf) {
     return vfsOf(files, address).map((one) => one.address)
   }
   return hasClaim(files, vf.pf.address) ? [vf.pf.address] : []
+}
+
+const rivalText = ({ vf }: DeviceLocation, address: PciAddress, holder: string): string =>
+  `its ${vf ? 'PF' : 'VF'} ${address}: ${holder}`
+
+/**
+ * Who has the PF of this VF, or a VF of this PF; undefined when nobody does. Changes nothing, and takes no lock: what a call at
+ * work does with a rival is not seen.
+ * @throws PluginError kind `netns` when nobody can tell whether a pod is alive
+ */
+export async function rivalUserOf(host: CallHost, location: DeviceLocation): Promise<string | undefined> {
+  for (const address of rivalsOf(host, location)) {
+    const user = looksFree(host, address) ? undefined : await userOf(host, address)
+    const holder = user ?? (await programsOf(host, address))
+    if (holder !== undefined) {
+      return rivalText(location, address, holder)
+    }
+  }
+  return undefined
 }
 
 /**
@@ -129,7 +148,7 @@ export async function reclaimRivals(host: CallHost, location: DeviceLocation): P
       throw new PluginError({
         kind: 'vfInUse',
         target: describeDevice(location),
-        holder: `its ${location.vf ? 'PF' : 'VF'} ${address}: ${holder}`,
+        holder: rivalText(location, address, holder),
       })
     }
   }

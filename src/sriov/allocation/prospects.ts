@@ -6,7 +6,7 @@ import type { CallHost } from '../../state/folder.js'
 import { type DeviceLocation, locateDevice } from '../device/locate.js'
 import { pfByName } from '../device/select.js'
 import { programsOf } from '../users/function-users.js'
-import { userOf } from './occupancy.js'
+import { rivalUserOf, userOf } from './occupancy.js'
 import { type Asked, hostUseAgainst, keptByRule, ruleAgainst } from './permission.js'
 import { hindranceOf, KUBELET, keyOf, reservedDevices, tryOrder, unfitness } from './search.js'
 
@@ -28,7 +28,8 @@ async function prospectOf(host: CallHost, asked: Asked, unfit: () => string | un
             (await userOf(host, location.address)) ??
             unfit() ??
             (await programsOf(host, location.address)) ??
-            (await hostUseAgainst(host, rtnl, location)).use,
+            (await hostUseAgainst(host, rtnl, location)).use ??
+            (await rivalUserOf(host, location)),
         )
       : keptByRule(rule)
   return { location, ...(why !== undefined && { why }) }
@@ -52,12 +53,16 @@ export async function prospectsOf(host: CallHost, conf: NetConf, choice: DeviceC
     case 'selectors': {
       const reserved = reservedDevices(host)
       const search = { host, conf, choice }
+      // A VF that is named by its index is given with the driver that it has.
+      const isNamed = choice.by === 'pf' && choice.vfIndex !== undefined
       const prospects: Prospect[] = []
       for (const location of tryOrder(search, reserved)) {
         prospects.push(
           reserved.has(location.address)
             ? { location, why: KUBELET }
-            : await prospectOf(host, { location, key: keyOf(choice) }, () => unfitness(search, location)),
+            : await prospectOf(host, { location, key: keyOf(choice) }, () =>
+                isNamed ? undefined : unfitness(search, location),
+              ),
         )
       }
       return prospects

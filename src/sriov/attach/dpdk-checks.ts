@@ -13,7 +13,10 @@ import type { AttachRequest } from './attachment.js'
 const VFIO = 'vfio-pci'
 
 /** How the VF is to be bound. Undefined when the pod gets a network interface. */
-export function planDpdk({ conf }: AttachRequest, { driver, netdev }: HostPresence): RecordedDpdk | undefined {
+export function planDpdk(
+  { conf }: Pick<AttachRequest, 'conf'>,
+  { driver, netdev }: HostPresence,
+): RecordedDpdk | undefined {
   const wanted = conf.dpdk
   if (!wanted && netdev) {
     return undefined
@@ -39,7 +42,7 @@ function interfaceIssues({ mtu, promisc, allmulti }: WantedNetdev): ConfigIssue[
 /** The settings of the configuration that are impossible for a VF without an interface in the pod. */
 export function dpdkIssues(
   files: FilePort,
-  { conf, location }: AttachRequest,
+  { conf, location }: Pick<AttachRequest, 'conf' | 'location'>,
   { driver, netdev }: HostPresence,
 ): ConfigIssue[] {
   const { dpdk, ipamType } = conf

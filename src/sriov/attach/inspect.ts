@@ -1,12 +1,14 @@
 import { ifNameProblem } from '../../cni/args.js'
 import type { WantedVf } from '../../cni/conf/wanted.js'
 import { type ConfigIssue, PluginError } from '../../errors.js'
+import type { FilePort } from '../../host/ports.js'
 import type { Link } from '../../netlink/link.js'
 import { isMac } from '../../netlink/mac.js'
 import { otherVfWithMac } from '../../netlink/vf-info.js'
 import { pciDeviceOf } from '../../rtnl/device.js'
 import { linkByName, requireLink } from '../../rtnl/link.js'
 import { together } from '../../rtnl/together.js'
+import type { CallHost } from '../../state/folder.js'
 import type { RecordedDpdk } from '../../state/record.js'
 import { describeDevice, type HostPresence, presenceOf } from '../device/locate.js'
 import { findRepresentor } from '../device/representor.js'
@@ -28,7 +30,10 @@ const PF_KEYS: Readonly<Record<Exclude<keyof WantedVf, 'mac'>, string>> = {
   linkState: 'link_state',
 }
 
-function pfIssues({ conf, location }: AttachRequest, pfSide: PfView | undefined): ConfigIssue[] {
+/** What must be known of a call to look at its device. */
+type Look = Pick<AttachRequest, 'conf' | 'location' | 'hostRtnl' | 'seen'>
+
+function pfIssues({ conf, location }: Look, pfSide: PfView | undefined): ConfigIssue[] {
   const { vf: wanted } = conf
   if (!pfSide || !location.vf) {
     return (Object.keys(PF_KEYS) as (keyof typeof PF_KEYS)[])
@@ -50,7 +55,7 @@ function pfIssues({ conf, location }: AttachRequest, pfSide: PfView | undefined)
 
 /** The links that go to the pod. @throws PluginError kinds `device`, `kernel` */
 async function linksOf(
-  { hostRtnl, location, seen }: Attachment,
+  { hostRtnl, location, seen }: Look,
   { netdev }: HostPresence,
 ): Promise<Pick<Findings, 'netdev' | 'second'>> {
   if (!netdev) {
@@ -86,7 +91,7 @@ async function podNamesFor(attachment: Attachment, { netdev }: HostPresence): Pr
   return names
 }
 
-function netdevIssues({ conf }: Attachment, names: readonly string[], netdev: Link, driver: string): ConfigIssue[] {
+function netdevIssues({ conf }: Look, names: readonly string[], netdev: Link, driver: string): ConfigIssue[] {
   const { mtu } = conf.netdev
   const { mac } = conf.vf
   const isTooLarge = mtu !== undefined && netdev.maxMtu !== 0 && mtu > netdev.maxMtu
@@ -116,7 +121,7 @@ function netdevIssues({ conf }: Attachment, names: readonly string[], netdev: Li
 }
 
 /** @throws PluginError kind `device` when the pod is to get an interface and there is none */
-function useOf({ location }: AttachRequest, dpdk: RecordedDpdk | undefined, netdev: Link | undefined): DeviceUse {
+function useOf({ location }: Look, dpdk: RecordedDpdk | undefined, netdev: Link | undefined): DeviceUse {
   if (dpdk) {
     return { dpdk, ...(netdev && { netdev }) }
   }
@@ -124,6 +129,45 @@ function useOf({ location }: AttachRequest, dpdk: RecordedDpdk | undefined, netd
     throw new PluginError({ kind: 'device', message: `${describeDevice(location)} has no network interface` })
   }
   return { netdev }
+}
+
+interface Seen {
+  readonly presence: HostPresence
+  readonly use: DeviceUse
+  /** The names of the interfaces in the pod. */
+  readonly names: readonly string[]
+  readonly pfSide: PfView | undefined
+}
+
+const issuesOf = (files: FilePort, look: Look, { presence, use, names, pfSide }: Seen): ConfigIssue[] => [
+  ...(use.dpdk ? dpdkIssues(files, look, presence) : netdevIssues(look, names, use.netdev, presence.driver)),
+  ...pfIssues(look, pfSide),
+]
+
+/** What inspect() would say of a device to a pod that is not there yet. */
+export interface Forecast {
+  readonly issues: readonly ConfigIssue[]
+  /** Absent when the device has no PF that can be configured. */
+  readonly pfSide?: PfView
+}
+
+/**
+ * Looks at a device as inspect() does, for an operator who asks beforehand. Changes nothing: it loads no driver, and does not
+ * say whether one that is to be bound could be loaded.
+ * @throws PluginError kinds `device`, `kernel` as inspect() does
+ */
+export async function forecast(
+  { files }: Pick<CallHost, 'files'>,
+  look: Pick<Look, 'conf' | 'location' | 'hostRtnl'>,
+): Promise<Forecast> {
+  const { conf, location, hostRtnl } = look
+  const unseen = { ...look, seen: undefined }
+  const { vf } = location
+  const presence = presenceOf(files, location, conf.dpdk)
+  const { netdev } = await linksOf(unseen, presence)
+  const use = useOf(unseen, planDpdk(look, presence), netdev)
+  const pfSide = vf ? await readVf(hostRtnl, vf.pf.name, vf.index) : undefined
+  return { issues: issuesOf(files, unseen, { presence, use, names: [], pfSide }), ...(pfSide && { pfSide }) }
 }
 
 /**
@@ -143,10 +187,7 @@ export async function inspect(attachment: Attachment): Promise<Findings> {
     vf ? host.phases.during('pf', () => readVf(hostRtnl, vf.pf.name, vf.index)) : Promise.resolve(undefined),
   ])
   const use = useOf(attachment, dpdk, netdev)
-  const issues = [
-    ...(use.dpdk ? dpdkIssues(files, attachment, presence) : netdevIssues(attachment, names, use.netdev, driver)),
-    ...pfIssues(attachment, pfSide),
-  ]
+  const issues = issuesOf(files, attachment, { presence, use, names, pfSide })
   if (issues.length > 0) {
     throw new PluginError({ kind: 'config', issues })
   }

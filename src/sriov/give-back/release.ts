@@ -52,8 +52,9 @@ async function noteReleasing(
   isOnDisk: boolean,
 ): Promise<AttachmentRecord> {
   const releasing: AttachmentRecord = { ...record, phase: 'releasing' }
-  const isLost = record.phase !== 'attached' && !isOnDisk && !recordOfClaim(state, record)
+  let isLost = false
   try {
+    isLost = record.phase !== 'attached' && !isOnDisk && !recordOfClaim(state, record)
     if (record.phase === 'attached') {
       await noteInPassing(state, releasing, isOnDisk)
     } else if (isLost) {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
 import { makeMachine } from '../../fakes/machine/machine.js'
+import { setPolicy } from '../../fakes/policy.js'
 import { devicePlugin, jsonOf, resident, sriovctl } from './operator.js'
 
 const EXAMPLES = 'docs/examples'
@@ -86,6 +87,50 @@ describe('validate', () => {
     expect(text).toMatch(
       /^error \/tmp\/nad\.yaml:13: vlan: .*\nwarning \/tmp\/nad\.yaml:\d+: .*spoofchk.*\n1 configuration of this plugin, 1 problem\n$/,
     )
+  })
+
+  test.each(['List', 'NetworkAttachmentDefinitionList'])('reads the items of a kind: %s', async (kind) => {
+    const [definition = ''] = NAD.split('---')
+    const item = (name: string) =>
+      `- ${definition.trimEnd().replace('name: fast', `name: ${name}`).replaceAll('\n', '\n  ')}\n`
+    const text = `apiVersion: v1\nitems:\n${item('one')}${item('two')}- kind: ConfigMap\nkind: ${kind}\n`
+    const { networks, problems } = await problemsIn('/tmp/nads.yaml', text)
+    expect(networks).toBe(2)
+    expect(problems).toMatchObject([
+      { line: 15, key: 'vlan' },
+      { line: 30, key: 'vlan' },
+    ])
+  })
+
+  test('a configuration with \\n in a list in JSON has the line of its string', async () => {
+    const config = JSON.stringify({ cniVersion: '1.0.0', name: 'lab', type: 'sriov', master: 'a', vlan: 5000 }, null, 2)
+    const list = { kind: 'List', items: [{ kind: 'NetworkAttachmentDefinition', spec: { config } }] }
+    const { problems } = await problemsIn('/tmp/nads.json', JSON.stringify(list, null, 2))
+    expect(problems).toMatchObject([{ line: 7, key: 'vlan' }])
+  })
+
+  test('a policy that cannot be used is a problem of every configuration: no ADD succeeds', async () => {
+    const world = makeMachine()
+    setPolicy(world, { what: 1 })
+    world.files.set(
+      '/tmp/a.conf',
+      JSON.stringify({ cniVersion: '1.0.0', name: 'lab', type: 'sriov', master: 'ens1f0' }),
+    )
+    const ran = await sriovctl(world, ['validate', '/tmp/a.conf'])
+    expect(ran.text).toMatch(
+      /^error \/tmp\/a\.conf:1: the policy of this node cannot be used.*what.*\n.*, 1 problem\n$/,
+    )
+    expect(ran.exitCode).toBe(1)
+  })
+
+  test('a file without a configuration of this plugin is named', async () => {
+    const world = makeMachine()
+    world.files.set('/tmp/a.conf', '{ "type": "bridge" }')
+    world.files.set('/tmp/nad.yaml', NAD.replace('5000', '500'))
+    const { exitCode, text } = await sriovctl(world, ['validate', '/tmp/nad.yaml', '/tmp/a.conf'])
+    expect(text).toContain('warning /tmp/a.conf:1: there is no configuration of this plugin\n')
+    expect(text).not.toContain('warning /tmp/nad.yaml:1:')
+    expect(exitCode).toBe(0)
   })
 
   test('schema prints a JSON Schema', async () => {
