@@ -50,27 +50,22 @@ const sevenPods = (): Promise<Pod[]> =>
   VFS.reduce(async (pods, _vf) => [...(await pods), await newPod()], Promise.resolve<Pod[]>([]))
 
 describe('seven ADDs at once, and the resident process is killed in the middle', () => {
-  test.each([30, 250, 700])(
-    'after %i ms, and started again under load: every ADD is answered',
-    async (afterMs) => {
-      const pods = await sevenPods()
-      const first = await startResident()
-      const adds = pods.map((pod, i) => startCall('ADD', pod, confOf(vf(i))))
-      await sleep(afterMs)
-      await first.kill()
-      const second = await startResident()
-      const answers = await Promise.all(adds.map(({ done }) => done))
-      expect(answers.map(({ exitCode, stdout }) => (exitCode === 0 ? 0 : stdout))).toEqual(VFS.map(() => 0))
-      await expectAllServed(pods)
-      const dels = pods.map((pod, i) => startCall('DEL', pod, confOf(vf(i))))
-      await sleep(afterMs)
-      await second.kill()
-      expect((await Promise.all(dels.map(({ done }) => done))).map(({ exitCode }) => exitCode)).toEqual(
-        VFS.map(() => 0),
-      )
-      expect(await host.differences()).toEqual([])
-    },
-  )
+  test.each([30, 250, 700])('after %i ms, and started again under load: every ADD is answered', async (afterMs) => {
+    const pods = await sevenPods()
+    const first = await startResident()
+    const adds = pods.map((pod, i) => startCall('ADD', pod, confOf(vf(i))))
+    await sleep(afterMs)
+    await first.kill()
+    const second = await startResident()
+    const answers = await Promise.all(adds.map(({ done }) => done))
+    expect(answers.map(({ exitCode, stdout }) => (exitCode === 0 ? 0 : stdout))).toEqual(VFS.map(() => 0))
+    await expectAllServed(pods)
+    const dels = pods.map((pod, i) => startCall('DEL', pod, confOf(vf(i))))
+    await sleep(afterMs)
+    await second.kill()
+    expect((await Promise.all(dels.map(({ done }) => done))).map(({ exitCode }) => exitCode)).toEqual(VFS.map(() => 0))
+    expect(await host.differences()).toEqual([])
+  })
 })
 
 test('with, without and with it again: one state', async () => {
