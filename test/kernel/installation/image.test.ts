@@ -8,6 +8,8 @@ import { missingCapability, ROOT } from '../netns.js'
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
 const ARCHIVE = join(ROOT, `dist/sriov-cni-${version}-image.tar`)
 const LIMIT = { timeout: 120_000 }
+/** Where this machine can make no release for arm64, the image has none. */
+const hasArm64 = existsSync(join(ROOT, 'dist/arm64/release/SHA256SUMS'))
 const missing = existsSync(ARCHIVE) ? missingCapability() : 'needs the image: scripts/image'
 
 interface Descriptor {
@@ -78,11 +80,11 @@ describe.skipIf(missing)(`the image (${missing ?? 'can run here'})`, () => {
   }, 120_000)
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  test('is one index, with one layer for each architecture, and its name', () => {
+  test('is one index, with one layer for each architecture that has a release, and its name', () => {
     const { top, images } = index()
     expect(top.annotations).toMatchObject({ 'io.containerd.image.name': `localhost/sriov-cni:${version}` })
     const platforms = images.map(({ platform }) => platform?.architecture)
-    expect(platforms).toEqual(arch() === 'x64' ? ['amd64', 'arm64'] : ['arm64'])
+    expect(platforms).toEqual(arch() === 'x64' ? ['amd64', ...(hasArm64 ? ['arm64'] : [])] : ['arm64'])
     for (const platform of platforms) {
       const { config, layers } = manifestOf(platform ?? '')
       expect(layers).toHaveLength(1)

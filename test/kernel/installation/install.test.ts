@@ -1,5 +1,7 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
+  appendFileSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -225,6 +227,66 @@ describe.skipIf(missing)(`install (${missing ?? 'can run here'})`, () => {
       code: 111,
       msg: expect.stringMatching(/could not be executed \(EACCES\)/),
     })
+  })
+
+  test.each(['sriov', '.sriov/sriovctl'])(
+    '--unless-same puts a launcher at %s that an installer has not come to',
+    LIMIT,
+    (name) => {
+      released(bin())
+      const launcher = readFileSync(join(bin(), name))
+      // It answers all the same: what follows a program in its file is not looked at.
+      appendFileSync(join(bin(), name), 'of the release before')
+      expect(install(bin(), '--unless-same')).toMatchObject({
+        status: 0,
+        stdout: `${bin()}/sriov is this release already\n`,
+      })
+      expect(readFileSync(join(bin(), name)).equals(launcher)).toBe(true)
+      expect(releases()).toHaveLength(1)
+    },
+  )
+
+  describe('--uninstall', () => {
+    test('leaves the program of another plugin', LIMIT, () => {
+      released(bin())
+      writeFileSync(join(bin(), 'sriov'), 'of another plugin')
+      expect(install(bin(), '--uninstall')).toMatchObject({
+        status: 0,
+        stdout: expect.stringContaining(`${bin()}/sriov is not this plugin's and stays\n`),
+      })
+      expect(readdirSync(bin())).toEqual(['sriov'])
+      expect(readFileSync(join(bin(), 'sriov'), 'utf8')).toBe('of another plugin')
+    })
+
+    test('removes the launcher of a release that is not the current one', LIMIT, () => {
+      released(bin())
+      appendFileSync(join(bin(), 'sriov'), 'of the release before')
+      mkdirSync(join(base(), 'release-20200101-000000-1'))
+      copyFileSync(join(bin(), 'sriov'), join(base(), 'release-20200101-000000-1/sriov'))
+      expect(install(bin(), '--uninstall').status).toBe(0)
+      expect(readdirSync(bin())).toEqual([])
+    })
+
+    test.each([['--unless-same'], ['--uninstall']])(
+      'leaves no half of a plugin when it is killed, and %s removes the rest',
+      LIMIT,
+      (next) => {
+        released(bin())
+        const tools = join(folder, 'tools')
+        mkdirSync(tools)
+        writeFileSync(
+          join(tools, 'rm'),
+          '#!/bin/sh\ncase "$*" in *.sriov.removed-*) kill -KILL $PPID ;; *) exec /bin/rm "$@" ;; esac\n',
+          { mode: 0o755 },
+        )
+        const { signal } = spawnSync(join(RELEASE, 'install'), ['--bin-dir', bin(), '--uninstall'], {
+          env: { PATH: `${tools}:/usr/bin:/bin` },
+        })
+        expect([signal, readdirSync(bin())]).toEqual(['SIGKILL', [expect.stringMatching(/^\.sriov\.removed-\d+$/)]])
+        expect(install(bin(), next).status).toBe(0)
+        expect(readdirSync(bin())).toEqual(next === '--uninstall' ? [] : ['.sriov', 'sriov'])
+      },
+    )
   })
 
   test('was made of files whose checksums it knows', () => {
