@@ -58,6 +58,7 @@ export function startServer(options: ServerOptions): Server {
   let isDraining = false
   let watching: Watch | undefined
   let onIdle: (() => void) | undefined
+  const open = new Set<PeerSocket>()
 
   /** A call reports its own errors. An exception is a bug of this process, which a process of its own may not have. */
   async function serveOrReport(accepted: Accepted): Promise<Result> {
@@ -93,6 +94,7 @@ export function startServer(options: ServerOptions): Server {
   }
 
   async function converse(socket: PeerSocket): Promise<void> {
+    open.add(socket)
     const passed: PassedDescriptor[] = []
     let frameBytes = 0
     try {
@@ -119,6 +121,7 @@ export function startServer(options: ServerOptions): Server {
       for (const one of passed) {
         one.close()
       }
+      open.delete(socket)
       socket.close()
     }
   }
@@ -183,6 +186,10 @@ export function startServer(options: ServerOptions): Server {
             resolve()
           }
         })
+      }
+      // A thread that a driver holds keeps all descriptors of a dead process open: its launchers would wait for it.
+      for (const socket of open) {
+        socket.close()
       }
       return connections
     },

@@ -67,11 +67,14 @@ function peerSocket(addon: Addon, [fd, uid, pid]: [number, number, number]): Pee
       return isLater(received) ? undefined : { count: orThrow(received, 'receive', `peer ${pid}`) }
     },
     send(bytes, offset) {
+      if (!isOpen) {
+        throw new PluginError({ kind: 'kernel', operation: 'send', target: `peer ${pid}`, code: 'EPIPE' })
+      }
       const sent = addon.sendTo(fd, bytes, offset)
       return isLater(sent) ? 0 : orThrow(sent, 'send', `peer ${pid}`)
     },
     untilReady: (readiness, timeoutMs) => untilReady(addon, fd, readiness, timeoutMs),
-    isHungUp: () => addon.isHungUp(fd) !== 0,
+    isHungUp: () => !isOpen || addon.isHungUp(fd) !== 0,
     close() {
       if (isOpen) {
         isOpen = false

@@ -158,12 +158,12 @@ describe.skipIf(missing)(`startServer().drain() (${missing ?? 'can run here'})`,
     expect(await drained).toBe(0)
   })
 
-  test('gives up on a call that does not end', LIMIT, async () => {
+  test('gives up on a call that does not end, and its launcher hears of it at once', LIMIT, async () => {
     const { isHeld, release } = under.holdCalls()
     const running = under.launch('{}')
     await expect.poll(isHeld).toBe(true)
     expect(await under.drain(50)).toBe(1)
+    expect((await running.done).stdout).toMatch(NOT_ANSWERED)
     release()
-    await running.done
   })
 })

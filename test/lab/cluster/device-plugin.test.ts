@@ -50,7 +50,8 @@ test('a pool of seven: Allocate, ADD with that device, DEL, and it is free', asy
   expect((await linksIn(pod)).map(({ ifname }) => ifname)).toContain('net1')
   await del(pod, conf, cniArgs('uid-a'))
   kubelet.end('uid-a')
-  expect(kubelet.healthy(RESOURCE)).toHaveLength(7)
+  // Not before the second one has told kubelet of its devices.
+  await sees(RESOURCE, 7, 7)
   // A choice leaves the whole pool alone.
   expect(await failing('ADD', pod, { ...netConf(vf(0)), deviceID: undefined, master: PF })).toMatchObject({
     code: 11,

@@ -162,9 +162,9 @@ const FAULTS: readonly Fault[] = [
     async plant() {
       await attach()
       await shell(`echo 0 > /sys/bus/pci/devices/${PF_PCI}/sriov_numvfs`)
-      return undefined
+      return () => shell(`echo 7 > /sys/bus/pci/devices/${PF_PCI}/sriov_numvfs`)
     },
-    tidy: () => shell(`echo 7 > /sys/bus/pci/devices/${PF_PCI}/sriov_numvfs; sleep 2`),
+    tidy: () => shell(`n=/sys/bus/pci/devices/${PF_PCI}/sriov_numvfs; [ "$(cat $n)" != 0 ] || echo 7 > $n; sleep 2`),
   },
   {
     id: 'claim-broken',
