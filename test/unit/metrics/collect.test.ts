@@ -197,6 +197,29 @@ describe('the metrics of a node', () => {
     expect(await lines()).toContain('sriov_gc_candidates 0')
   })
 
+  test('tell nothing of VFs while they cannot be looked at: with zeros an alert would end', async () => {
+    const world = makeMachine()
+    await call(world, 'ADD', netConf())
+    const host = callHostAs(world, {})
+    const openRouteSocket = () => {
+      throw new Error('EMFILE')
+    }
+    const errors: string[] = []
+    const collector = makeCollector(
+      {
+        openHost: () => ({ ...host, kernel: { ...host.kernel, openRouteSocket } }),
+        pools: () => [],
+        devicesOfPods: async () => [],
+        living: async () => ({ pods: new Map(), sandboxes: new Set<string>() }),
+      },
+      (what) => errors.push(what),
+    )
+    const text = metricsText(await collector.collect())
+    expect(errors).toContain('vfs: EMFILE')
+    expect(text).toContain('sriov_collect_errors_total{part="vfs"} 1')
+    expect(text).not.toMatch(/^sriov_(attachments|vfs|releases_unfinished)/m)
+  })
+
   test('tell the pools, and what could not be collected; the rest is there all the same', async () => {
     const { lines, ports } = collectorOf(makeMachine())
     ports.pools = [{ resource: 'intel.com/vfs', free: 3, used: 2, unhealthy: 1 }]

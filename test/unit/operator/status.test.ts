@@ -120,6 +120,20 @@ describe('status', () => {
     expect([...world.locks]).toEqual([])
   })
 
+  test('a call that is at work is nothing to look at', async () => {
+    const world = await attached()
+    world.removeNetns(POD_A, 0)
+    expect((await sriovctl(world, ['status', '--brief'])).exitCode).toBe(1)
+    world.files.set('/proc/42/comm', 'sriov\n')
+    world.symlinks.set('/proc/42/fd/3', `/var/lib/cni/sriov/pci/vf_lock/${VF_ADDRESS}.lock`)
+    world.files.set('/proc/42/fdinfo/3', 'pos:\t0\nlock:\t1: FLOCK  ADVISORY  WRITE 42 00:00:1 0 EOF\n')
+    const { exitCode, text } = await sriovctl(world, ['status', '--brief'])
+    expect([exitCode, text]).toEqual([0, expect.stringContaining('all is well')])
+    expect(jsonOf(await sriovctl(world, ['status', '--json']))).toMatchObject({
+      vfs: expect.arrayContaining([expect.objectContaining({ address: VF_ADDRESS, isAtWork: true })]),
+    })
+  })
+
   test('--brief is one line, --pf and --pod choose, and what is not there is an error', async () => {
     const world = await attached()
     expect((await sriovctl(world, ['status', '--brief'])).text).toBe('4 VFs on ens1f0: 1 in use, 3 free; all is well\n')
