@@ -24,7 +24,11 @@ export const bytesOfName = (text: string): Buffer => Buffer.from(octetsOfName(te
 export const octetsOf = (text: string): string =>
   BEYOND_ASCII.test(text) ? Buffer.from(text).toString('latin1') : text
 
-/** The same of a name, or of a path with names in it. */
+/** The inverse of octetsOf(). */
+export const textOfOctets = (octets: string): string =>
+  BEYOND_ASCII.test(octets) ? Buffer.from(octets, 'latin1').toString() : octets
+
+/** The bytes of a name, or of a path with names in it, as a text with a character for each. */
 export function octetsOfName(text: string): string {
   if (!BEYOND_ASCII.test(text)) {
     return text

@@ -2,24 +2,23 @@ import {
   accessSync,
   closeSync,
   constants,
-  lstatSync,
   mkdirSync,
   opendirSync,
   openSync,
   renameSync,
-  type Stats,
   statfsSync,
   statSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { errnoOf, messageOf, PluginError } from '../../errors.js'
-import { nameOfOctets, octetsOf, octetsOfName } from '../../netlink/name-bytes.js'
 import { type Addon, orThrow } from '../addon.js'
 import { errnoName } from '../errno.js'
-import type { FileFacts, FilePort, Prepared } from '../ports.js'
+import type { FilePort, Prepared } from '../ports.js'
 import { writeAttribute } from './attributes.js'
 import { appendBounded } from './bounded-file.js'
+import { factsOf } from './file-facts.js'
 import { type SyncPaths, syncAtOnce } from './group-commit.js'
+import { codecFor } from './path-names.js'
 import {
   createDurably,
   isAbsence,
@@ -103,7 +102,7 @@ function openLockFile(path: string): number {
  */
 export function realFiles(addon: Addon, root = '', sync: SyncPaths = syncAtOnce(addon)): FilePort {
   const at = (path: string) => root + path
-  const octets = (path: string) => (path.startsWith('/sys/') ? octetsOfName : octetsOf)(at(path))
+  const octets = (path: string) => codecFor(path).encode(at(path))
   const disk = { addon, sync }
   async function prepared(path: string, text: string): Promise<Prepared> {
     const file = await naming(at(path), 'be written', () => prepare(disk, at(path), text))
@@ -113,11 +112,11 @@ export function realFiles(addon: Addon, root = '', sync: SyncPaths = syncAtOnce(
     readText: (path) => found(at(path), addon.readText(octets(path))),
     readLink(path) {
       const target = found(at(path), addon.readLink(octets(path)))
-      return target === undefined ? undefined : nameOfOctets(target)
+      return target === undefined ? undefined : codecFor(path).decode(target)
     },
     list: (folder) =>
       found(at(folder), addon.readFolder(octets(folder)))
-        ?.map(nameOfOctets)
+        ?.map(codecFor(folder).decode)
         .sort() ?? [],
     names: (folder) => namesIn(at(folder)),
     exists: (path) => {
@@ -214,31 +213,6 @@ function* namesIn(folder: string): Generator<string> {
   } finally {
     dir.closeSync()
   }
-}
-
-/** Node.js takes ENOENT for absence, and throws the other errnos that mean it. */
-function statOf(path: string): Stats | undefined {
-  try {
-    return lstatSync(path, { throwIfNoEntry: false })
-  } catch (error) {
-    if (isAbsence(errnoOf(error) ?? '')) {
-      return undefined
-    }
-    throw error
-  }
-}
-
-function factsOf(path: string): FileFacts | undefined {
-  const stat = statOf(path)
-  return (
-    stat && {
-      kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : stat.isSymbolicLink() ? 'link' : 'other',
-      uid: stat.uid,
-      isOwn: stat.uid === 0 || stat.uid === process.geteuid?.(),
-      mode: stat.mode & 0o7777,
-      changedMs: stat.mtimeMs,
-    }
-  )
 }
 
 function whenAllowed(probe: () => void): boolean {
