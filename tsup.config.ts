@@ -5,7 +5,7 @@ type Plugin = NonNullable<Options['esbuildPlugins']>[number]
 /** Modules of Node.js that take long to load, and that few runs of a bundle need. */
 const LAZY = /^(node:)?(child_process|http|net|readline|tty|zlib)$/
 
-/** Loads them when the first of their functions is called. Half of what sriovctl takes to start was theirs. */
+/** Loads them when the first of their functions is called. A sixth of what sriovctl took to start was theirs. */
 const lazyModules: Plugin = {
   name: 'lazy-modules',
   setup(build) {

@@ -21,6 +21,6 @@ const connectAndAsk = (path: string, bytes: Buffer, timeoutMs: number): Promise<
     socket.once('close', () => end('answered'))
   })
 
-/** Sends bytes to a socket and waits for the first byte of the answer. Never fails. node:net is long to load. */
+/** Sends bytes to a socket and waits for the first byte of the answer. Never fails. Where there is no socket, node:net is not loaded. */
 export const exchange = async (path: string, bytes: Buffer, timeoutMs: number): Promise<Exchanged> =>
   existsSync(path) ? connectAndAsk(path, bytes, timeoutMs) : 'absent'

@@ -88,9 +88,9 @@ export function openClosableLogWriter(file: string | undefined, sink: Sink): Log
       try {
         opened?.end()
       } catch {
-        // As below.
+        // destroy() closes the file.
       }
-      // After an error, as of a full disk, end() leaves the file open. Otherwise this does nothing.
+      // end() closes the file, unless an error keeps it from writing, such as a full disk.
       opened?.destroy()
     },
   }

@@ -429,6 +429,21 @@ describe('doctor finds', () => {
     expect(text).not.toContain('mac 00:00:00:00:00:00')
   })
 
+  test('a mistake in the resources of the cluster, where the DaemonSet has put them', async () => {
+    const world = makeMachine()
+    world.files.set('/etc/pcidp/config.json', '{"resourceList":[]}')
+    world.files.set('/var/lib/sriov-cni/pools.json', '{')
+    expect(jsonOf(await sriovctl(world, ['doctor', '--json']))).toMatchObject({
+      findings: expect.arrayContaining([
+        expect.objectContaining({
+          id: 'pool-conf-invalid',
+          subject: '/var/lib/sriov-cni/pools.json',
+          remedy: [expect.stringContaining('pools.json of the ConfigMap')],
+        }),
+      ]),
+    })
+  })
+
   test('errors before warnings', async () => {
     const world = makeMachine()
     setVf(world, { vlan: 7 })

@@ -88,6 +88,17 @@ describe('pf apply', () => {
     expect(count()).toBe(0)
   })
 
+  test('takes the file of the cluster where the administrator has none', async () => {
+    await boot()
+    world.files.delete(PFS_FILE)
+    world.files.set('/var/lib/sriov-cni/pfs.json', JSON.stringify({ pfs: [{ pf: PF, numVfs: 2 }] }))
+    expect((await sriovctl(world, ['pf', 'apply'])).exitCode).toBe(0)
+    expect(count()).toBe(2)
+    write({ pf: PF, numVfs: 1 })
+    expect((await sriovctl(world, ['pf', 'apply'])).exitCode).toBe(0)
+    expect(count()).toBe(1)
+  })
+
   test('makes no VFs of a PF that a pod has as a whole', async () => {
     await boot()
     const { deviceID: _named, ...conf } = netConf({ master: PF, pfOnly: true }) as Record<string, unknown>
